@@ -10,6 +10,8 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from sqlalchemy import Engine
+from starlette.requests import Request
+from starlette.types import ASGIApp
 
 from service.api import (
     audit_log,
@@ -32,18 +34,22 @@ from service.api.analysis_waiters import AnalysisWaiters
 from service.api.api_context import ApiContext, MetricsSink
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
+from service.api.deadline import AnsweredInTime
 from service.api.headers import SafeHeaders
 from service.api.limits import BodyBudget, Rates
 from service.api.parse_turns import ParseTurns
 from service.api.privacy_filters import PrivacyFilters
 from service.api.raw_path import RawPath, decoded_path
 from service.api.redis_guard import RedisGuard
-from service.console.app import add_console
+from service.console.app import add_console, late_page
+from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.storage.accounts.secret_box import SecretBox
+from service.storage.probe import Probe
 from service.storage.redis_store import stream
 from service.storage.redis_store.redis_identity import user_of
 from service.storage.redis_store.stream import AsyncRedis
+from service.storage.sql.health import trouble_of_database
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 DESCRIPTION = (
@@ -74,6 +80,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
             yield
             await api.writer.close()
         await api.waiters.close()
+        api.database_probe.close()
         if redis is None:
             await client.aclose()
             await client.connection_pool.disconnect()
@@ -94,6 +101,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
         MetricsSink(),
     )
     problems.install(app)
+    app.add_middleware(AnsweredInTime, seconds=settings.database_timeout_seconds, late=_late)
     app.add_middleware(SafeHeaders)
     app.add_middleware(AccessLog)
     app.add_middleware(RawPath)  # the last one added is outermost: the access log sees the path that the routes matched
@@ -106,6 +114,11 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     return app
 
 
+def _late(request: Request, failure: StoreUnavailable) -> ASGIApp:
+    """The answer to a request whose time is over."""
+    return late_page(request, failure) if request.url.path.startswith("/console") else problems.answer_to(failure)
+
+
 def _context(settings: Settings, engine: Engine, client: AsyncRedis) -> ApiContext:
     box = SecretBox(settings)
     guard = RedisGuard(engine, client, user_of(settings))
@@ -114,7 +127,7 @@ def _context(settings: Settings, engine: Engine, client: AsyncRedis) -> ApiConte
         engine=engine,
         redis=client,
         redis_guard=guard,
-        writer=StreamWriter(client, settings.max_stream_items, guard.identity),
+        writer=StreamWriter(client, guard.identity, settings.max_stream_items, settings.max_unanalysed_items),
         waiters=AnalysisWaiters(client),
         key_ring=KeyRing(engine),
         rates=Rates(settings.rate_per_tenant, settings.rate_per_key, redis=client),
@@ -122,6 +135,7 @@ def _context(settings: Settings, engine: Engine, client: AsyncRedis) -> ApiConte
         parse_turns=ParseTurns(),
         box=box,
         privacy_filters=PrivacyFilters(engine, box),
+        database_probe=Probe("database", lambda: trouble_of_database(engine)),
     )
 
 

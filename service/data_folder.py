@@ -25,12 +25,13 @@ from service.storage.sql.private_files import create_private, of_database, tight
 _LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME, _API_URL_NAME = ".lock", ".running", "redis.url", "api.url"
 
 
-def prepare(settings: Settings, *, make_secret: bool = True) -> Engine:
+def prepare(settings: Settings, *, make_secret: bool = True, answer_seconds: float | None = None) -> Engine:
     """Create the folder, its secret key (unless BRIGADEWATCH_SECRET_KEY has one) and the schema where missing, and open
     the database.
 
-    Concurrent callers wait for each other. Raises Refused when the folder cannot be created, and (NoSecretKey) when
-    there is no secret key and `make_secret` is false; StoreUnavailable when the database does not answer.
+    Concurrent callers wait for each other. `answer_seconds`: see open_database. Raises Refused when the folder cannot
+    be created, and (NoSecretKey) when there is no secret key and `make_secret` is false; StoreUnavailable when the
+    database does not answer.
     """
     if not make_secret:
         SecretBox(settings).check()
@@ -40,7 +41,7 @@ def prepare(settings: Settings, *, make_secret: bool = True) -> Engine:
             if make_secret and not settings.secret_keys:
                 _make_secret(settings.data / SECRET_NAME)
             tighten(_private(settings))
-            engine = open_database(settings.database_url)
+            engine = open_database(settings.database_url, answer_seconds)
             migrate(engine)
     except OSError as error:
         raise Refused(

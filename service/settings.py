@@ -34,6 +34,8 @@ class Settings:
     alive_file: Path | None = None  # the process touches it regularly, for the health check of its container
     # where people reach this installation; with https, cookies are secure, even behind a proxy that uses http
     public_url: str | None = None
+    database_timeout_seconds: float = 10.0  # that a request waits for the database; then 503
+    max_unanalysed_items: int = 2_000_000  # per tenant, archived or not; above it complaints get 429
 
 
 def read_settings(data: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
@@ -79,6 +81,8 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         poll_seconds=max(1.0, number("BRIGADEWATCH_POLL_SECONDS", 60.0)),
         alive_file=Path(env["BRIGADEWATCH_ALIVE_FILE"]) if env.get("BRIGADEWATCH_ALIVE_FILE") else None,
         public_url=_public_url(env.get("BRIGADEWATCH_PUBLIC_URL") or ""),
+        database_timeout_seconds=_database_timeout(number("BRIGADEWATCH_DATABASE_TIMEOUT_SECONDS", 10.0)),
+        max_unanalysed_items=int(number("BRIGADEWATCH_MAX_UNANALYSED_ITEMS", 2_000_000)),
     )
 
 
@@ -106,6 +110,15 @@ def _with_password(env: dict[str, str], url_name: str, file_name: str) -> str:
         return url
     password = _secret_file(env, file_name)
     return url if password is None else f"{scheme}://{user}:{quote(password, safe='')}@{host}"
+
+
+def _database_timeout(seconds: float) -> float:
+    if not 6 <= seconds <= 120:
+        raise ValueError(
+            f"BRIGADEWATCH_DATABASE_TIMEOUT_SECONDS is {seconds:g}; expected 6 to 120 seconds (a question alone may"
+            " wait 5 s for the analysis)"
+        )
+    return seconds
 
 
 def _public_url(text: str) -> str | None:

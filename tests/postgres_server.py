@@ -39,8 +39,10 @@ def binaries() -> Path | None:
 class PostgresServer:
     """A running server on 127.0.0.1; everybody who connects is `brigadewatch`, its superuser."""
 
-    def __init__(self, settings: Sequence[str] = _QUICK) -> None:
-        """Makes a cluster in a folder of its own and starts it. Raises RuntimeError without the server's binaries."""
+    def __init__(self, settings: Sequence[str] = _QUICK, at: Path | None = None) -> None:
+        """Makes a cluster in a folder of its own (a new one, `at`) and starts it. Raises RuntimeError without the
+        server's binaries.
+        """
         found = binaries()
         if found is None:
             raise RuntimeError(
@@ -48,7 +50,9 @@ class PostgresServer:
                 " postgresql-15), or name one with DATABASE_URL"
             )
         self._bin, self._settings = found, settings
-        self.folder = folder = Path(tempfile.mkdtemp(prefix="brigadewatch-postgres-"))
+        if at is not None:
+            at.mkdir(mode=0o700)
+        self.folder = folder = at or Path(tempfile.mkdtemp(prefix="brigadewatch-postgres-"))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -132,8 +136,27 @@ class PostgresServer:
             time.sleep(0.01)
 
     def restart(self) -> None:
-        """Start it again after `kill`."""
+        """Start it again after `kill` or `end`."""
         self.process = self._start()
+
+    def end(self) -> None:
+        """End it as an operator does who restarts it: who is connected is sent away."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=60)
+
+    def freeze(self) -> None:
+        """The server and all its backends stop, and keep their connections."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """They go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        # the first one first: it makes no more of the others while it is stopped
+        for each in (self.process.pid, *_children(self.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
 
     def stop(self) -> None:
         """End it without waiting for who is connected."""

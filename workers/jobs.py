@@ -10,11 +10,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from types import FrameType
 from typing import Any
 
+from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
@@ -27,8 +28,10 @@ from service.errors import LostLease, StaleVersion, StoreUnavailable
 from service.liveness import BELIEVED_SECONDS, say_alive
 from service.ops.processes import beating
 from service.ops.worker_metrics import JobResult, record_job
+from service.storage.redis_store.health import note_refused_write
 from service.storage.redis_store.job_kinds import JOB_KINDS
 from service.storage.redis_store.job_queue import TenantJob, TenantQueue, begun, open_queue
+from service.storage.sql.health import refused_write
 from workers.resources import Resources, connect_redis
 from workers.tenant_assignment import taking_part
 
@@ -85,14 +88,23 @@ class RunnableJob(TenantJob):
         ) as error:  # an outage: one line each time, and the clock enqueues it again
             result = "interrupted"
             logs.note(because=f"{type(error).__name__}: {error}"[:300])
+            _tell(resources.redis, error)
         except Exception as error:
             logs.note(because=type(error).__name__)  # RQ logs the traceback, under the same id
+            _tell(resources.redis, error)
             raise
         finally:
             seconds = time.perf_counter() - started
             facts = {"work": work, "tenant": tenant, "result": result, "seconds": round(seconds, 4), **line.pairs()}
             job_log.log(_LEVELS[result], "job", extra={"facts": facts})
             record_job(resources.redis, work, tenant, seconds, result)
+
+
+def _tell(client: Redis, error: Exception) -> None:
+    """Say so where readiness looks, if the database is full or read-only."""
+    if (found := refused_write(error)) is not None:
+        with suppress(RedisError, OSError):
+            note_refused_write(client, found)
 
 
 class RunnableQueue(TenantQueue):

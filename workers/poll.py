@@ -251,16 +251,16 @@ class _Poll:
 
     def _append(self, batch: StreamBatch) -> None:
         resources, tenant = self.turn.resources, self.turn.tenant
-        most = resources.settings.max_stream_items
+        limits = resources.settings.max_stream_items, resources.settings.max_unanalysed_items
         identity = agree(resources.engine, resources.redis, user_of(resources.settings))
         try:
-            stream.append_blocking(resources.redis, tenant, batch, most, identity=identity)
+            stream.append_blocking(resources.redis, tenant, batch, *limits, identity=identity)
         except PositionAbsent:
             with resources.engine.connect() as connection:
                 if not never_archived(connection, self.turn.number):
                     raise
             stream.begin_blocking(resources.redis, tenant, resources.now_us(), identity=identity)
-            stream.append_blocking(resources.redis, tenant, batch, most, identity=identity)
+            stream.append_blocking(resources.redis, tenant, batch, *limits, identity=identity)
 
 
 def due_us(source: Source) -> int:

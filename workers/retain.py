@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.secret_box import SecretBox
@@ -92,17 +93,33 @@ def _delete(tenant: str, resources: Resources, number: int, before_us: int, wind
         time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_SECONDS))
     if window_changed:
         enqueue(resources.redis, "detect", tenant)  # the window that is resident somewhere is built again now
-    with write(resources.engine) as connection:
-        rest = retention.delete_rest(connection, number, before_us)
+    rest = _delete_rest(resources, number, before_us, deadline) if done is None else None
     if complaints or rest:
         log.info(
             "tenant %s: %d complaints deleted up to item %d, beside them %s",
             tenant,
             complaints,
             upto,
-            rest or "nothing",
+            dict(rest) if rest else "nothing",
         )
-    return done is None
+    return rest is not None
+
+
+def _delete_rest(resources: Resources, number: int, before_us: int, deadline: float) -> Counter[str] | None:
+    """Rows deleted by table; None: some are left, the time is over."""
+    gone, rows = Counter[str](), retention.ITEMS_AT_ONCE
+    while True:
+        began = time.monotonic()
+        with write(resources.engine) as connection:
+            step = retention.delete_rest(connection, number, before_us, rows)
+        if not step:
+            return gone
+        gone.update(step)
+        rows = next_items(rows, time.monotonic() - began)
+        if time.monotonic() > deadline:
+            log.info("tenant %s: %s deleted beside the complaints, more in the next turn", number, dict(gone))
+            return None
+        time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_SECONDS))
 
 
 def next_items(items: int, seconds: float) -> int:

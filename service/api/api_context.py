@@ -18,6 +18,7 @@ from service.api.privacy_filters import PrivacyFilters
 from service.api.redis_guard import RedisGuard
 from service.settings import Settings
 from service.storage.accounts.secret_box import SecretBox
+from service.storage.probe import Probe
 from service.storage.redis_store.stream import AsyncRedis
 
 
@@ -70,6 +71,7 @@ class ApiContext:
     parse_turns: ParseTurns
     box: SecretBox  # opens the secrets of sources
     privacy_filters: PrivacyFilters  # every way in applies the tenant's before it stores anything
+    database_probe: Probe  # whether it answers and takes writes
     now: Callable[[], datetime] = wall_clock
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service import logs
-from service.errors import Overloaded
 from service.storage.redis_store import stream
+from service.storage.redis_store.room import NO_LIMIT, UNANALYSED, no_room
 from service.storage.redis_store.stream import AsyncRedis, StreamBatch
 
 _BYTES_PER_WRITE = 16 * 1024 * 1024  # a write is one script call, during which Redis serves nothing else
@@ -32,11 +32,13 @@ class _Waiting:
 class StreamWriter:
     """Appends to tenants' streams, one write per tenant at a time."""
 
-    def __init__(self, client: AsyncRedis, max_items: int, identity: Callable[[], str]) -> None:
+    def __init__(
+        self, client: AsyncRedis, identity: Callable[[], str], max_items: int, max_unanalysed: int = NO_LIMIT
+    ) -> None:
         """`identity`: the one that Redis must have; may raise StoreUnavailable."""
         self._client = client
-        self._max_items = max_items
         self._identity = identity
+        self._max_items, self._max_unanalysed = max_items, max_unanalysed
         self._waiting: dict[str, deque[_Waiting]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -77,24 +79,22 @@ class StreamWriter:
             for entry in entries
         ]
         try:
-            last = await stream.append(self._client, tenant, batches, self._max_items, identity=self._identity())
+            last = await stream.append(
+                self._client, tenant, batches, self._max_items, self._max_unanalysed, identity=self._identity()
+            )
         except Exception as error:  # every caller gets it: none of this write is known to be stored
             for waiting in (w for entry in entries for w in entry if not w.position.done()):
                 waiting.position.set_exception(error)
             return
         for entry, batch, end in zip(entries, batches, last, strict=True):
+            refused = end is None or end == UNANALYSED
             position = 0 if end is None else end - batch.n
             for waiting in entry:
                 position += waiting.n
                 if waiting.position.done():
                     continue  # cancelled: its client has disconnected
-                if end is None:
-                    waiting.position.set_exception(
-                        Overloaded(
-                            f"{self._max_items} items are waiting to be archived, which is the limit: try again later",
-                            retry_after_seconds=stream.BACKLOG_RETRY_SECONDS,
-                        )
-                    )
+                if refused:
+                    waiting.position.set_exception(no_room(end, self._max_items, self._max_unanalysed))
                 else:
                     waiting.position.set_result(position)
 
@@ -110,8 +110,11 @@ def _entries(waiting: deque[_Waiting]) -> list[list[_Waiting]]:
     while waiting and (not entries or size + len(waiting[0].lines) <= _BYTES_PER_WRITE):
         new = waiting.popleft()
         size += len(new.lines)
-        if new.n == 1 and entries and entries[-1][-1].n == 1 and len(entries[-1]) < _ITEMS_PER_ENTRY:
-            entries[-1].append(new)
+        last = entries[-1] if entries else None
+        # a withdrawal is not refused with a complaint beside it
+        alike = last is not None and last[-1].n == new.n == 1 and bool(last[-1].marks) == bool(new.marks)
+        if last is not None and alike and len(last) < _ITEMS_PER_ENTRY:
+            last.append(new)
         else:
             entries.append([new])
     return entries

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
+from service import logs
 from service.api.answers import Pipeline
 from service.api.api_context import api_context
 from service.api.auth import authenticate
@@ -16,10 +19,10 @@ from service.errors import StoreUnavailable
 from service.model import microseconds, moment
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.complaints.progress import TenantProgress, read_progress
-from service.storage.redis_store import stream
+from service.storage.redis_store import health, stream
 from service.storage.redis_store.stream import PositionAbsent
-from service.storage.sql.engine import check_connection
 
+READY_SECONDS = 1.5  # that Redis and the database are given to answer
 router = APIRouter(tags=["operations"])
 
 
@@ -95,21 +98,29 @@ async def healthz() -> Response:
     response_model=Health,
     summary="Check that the service is ready",
     openapi_extra={"security": []},
-    responses=answers({"status": "ready"}, 200, "Redis and the database answer.", 503),
+    responses=answers({"status": "ready"}, 200, "Redis and the database answer and take writes.", 503),
 )
 async def readyz(request: Request) -> Response:
-    """Redis and the database answer, and belong together. Only the operations port tells which of them does not."""
+    """Redis and the database answer, take writes and belong together. Only the operations port tells what is wrong.
+
+    Answered within two seconds, also where one of them hangs.
+    """
     api = api_context(request)
-    try:
-        with stream.unavailable_when_it_fails():
-            await api.redis.ping()
-        api.redis_guard.identity()
-        await run_in_threadpool(check_connection, api.engine)
-    except Exception:  # whatever it is, the answer is the same: not ready, and no details
-        raise StoreUnavailable(
-            "not ready: Redis or the database does not answer, or they do not belong together"
-        ) from None
+    api.redis_guard.identity()
+    database, redis = await asyncio.gather(api.database_probe.wait_for_state(READY_SECONDS), _redis_is_ready(api.redis))
+    if database != "ok" or not redis:
+        logs.note(database=database, redis="ok" if redis else "no")  # for operators; anybody may ask
+        raise StoreUnavailable("not ready: Redis or the database does not answer, or takes no writes")
     return Response(b'{"status":"ready"}', media_type="application/json")
+
+
+async def _redis_is_ready(client: stream.AsyncRedis) -> bool:
+    """Whether it takes writes, and no worker found that the database takes none."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            return await health.look_async(client) == (None, None)
+    except Exception:  # whatever it is, the answer is the same
+        return False
 
 
 def _progress(engine: Engine, key: KeyRecord) -> TenantProgress:

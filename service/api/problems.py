@@ -33,9 +33,15 @@ from service.intake.documents import TooManyItems, UnreadableDocument
 from service.intake.json_bounds import TooManyValues
 from service.intake.pointers import message_of, pointer_of
 from service.model import RejectedItem
+from service.storage.sql.deadlines import OutcomeUnknown, current
 
 MEDIA_TYPE = "application/problem+json"
 UNAVAILABLE_RETRY_SECONDS = 2
+NOTHING_CHANGED = "nothing was changed in it; try again after Retry-After"
+UNKNOWN = (
+    "whether the change is stored is not known: look before you try again (complaints, outcomes and withdrawals can"
+    " always be sent again)"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -115,16 +121,24 @@ def answer_to(failure: Exception) -> Response:
         return problem(status, str(failure), headers=_rate_headers(failure))
     if status == 503:
         _log.warning("unavailable: %s", failure)
-        detail = (
-            str(failure)
-            if isinstance(failure, BrigadewatchError)
-            else "the database does not answer; try again after Retry-After"
-        )
+        detail = str(failure) if isinstance(failure, BrigadewatchError) else _database_detail(failure)
         return problem(status, detail, headers={"Retry-After": str(UNAVAILABLE_RETRY_SECONDS)})
     pointer = getattr(failure, "pointer", None)
     if pointer is not None:
         return problem(422, str(failure), errors=[RejectedItem(detail=str(failure), pointer=pointer)])
     return problem(status, str(failure))
+
+
+def may_have_changed(failure: Exception) -> bool:
+    """Whether a request that failed with this may have changed something: its commit was not confirmed, or another one
+    before was.
+    """
+    deadline = current()
+    return isinstance(failure, OutcomeUnknown) or (deadline is not None and deadline.commits > 0)
+
+
+def _database_detail(failure: Exception) -> str:
+    return f"the database does not answer; {UNKNOWN if may_have_changed(failure) else NOTHING_CHANGED}"
 
 
 def install(app: FastAPI) -> None:

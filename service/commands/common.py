@@ -79,13 +79,13 @@ def log_to_stderr(settings: Settings, process: str) -> None:
         ) from None
 
 
-def prepared(settings: Settings, *, make_secret: bool = True) -> Engine:
+def prepared(settings: Settings, *, make_secret: bool = True, answer_seconds: float | None = None) -> Engine:
     """Create the data folder, the schema and (unless `make_secret` is false) the secret key if they are missing, and
-    open the database.
+    open the database. `answer_seconds` is for processes that answer people (open_database).
     """
     from service.data_folder import prepare
 
-    return prepare(settings, make_secret=make_secret)
+    return prepare(settings, make_secret=make_secret, answer_seconds=answer_seconds)
 
 
 def existing(settings: Settings) -> Engine:

@@ -149,7 +149,7 @@ def api(
     settings = settings_from(data)
     log_to_stderr(settings, "api")
     end_with(parent)
-    engine = prepared(settings, make_secret=False)
+    engine = prepared(settings, make_secret=False, answer_seconds=settings.database_timeout_seconds)
     settings = replace(settings, redis_url=address_of_redis(settings))
     agree_before_start(settings, engine, say)
     with ExitStack() as stack:

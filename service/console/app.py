@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from service.api import problems
 from service.api.api_context import ApiContext, api_context
@@ -39,7 +40,7 @@ from service.console.rendering import render, see_other, wants_fragment
 from service.console.security_middleware import SecurityMiddleware
 from service.console.shares import add_shares, few_requests
 from service.console.sign_in import HOME, PASSWORD, Hashing, NewPasswordFirst, SignInFirst, Viewer, sign_in_path
-from service.errors import BrigadewatchError
+from service.errors import BrigadewatchError, StoreUnavailable
 from service.storage.accounts import users
 from service.storage.sql.engine import write
 
@@ -135,14 +136,24 @@ async def _to_new_password(request: Request, failure: Exception) -> Response:
     return see_other(request, PASSWORD)
 
 
+def late_page(request: Request, failure: StoreUnavailable) -> ASGIApp:
+    """The answer to a request for a page whose time is over (service/api/deadline.py). It asks the database nothing."""
+    return SecurityMiddleware(_page_of_failure(request, failure, None))
+
+
 def _failure_page(request: Request, failure: Exception) -> Response:
     """An error as a page, as a message at the top of the page (htmx), or as problem+json (scripts)."""
+    return _page_of_failure(request, failure, getattr(request.state, "person", None))
+
+
+def _page_of_failure(request: Request, failure: Exception, person: Person | None) -> Response:
     status, text = _status_and_text(request, failure)
     if _wants_json(request):
         return problems.answer_to(failure) if isinstance(failure, BrigadewatchError) else problems.problem(status, text)
-    person: Person | None = getattr(request.state, "person", None)
     title = HTTPStatus(status).phrase
     headers = dict(getattr(failure, "headers", None) or {})
+    if status == 503:
+        headers["Retry-After"] = str(problems.UNAVAILABLE_RETRY_SECONDS)
     if request.headers.get("hx-request") == "true":
         headers |= {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
     return render(
@@ -171,9 +182,15 @@ def _status_and_text(request: Request, failure: Exception) -> tuple[int, str]:
         return status, str(failure)
     if any(isinstance(failure, kind) for kind, _ in problems.STATUS_BY_FAILURE):
         log.warning("the console could not respond: %s", failure)
-        return 503, "The database is not responding. Nothing was changed; try again in a few seconds."
+        return 503, f"The database is not responding. {_what_changed(failure)}"
     log.error("unexpected failure", exc_info=failure)  # the request's own line, of the same id, names the route
     return 500, "An unexpected error occurred and was logged. Your input was not saved."
+
+
+def _what_changed(failure: Exception) -> str:
+    if problems.may_have_changed(failure):
+        return "Your change may have been saved all the same: look before you try again."
+    return "Nothing was changed; try again in a few seconds."
 
 
 def _wants_json(request: Request) -> bool:

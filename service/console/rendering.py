@@ -19,6 +19,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -157,6 +158,9 @@ def see_other(request: Request, path: str) -> Response:
 def _taken_flash(request: Request, person: Person) -> tuple[FlashMessage, ...]:
     if person.session.flash is None:
         return ()
-    with write(api_context(request).engine) as connection:
-        sessions.set_flash(connection, person.session.hash, None)
+    try:
+        with write(api_context(request).engine) as connection:
+            sessions.set_flash(connection, person.session.hash, None)
+    except SQLAlchemyError:  # most likely the page says so: the message waits for the next one
+        return ()
     return (FlashMessage(**json.loads(person.session.flash)),)

@@ -1,7 +1,7 @@
-"""Metrics read from Redis and SQL at each scrape, within a second even if one of them hangs.
+"""Metrics read from Redis and SQL at each scrape, and their readiness, within a second even if one of them hangs.
 
 Each store is read on its own thread. A store that does not answer in time is left out, reported as brigadewatch_up 0,
-and not read again until that reading has ended.
+and not read again until that reading has ended. Whether it takes writes is checked beside it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ from sqlalchemy import Engine
 
 from service.ops.database_metrics import read_database
 from service.ops.redis_metrics import read_redis
-from service.storage.redis_store import redis_keys
-from service.storage.redis_store.redis_identity import ForeignRedis, StoredIdentity, as_text, compare, stored_identity
+from service.storage.probe import Probe
+from service.storage.redis_store import health
+from service.storage.redis_store.redis_identity import trouble_of_pair
+from service.storage.sql.health import trouble_of_database
 
 PATIENCE_SECONDS = 0.8  # for both stores together
+_LEFT_SECONDS = 0.2  # for the probes, once both are read
+_PAIR = "pair"  # whether the two belong together
 Reading = list[Metric]
 
 
@@ -35,20 +39,39 @@ class StoreCollector(Collector):
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="metrics")
         self._readings: dict[str, Future[Reading]] = {}
         self._starting = threading.Lock()
-        self._known: StoredIdentity | None = None  # as of SQL's last answer; None: a new database
         self._names: list[str] = []  # tenants as of SQL's last answer; Redis is read for these
+        self._refused: str | None = None  # what a worker found wrong with the database, as of Redis' last answer
+        self._probes = {
+            "database": Probe("database", lambda: trouble_of_database(engine)),
+            "redis": Probe("redis", self._look_at_redis),
+            _PAIR: Probe(_PAIR, lambda: trouble_of_pair(engine, client)),
+        }
 
     def states(self, *, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
-        """Each dependency's state: "ok", or what is wrong."""
-        return {
-            name: "ok" if isinstance(found, list) else found for name, found in self._read(patience_seconds).items()
-        }
+        """Each dependency's state: "ok" (it answers, takes writes and belongs to the other), or what is wrong."""
+        until = time.monotonic() + patience_seconds
+        for probe in self._probes.values():
+            probe.start()
+        states = {name: probe.state(max(0.0, until - time.monotonic())) for name, probe in self._probes.items()}
+        pair = states.pop(_PAIR)
+        if states["redis"] == "ok" == states["database"]:
+            states["redis"] = pair
+            states["database"] = self._refused or "ok"
+        return states
 
     def collect(self) -> Iterable[Metric]:
         """Everything that can be read now; registered with prometheus_client."""
-        up = GaugeMetricFamily("brigadewatch_up", "Whether the dependency answered this scrape.", labels=["dependency"])
-        for name, found in self._read(PATIENCE_SECONDS).items():
-            up.add_metric([name], 1.0 if isinstance(found, list) else 0.0)
+        up = GaugeMetricFamily(
+            "brigadewatch_up",
+            "Whether the dependency answered this scrape, and takes writes.",
+            labels=["dependency"],
+        )
+        for probe in self._probes.values():
+            probe.start()
+        readings = self._read(PATIENCE_SECONDS)
+        states = self.states(patience_seconds=_LEFT_SECONDS)
+        for name, found in readings.items():
+            up.add_metric([name], 1.0 if isinstance(found, list) and states[name] == "ok" else 0.0)
             if isinstance(found, list):
                 yield from found
         yield up
@@ -60,6 +83,8 @@ class StoreCollector(Collector):
     def close(self) -> None:
         """End the threads, after any reading under way."""
         self._threads.shutdown(cancel_futures=True)
+        for probe in self._probes.values():
+            probe.close()
 
     def _read(self, patience_seconds: float) -> dict[str, Reading | str]:
         deadline = time.monotonic() + patience_seconds
@@ -83,8 +108,11 @@ class StoreCollector(Collector):
 
     def _database(self) -> Reading:
         with self._engine.connect() as connection:
-            self._known = stored_identity(connection)
             return list(read_database(connection, self._now_us(), self._remember))
+
+    def _look_at_redis(self) -> str | None:
+        trouble, self._refused = health.look(self._client)
+        return trouble
 
     def _remember(self, names: list[str]) -> None:
         self._names = names
@@ -92,9 +120,4 @@ class StoreCollector(Collector):
     def _redis(self) -> Reading:
         if not self._names:  # the first scrape of a process: the two readings are under way at the same time
             wait([self._readings["database"]], timeout=PATIENCE_SECONDS / 2)
-        found = as_text(self._client.get(redis_keys.IDENTITY))
-        if self._known is not None:
-            if found is None:
-                raise ForeignRedis("Redis is empty: its data is being rebuilt from the database")
-            compare(found, self._known)
         return list(read_redis(self._client, self._names, self._now_us()))

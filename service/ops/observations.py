@@ -15,6 +15,7 @@ LIMITS = (
     "key-rate",
     "source-rate",
     "backlog",
+    "unanalysed",
     "redis-memory",
     "bodies-held",
     "payloads",

@@ -4,10 +4,12 @@
 
 Two posters send a fortnight of a generated world (complaints, outcomes, withdrawals), repeating each batch until it is
 acknowledged. Meanwhile volleys of one to three faults strike at random moments: SIGKILL of the API, each worker, the
-clock, `up` itself, Redis or PostgreSQL; Redis stopped, disconnected, or with a full disk. After each volley the run
-measures the time until recovery; at the end the rest is posted, and tests/chaos/proofs.py checks the stores. Network
-and disk faults need root on Linux (a network namespace, a small tmpfs); without it they are skipped, and the report
-says so. The same seed strikes at the same moments. Exit code 0: all guarantees held; 1: at least one did not.
+clock, `up` itself, Redis or PostgreSQL; Redis stopped, disconnected, or with a full disk; PostgreSQL stopped or
+restarted; the database's disk full, its folder read-only; complaints that the database refuses for a while. After each
+volley the run measures the time until recovery; at the end the rest is posted, and tests/chaos/proofs.py checks the
+stores, and a backup that was taken half-way. Network and disk faults need root on Linux (a network namespace, a small
+tmpfs); without it they are skipped, and the report says so. The same seed strikes at the same moments. Exit code 0: all
+guarantees held; 1: at least one did not.
 """
 
 from __future__ import annotations
@@ -24,40 +26,28 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
-from faults import Fault, faults_of  # noqa: E402  (the test folders are not packages)
-from flow import told  # noqa: E402
+import backup  # noqa: E402  (the test folders are not packages)
+from fault import Fault  # noqa: E402  (the test folders are not packages)
+from faults import faults_of  # noqa: E402
+from fortnight import documents_of  # noqa: E402
 from installation import PARTS, TENANT, Installation  # noqa: E402
-from posting import Document, Posters  # noqa: E402
+from posting import Posters  # noqa: E402
 from proofs import prove  # noqa: E402
 from report import HEAL_SECONDS, Run, write  # noqa: E402
 
-from service.demo.world import draw_world  # noqa: E402
-
-# of the generated world: all of it is in the window at the end, so that the audit covers the same complaints
-FORTNIGHT = "2021-12-15"
-WITHDRAWN_SHARE = 0.01
 GIVE_UP_SECONDS = 180.0
 REST_SECONDS = 900.0
 
 
-def documents_of(seed: int, complaints: int) -> list[Document]:
-    """A fortnight of the world, with some complaints withdrawn shortly after, or shortly before, they are sent."""
-    documents = told(draw_world(seed, complaints), until=FORTNIGHT)
-    rng = random.Random(seed)
-    placed = [(float(k), d) for k, d in enumerate(documents)]
-    placed += [
-        (k + rng.uniform(-200, 2_000), {"withdraws": d["id"]})
-        for k, d in enumerate(documents[:-2_000])
-        if "reporter" in d and rng.random() < WITHDRAWN_SHARE
-    ]
-    return [d for _, d in sorted(placed, key=lambda pair: pair[0])]
-
-
-def volleys(installation: Installation, posters: Posters, run: Run, kills: int, rng: random.Random) -> None:
-    """Strike until enough processes were killed, letting the installation recover after each volley."""
+def volleys(
+    installation: Installation, posters: Posters, run: Run, kills: int, rng: random.Random, *, every_kind: bool
+) -> None:
+    """Strike until enough processes were killed, and each kind of fault has struck if `every_kind`, letting the
+    installation recover after each volley.
+    """
     faults = faults_of(installation)
     strange = [fault for fault in faults if not fault.kills]
-    while run.kills < kills or any(not run.strikes[fault.name] for fault in faults):
+    while run.kills < kills or (every_kind and any(not run.strikes[fault.name] for fault in faults)):
         owed = [fault for fault in faults if not run.strikes[fault.name]] if run.kills >= kills else []
         chosen: list[Fault] = owed[:1] or rng.choices(
             faults, [fault.weight for fault in faults], k=rng.choice((1, 1, 2, 2, 3))
@@ -69,6 +59,7 @@ def volleys(installation: Installation, posters: Posters, run: Run, kills: int, 
             fault.strike(installation, rng)
             run.strikes[fault.name] += 1
             run.kills += fault.kills
+            run.others += not fault.kills
             time.sleep(rng.uniform(0, 0.8))
         seconds = _until_healed(installation, posters, f"recovery from {[f.name for f in chosen]}")
         run.healing.append((seconds, tuple(fault.name for fault in chosen)))
@@ -162,6 +153,7 @@ def main() -> int:
             for what, can in (
                 ("the network cut", installation.redis.cuttable),
                 ("the full disk", installation.redis.fillable),
+                ("the database's full disk and the read-only folder", installation.volume.works),
             )
             if not can
         ]
@@ -173,13 +165,16 @@ def main() -> int:
         )
         posters = Posters(installation.url, installation.key, documents, rate=chosen.rate, seed=chosen.seed)
         stack.callback(posters.stop)
-        volleys(installation, posters, run, chosen.kills, rng)
+        volleys(installation, posters, run, chosen.kills // 2, rng, every_kind=False)
+        copy = folder / "backup"
+        backup.take(installation, copy)
+        volleys(installation, posters, run, chosen.kills, rng, every_kind=True)
         posters.hurry()
         posters.join(REST_SECONDS)
         installation.wait(
             lambda: _at_rest(installation, posters.journal.position), REST_SECONDS, "everything is analysed and swept"
         )
-        run.proofs = prove(installation, posters.journal, documents, folder)
+        run.proofs = prove(installation, posters.journal, documents, folder, copy)
     run.seconds = time.monotonic() - began
     print(run.text())
     if chosen.report:

@@ -6,28 +6,16 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import psutil
+from database_faults import database_faults
+from fault import Fault
 from installation import PARTS, Installation
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One kind of fault.
-
-    `strike` returns once everything that was taken away has been given back (what `up` restarts by itself aside).
-    """
-
-    name: str
-    kills: int  # processes killed per strike
-    weight: float  # how often, relative to the others
-    strike: Callable[[Installation, random.Random], None]
 
 
 def faults_of(installation: Installation) -> list[Fault]:
     """All faults that are possible on this machine."""
-    redis, postgres = installation.redis, installation.postgres
+    redis = installation.redis
     found = [
         Fault(f"SIGKILL {part}", 1, 3.0 if part in ("api", "worker-ingest", "worker-detect") else 1.5, _killer(part))
         for part in PARTS
@@ -39,9 +27,7 @@ def faults_of(installation: Installation) -> list[Fault]:
         found.append(Fault("network to Redis cut for 1 to 6 s", 0, 1.0, _cut_redis))
     if redis.fillable:
         found.append(Fault("disk of the append-only file full", 1, 0.7, _fill_disk))
-    if postgres is not None:
-        found.append(Fault("SIGKILL PostgreSQL", 1, 3.0, _kill_postgres))
-    return found
+    return found + database_faults(installation)
 
 
 def _killer(part: str) -> Callable[[Installation, random.Random], None]:
@@ -97,10 +83,3 @@ def _fill_disk(installation: Installation, rng: random.Random) -> None:
     time.sleep(rng.uniform(0, 2))
     installation.redis.empty()
     installation.redis.start()
-
-
-def _kill_postgres(installation: Installation, rng: random.Random) -> None:
-    assert installation.postgres is not None
-    installation.postgres.kill()
-    time.sleep(rng.uniform(0, 2))
-    installation.postgres.restart()

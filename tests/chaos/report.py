@@ -25,6 +25,7 @@ class Run:
     documents: int
     seconds: float = 0.0
     kills: int = 0
+    others: int = 0  # faults that kill nothing
     strikes: Counter[str] = field(default_factory=Counter)
     # seconds from the end of a volley's last fault, and the faults of the volley
     healing: list[tuple[float, tuple[str, ...]]] = field(default_factory=list)
@@ -48,8 +49,8 @@ class Run:
             "",
             (
                 f"`{self.command}` on {platform.system()}, Python {platform.python_version()}: {self.seconds / 60:.1f}"
-                f" minutes, {self.documents:,} documents posted, **{self.kills} processes killed** in"
-                f" {len(self.healing)} volleys."
+                f" minutes, {self.documents:,} documents posted, **{self.kills} processes killed** and"
+                f" **{self.others} other faults** in {len(self.healing)} volleys."
             ),
             "",
             "| fault | times |",

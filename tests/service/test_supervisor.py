@@ -206,3 +206,25 @@ def test_the_first_interrupt_stops_the_program_and_later_ones_are_ignored() -> N
     with pytest.raises(KeyboardInterrupt):
         interrupted_twice()
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_supervisor_whose_own_output_is_on_a_full_disk_looks_after_its_children(
+    made: Callable[..., Supervisor],
+) -> None:
+    supervisor = made(one=SLEEPING)
+
+    def full(_text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    supervisor.say = full
+    until = threading.Event()
+    watcher = threading.Thread(target=supervisor.watch, kwargs={"until": until})
+    watcher.start()
+    one = supervisor.children[0]
+    assert one.process is not None
+    first = one.process.pid
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: one.process is not None and one.process.pid != first and one.alive())
+    until.set()
+    watcher.join(15)
+    assert not watcher.is_alive()

@@ -19,6 +19,7 @@ from worlds import document, draw_town, keys_of
 from service.moderation.events import Event
 from service.settings import Settings
 from service.storage.accounts.tenant_settings import change_settings
+from service.storage.privacy import retention
 from service.storage.redis_store import redis_keys
 from service.storage.sql import schema
 from service.storage.sql.engine import write
@@ -207,6 +208,36 @@ def test_the_rest_that_is_as_old_goes_too(paper: Archive) -> None:
     paper.keeps(30)
     paper.retains()
     assert [paper.count(table) for table in (schema.events, schema.dead_letters, schema.reporter_warnings)] == [1, 1, 0]
+
+
+def test_the_rest_goes_in_transactions_of_bounded_size_and_over_several_turns(
+    paper: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with write(paper.engine) as connection:
+        connection.execute(
+            schema.withdrawals.insert(),
+            [{"tenant_id": paper.id, "complaint_id": f"w{n}", "seq": n, "received_us": 1} for n in range(70)],
+        )
+        outbox.record(connection, paper.id, [Event("target.hold", str(n), {}) for n in range(50)], 1)
+    sizes: list[int] = []
+    whole = retention.delete_rest
+
+    def counted(*arguments: Any, **named: Any) -> dict[str, int]:
+        gone = whole(*arguments, **named)
+        sizes.append(sum(gone.values()))
+        return gone
+
+    monkeypatch.setattr(retention, "delete_rest", counted)
+    monkeypatch.setattr(retention, "ITEMS_AT_ONCE", 20)
+    monkeypatch.setattr(retain, "TURN_SECONDS", 0.0)
+    paper.keeps(30)
+    for _ in range(20):
+        paper.retains()
+        with paper.engine.connect() as connection:
+            if not due(connection, paper.resources.now_us()):
+                break
+    assert max(sizes) <= 20 and sum(sizes) == 120 and len(sizes) == 8, sizes
+    assert [paper.count(table) for table in (schema.withdrawals, schema.events)] == [0, 0]
 
 
 def test_another_tenant_keeps_everything(

@@ -82,8 +82,8 @@ _TRAFFIC = [
     ),
     lines(
         "Refused or cut by a limit",
-        "429, 408 and 413, by which limit it was: backlog, redis-memory and bodies-held mean that there is no room;"
-        " rates are what an operator allowed.",
+        "429, 408 and 413, by which limit it was: backlog, unanalysed, redis-memory and bodies-held mean that there is"
+        " no room; rates are what an operator allowed.",
         [Query("cause:brigadewatch_limited_requests:rate5m", "{{cause}}")],
         "reqps",
         alert="BrigadewatchTurnsComplaintsAway",

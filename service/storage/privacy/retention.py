@@ -113,24 +113,26 @@ def delete_step(
     return Deleted(upto, len(rows), outcomes, totals, touched)
 
 
-def delete_rest(connection: Connection, tenant_id: int, before_us: int) -> dict[str, int]:
+def delete_rest(connection: Connection, tenant_id: int, before_us: int, at_most: int = ITEMS_AT_ONCE) -> dict[str, int]:
     """Delete rows of that age that belong to no complaint: withdrawals, dead letters, events with their deliveries,
-    warnings, sweeps. Returns the number of rows by table.
+    warnings, sweeps. About `at_most` rows, of one table: call it again, in another transaction, until it deletes
+    nothing. Returns the number of rows by table.
     """
     w, d, s, r = schema.withdrawals.c, schema.dead_letters.c, schema.sweeps.c, schema.reporter_warnings.c
-    statements = {
-        "withdrawals": sa.delete(schema.withdrawals).where(w.tenant_id == tenant_id, w.received_us < before_us),
-        "dead_letters": (
-            sa.delete(schema.dead_letters).where(
-                d.tenant_id == tenant_id, d.received_us < before_us, d.resent_us.is_(None)
-            )
-        ),
-        "sweeps": sa.delete(schema.sweeps).where(s.tenant_id == tenant_id, s.finished_us < before_us),
-        "reporter_warnings": sa.delete(schema.reporter_warnings).where(r.tenant_id == tenant_id, r.at_us < before_us),
+    old = {
+        schema.withdrawals: sa.and_(w.tenant_id == tenant_id, w.received_us < before_us),
+        schema.dead_letters: sa.and_(d.tenant_id == tenant_id, d.received_us < before_us, d.resent_us.is_(None)),
+        schema.sweeps: sa.and_(s.tenant_id == tenant_id, s.finished_us < before_us),
+        schema.reporter_warnings: sa.and_(r.tenant_id == tenant_id, r.at_us < before_us),
     }
-    gone = {name: connection.execute(statement).rowcount for name, statement in statements.items()}
-    gone["events"] = outbox.forget_before(connection, tenant_id, before_us)
-    return {name: count for name, count in gone.items() if count}
+    for table, which in old.items():
+        key = sa.tuple_(*table.primary_key.columns)
+        some = sa.select(*table.primary_key.columns).where(which).limit(at_most)
+        gone = connection.execute(sa.delete(table).where(key.in_(some))).rowcount
+        if gone:
+            return {table.name: gone}
+    rows, events = outbox.forget_before(connection, tenant_id, before_us, at_most)
+    return {"events": events} if events else {"deliveries": rows} if rows else {}
 
 
 def _upto(connection: Connection, tenant_id: int, before_us: int, at_most: int) -> int | None:

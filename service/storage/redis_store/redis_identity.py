@@ -131,6 +131,22 @@ def require_identity(connection: Connection, identity: str) -> None:
     compare(identity, stored_identity(connection))
 
 
+def trouble_of_pair(engine: Engine, redis: Redis) -> str | None:
+    """Why the two do not belong together; None: they do, or neither has an identity yet. Raises RedisError and
+    SQLAlchemyError.
+    """
+    in_redis = as_text(redis.get(redis_keys.IDENTITY))
+    with engine.connect() as connection:
+        known = stored_identity(connection)
+    if in_redis is None:
+        return None if known is None else "Redis is empty: its data is being rebuilt from the database"
+    try:
+        compare(in_redis, known)
+    except ForeignRedis as error:
+        return str(error)
+    return None
+
+
 def sign(engine: Engine, in_redis: str | None, user: str) -> None:
     """Say that `user` uses the Redis of this identity; None: that it is empty, so that nobody waits for this user.
 

@@ -95,3 +95,5 @@ DETECTORS = (
 )
 HOMES = f"{PREFIX}:homes"  # hash: tenant -> the detect worker that holds it; absent with a single worker
 PROCESSES = f"{PREFIX}:processes"  # hash: the living processes by kind (service/ops/processes.py)
+WRITE_PROBE = f"{PREFIX}:write-probe"  # written to see whether Redis takes writes (redis_store/health.py)
+REFUSED_WRITE = f"{PREFIX}:refused-write"  # why the database refused a worker's write within the last minute

@@ -25,41 +25,45 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from service.errors import Overloaded, StoreUnavailable
 from service.storage.redis_store import redis_keys, unseen
+from service.storage.redis_store.room import BACKLOG_RETRY_SECONDS, NO_LIMIT, no_room
 
 AsyncRedis = redis.asyncio.Redis
 GROUP = "ingest"
-BACKLOG_RETRY_SECONDS = 5  # Retry-After for a client when the stream is too long
 _FIRST_READ = 8  # entries read first; an entry may hold 8 MiB, so more are read only once their size is known
 
-# KEYS: position, stream, progress, tenants waiting, generations, known members, identity. ARGV: tenant, limit, the
-# identity that Redis must have (empty: any), then (n, lines, requests, marks) for each batch. Returns nil if the
-# counter is absent or behind the archive, or Redis another one; else each batch's last position, 0 where there was no
-# room.
+# KEYS: position, stream, progress, tenants waiting, generations, known members, identity. ARGV: tenant, limit, limit of
+# what is not analysed, the identity that Redis must have (empty: any), then (n, lines, requests, marks) for each batch.
+# Returns nil if the counter is absent or behind the archive, or Redis another one; else each batch's last position, 0
+# for a batch without room, -1 where too much is not analysed. That last limit is for complaints: what has no marks (a
+# withdrawal above all) passes.
 _APPEND = (
     unseen.LUA
     + """
 local position = redis.call('GET', KEYS[1])
-if not position or (ARGV[3] ~= '' and redis.call('GET', KEYS[7]) ~= ARGV[3]) then return false end
+if not position or (ARGV[4] ~= '' and redis.call('GET', KEYS[7]) ~= ARGV[4]) then return false end
 local progress = redis.call('HMGET', KEYS[3], 'archived', 'analysed')
 local waiting = tonumber(position) - tonumber(progress[1] or '0')
 if waiting < 0 then return false end
 local analysed = tonumber(progress[2] or '0')
+local unanalysed = tonumber(position) - analysed
 forget(analysed)
-local limit = tonumber(ARGV[2])
+local limit, analysis_limit = tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local at = time[1] .. string.rep('0', 6 - string.len(time[2])) .. time[2]
 local last = {}
 local added = false
-for i = 4, #ARGV, 4 do
+for i = 5, #ARGV, 4 do
   local n = tonumber(ARGV[i])
   if waiting > 0 and waiting + n > limit then
     last[#last + 1] = 0
+  elseif unanalysed > 0 and unanalysed + n > analysis_limit and ARGV[i + 3] ~= '' then
+    last[#last + 1] = -1
   else
     local now = redis.call('INCRBY', KEYS[1], ARGV[i])
     redis.call('XADD', KEYS[2], '*', 'first', string.format('%.0f', now - n + 1), 'n', ARGV[i], 'at', at,
         'lines', ARGV[i + 1], 'requests', ARGV[i + 2])
     note(now - n + 1, now, analysed, ARGV[i + 3])
-    waiting = waiting + n
+    waiting, unanalysed = waiting + n, unanalysed + n
     last[#last + 1] = now
     added = true
   end
@@ -189,14 +193,21 @@ def unavailable_when_it_fails() -> Iterator[None]:
 
 
 async def append(
-    client: AsyncRedis, tenant: str, batches: Sequence[StreamBatch], max_items: int, *, identity: str = ""
+    client: AsyncRedis,
+    tenant: str,
+    batches: Sequence[StreamBatch],
+    max_items: int,
+    max_unanalysed: int = NO_LIMIT,
+    *,
+    identity: str = "",
 ) -> list[int | None]:
     """Append the batches in one step; returns the position of each one's last item, None if there was no room. No room
-    means that more than `max_items` would wait to be archived (an empty stream takes any batch). Raises PositionAbsent
-    (also for a Redis of another identity than the one given), StoreUnavailable, Overloaded (Redis out of memory); then
-    nothing was acknowledged.
+    means that more than `max_items` would wait to be archived (an empty stream takes any batch). UNANALYSED in place of
+    a position: a batch with complaints, with which more than `max_unanalysed` items would wait to be analysed. Raises
+    PositionAbsent (also for a Redis of another identity than the one given), StoreUnavailable, Overloaded (Redis out of
+    memory); then nothing was acknowledged.
     """
-    arguments: list[Any] = [tenant, max_items, identity]
+    arguments: list[Any] = [tenant, max_items, max_unanalysed, identity]
     for batch in batches:
         arguments += (batch.n, batch.lines, batch.requests, batch.marks)
     with unavailable_when_it_fails():
@@ -206,21 +217,26 @@ async def append(
     return [int(position) or None for position in last]
 
 
-def append_blocking(client: Redis, tenant: str, batch: StreamBatch, max_items: int, *, identity: str = "") -> int:
+def append_blocking(
+    client: Redis,
+    tenant: str,
+    batch: StreamBatch,
+    max_items: int,
+    max_unanalysed: int = NO_LIMIT,
+    *,
+    identity: str = "",
+) -> int:
     """Like `append`, for one batch and a blocking client; raises Overloaded also if there is no room."""
     with unavailable_when_it_fails():
         last = APPEND.run(
             client,
             _appended_to(tenant),
-            [tenant, max_items, identity, batch.n, batch.lines, batch.requests, batch.marks],
+            [tenant, max_items, max_unanalysed, identity, batch.n, batch.lines, batch.requests, batch.marks],
         )
     if last is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
-    if not int(last[0]):
-        raise Overloaded(
-            f"{max_items} items are waiting to be archived already: try again",
-            retry_after_seconds=BACKLOG_RETRY_SECONDS,
-        )
+    if int(last[0]) <= 0:
+        raise no_room(int(last[0]), max_items, max_unanalysed)
     return int(last[0])
 
 

@@ -11,15 +11,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
+from service.errors import Refused
+from service.storage.sql import deadlines
+from service.storage.sql.deadlines import Deadline, DeadlinePassed
 from service.storage.sql.postgresql import WRITES, copy_rows, open_postgresql
 from service.storage.sql.private_files import create_private
 
@@ -41,15 +45,18 @@ _PRAGMAS = (
 )
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, answer_seconds: float | None = None) -> Engine:
     """An engine for the SQLAlchemy URL. Creates SQLite's folder, but no tables (see `migrate`); connects lazily.
+
+    `answer_seconds` bounds the wait for the database in a process that answers people: for a statement of PostgreSQL,
+    for SQLite's lock. None: as long as workers may. A caller's deadline (deadlines.py) holds beside it.
 
     Raises Refused for a database other than SQLite and PostgreSQL. Its error messages, which end up in logs, contain no
     values, since these are people's ids and texts.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return open_postgresql(parsed)
+        return open_postgresql(parsed, answer_seconds)
     file = Path(parsed.database) if parsed.database and parsed.database != ":memory:" else None
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,7 +67,9 @@ def open_database(url: str) -> Engine:
         # Before SQLite makes it: a file that was open to others for a moment stays open in who opened it then.
         event.listen(engine, "do_connect", lambda *_: create_private(file))
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "handle_error", _leave_read_only)
+    patience = BUSY_SECONDS if answer_seconds is None else min(BUSY_SECONDS, answer_seconds)
+    event.listen(engine, "begin", lambda connection: _begin_sqlite(connection, patience))
     return engine
 
 
@@ -71,7 +80,17 @@ def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
         dbapi_connection.execute(pragma)
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _leave_read_only(context: ExceptionContext) -> None:
+    # SQLite opens a file that it may only read for reading, and for good: not the connections that the pool keeps.
+    if "readonly database" in str(context.original_exception):
+        context.is_disconnect = True
+
+
+def _begin_sqlite(connection: Connection, patience_seconds: float) -> None:
+    left = min(BUSY_SECONDS, deadlines.left(patience_seconds))
+    if left <= 0:
+        raise DeadlinePassed("BEGIN")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {max(1, round(left * 1000))}")
     # A writer takes its lock first: a transaction that read before it writes could not wait for the lock.
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
@@ -81,12 +100,15 @@ def write(engine: Engine) -> Iterator[Connection]:
     """One writing transaction: committed at the end of the block, rolled back when it raises.
 
     On SQLite there is one writer at a time; on PostgreSQL there are many, and each has to lock the rows that it decides
-    by (`with_for_update`, `lock_tenant`). A wait of more than 30 s raises OperationalError.
+    by (`with_for_update`, `lock_tenant`). A wait of more than 30 s, or beyond the caller's deadline, raises
+    OperationalError: OutcomeUnknown if the commit was sent and never confirmed; otherwise nothing was changed.
     """
     with engine.connect() as connection:
         connection = connection.execution_options(**_WRITES[engine.dialect.name])
-        with connection.begin():
+        with connection.begin() as transaction:
             yield connection
+            with deadlines.commit_watched():
+                transaction.commit()
 
 
 def lock_tenant(connection: Connection, tenant_id: int) -> None:
@@ -100,12 +122,6 @@ def lock_tenant(connection: Connection, tenant_id: int) -> None:
         connection.execute(text("SELECT id FROM tenants WHERE id = :id FOR NO KEY UPDATE"), {"id": tenant_id})
 
 
-def check_connection(engine: Engine) -> None:
-    """Raise SQLAlchemyError unless the database answers."""
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-
-
 def database_now_us(connection: Connection) -> int:
     """The database's clock, microseconds since 1970, so that several hosts agree; on SQLite the host's."""
     if connection.dialect.name == "postgresql":
@@ -116,10 +132,22 @@ def database_now_us(connection: Connection) -> int:
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version.
 
-    Simultaneous calls wait for each other; with a current schema it costs one query.
+    Simultaneous calls wait for each other; with a current schema it costs one query. Raises Refused for a schema of a
+    newer version: an old process that is started during an upgrade neither works on it nor takes it back.
     """
-    if schema_version(engine) == HEAD:
+    with deadlines.applying(Deadline(inf, alone=True)):
+        _migrate(engine)
+
+
+def _migrate(engine: Engine) -> None:
+    found = schema_version(engine)
+    if found == HEAD:
         return
+    if found is not None and found > HEAD:  # numbered: a test compares HEAD with the files
+        raise Refused(
+            f"the database has the schema {found} of a newer version; this version knows {HEAD} at most: start the"
+            " newer version, or restore the backup that was taken before the upgrade"
+        )
     if engine.dialect.name == "sqlite":
         path = engine.url.database
         if not path or path == ":memory:":

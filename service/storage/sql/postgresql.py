@@ -17,16 +17,11 @@ POOL_SIZE, POOL_OVERFLOW = 5, 10  # connections of one process: kept, and opened
 LOCK_SECONDS = 30  # that a writer waits for another, as on SQLite
 STATEMENT_SECONDS = 300  # none of ours comes near it; a migration is exempt
 IDLE_SECONDS = 300  # inside a transaction: a process that is stopped there blocks others
+GIVEN_UP_SECONDS = STATEMENT_SECONDS + 30  # without an answer, also where the server should have ended the statement
 _COPY = "COPY"
 READS = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 WRITES = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
 
-_SETTINGS = {
-    "lock_timeout": LOCK_SECONDS * 1000,
-    "statement_timeout": STATEMENT_SECONDS * 1000,
-    "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,
-    "jit": "off",  # compiling costs more than our statements run
-}
 # A server or a network that is gone is noticed within 30 s, not after the hours that TCP allows.
 _CONNECT: dict[str, str | int] = {
     "connect_timeout": 10,
@@ -36,17 +31,17 @@ _CONNECT: dict[str, str | int] = {
     "tcp_user_timeout": 30_000,
     "application_name": "brigadewatch",
     "client_encoding": "utf8",  # also where the database was made without one: its text would come as bytes
-    "options": " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items()),
 }
 _NAMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
-def open_postgresql(url: URL) -> Engine:
+def open_postgresql(url: URL, answer_seconds: float | None = None) -> Engine:
     """An engine for a URL as operators type it: postgresql://user:password@host:port/name?sslmode=verify-full; connects
     lazily.
 
-    What the URL says itself (?connect_timeout=, ?options=, ...) wins. Raises Refused when the driver is not installed,
-    or for another one.
+    `answer_seconds` is how long a statement may take, for processes that answer people (None: as long as workers may).
+    It holds in the server, which ends the statement, and here, should the server hang. What the URL says itself
+    (?connect_timeout=, ?options=, ...) wins. Raises Refused when the driver is not installed, or for another one.
     """
     if url.drivername not in _NAMES:
         raise Refused(
@@ -54,10 +49,17 @@ def open_postgresql(url: URL) -> Engine:
             " psycopg), or with sqlite:///"
         )
     try:
+        from service.storage.sql import timed_connection
+
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
-            connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
+            connect_args={
+                name: value
+                for name, value in {**_CONNECT, "options": _options(answer_seconds)}.items()
+                if name not in url.query
+            },
             pool_pre_ping=True,
+            pool_timeout=LOCK_SECONDS if answer_seconds is None else answer_seconds / 2,
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
             hide_parameters=True,
@@ -68,10 +70,28 @@ def open_postgresql(url: URL) -> Engine:
             f"DATABASE_URL names PostgreSQL, but {missing.name} is not installed: pip install"
             " 'brigadewatch[postgresql]'"
         ) from missing
+    longest = GIVEN_UP_SECONDS if answer_seconds is None else answer_seconds
+    event.listen(
+        engine,
+        "do_connect",
+        lambda _dialect, _record, arguments, parameters: timed_connection.connect(longest, arguments, parameters),
+    )
     event.listen(engine, "do_executemany", _copy)
     event.listen(engine, "handle_error", _leave_values_out)
     event.listen(engine, "before_cursor_execute", _replace_nul, retval=True)
     return engine
+
+
+def _options(answer_seconds: float | None) -> str:
+    """What each session is told as it begins."""
+    longest = STATEMENT_SECONDS if answer_seconds is None else answer_seconds
+    settings = {
+        "lock_timeout": round(min(LOCK_SECONDS, longest) * 1000),
+        "statement_timeout": round(longest * 1000),
+        "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,
+        "jit": "off",  # compiling costs more than our statements run
+    }
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 def copy_rows(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, Delete, Table, delete, select
 
 from service.moderation.events import Event
 from service.storage.sql.outbox_rows import (
@@ -51,18 +51,30 @@ def record(connection: Connection, tenant_id: int, found: Sequence[Event], now_u
     return len(new)
 
 
-def forget_before(connection: Connection, tenant_id: int, before_us: int) -> int:
-    """Delete events that are older, with their deliveries (also what still waits) and attempts, and say how many events
-    that were.
+def forget_before(connection: Connection, tenant_id: int, before_us: int, at_most: int) -> tuple[int, int]:
+    """Delete events that are older, with their deliveries (also what still waits) and attempts, `at_most` rows in all:
+    attempts first, so that what is left never lacks what it belongs to. Returns (rows, events); (0, 0): all are gone.
     """
     old = select(events.c.id).where(events.c.tenant_id == tenant_id, events.c.at_us < before_us)
     of_these = select(deliveries.c.id).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old))
-    connection.execute(
-        delete(delivery_attempts).where(
-            delivery_attempts.c.tenant_id == tenant_id, delivery_attempts.c.delivery_id.in_(of_these)
-        )
-    )
-    connection.execute(delete(deliveries).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old)))
-    return connection.execute(
-        delete(events).where(events.c.tenant_id == tenant_id, events.c.at_us < before_us)
+    gone = 0
+    for statement in (
+        _some(
+            delivery_attempts,
+            at_most,
+            delivery_attempts.c.tenant_id == tenant_id,
+            delivery_attempts.c.delivery_id.in_(of_these),
+        ),
+        _some(deliveries, at_most, deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old)),
+    ):
+        gone += connection.execute(statement).rowcount
+        if gone:  # there may be more: in the next transaction
+            return gone, 0
+    last = connection.execute(
+        _some(events, at_most, events.c.tenant_id == tenant_id, events.c.at_us < before_us)
     ).rowcount
+    return last, last
+
+
+def _some(table: Table, at_most: int, *which: ColumnElement[bool]) -> Delete:
+    return delete(table).where(table.c.id.in_(select(table.c.id).where(*which).limit(at_most)))

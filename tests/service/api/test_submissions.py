@@ -25,6 +25,7 @@ from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import create_key
 from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.assessments import write_progress
 from service.storage.sql.engine import write
 from service.storage.sql.schema import ingest_state, tenants
 from service.storage.webhooks.sources import add_source
@@ -289,6 +290,28 @@ def test_a_full_stream_is_429_and_says_when_to_come_back(
     assert answer.headers["ratelimit"].endswith(f"t={answer.headers['retry-after']}")
     assert "ratelimit-policy" in answer.headers
     assert len(stored(api)) == 5
+
+
+def test_too_much_that_is_not_analysed_is_429_for_complaints_and_holds_up_no_withdrawal(
+    make_api: Callable[..., Api], real_redis: RedisClients, settings: Settings
+) -> None:
+    api = make_api(real_redis, replace(settings, max_unanalysed_items=5))
+    assert api.post("/v1/complaints", json=[complaint(str(n)) for n in range(5)]).status_code == 202
+    write_progress(api.redis.blocking, "default", archived=5)
+    answer = api.post("/v1/complaints", json=complaint("more"))
+    is_problem(answer, 429)
+    assert "wait to be analysed" in answer.json()["detail"] and answer.headers["retry-after"] == "5"
+    headers = {"Authorization": f"Bearer {api.key()}"}
+
+    async def at_once() -> list[int]:
+        calls = [api.client.delete(f"/v1/complaints/{n}", headers=headers) for n in range(5)]
+        calls += [api.client.post("/v1/complaints", json=complaint(f"x{n}"), headers=headers) for n in range(5)]
+        return [answer.status_code for answer in await asyncio.gather(*calls)]
+
+    # also where they share a write with complaints that are refused
+    assert api.redis.run(at_once()) == [202] * 5 + [429] * 5
+    write_progress(api.redis.blocking, "default", archived=10, analysed=10)
+    assert api.post("/v1/complaints", json=complaint("more")).status_code == 202
 
 
 def test_a_tenant_over_its_rate_waits_and_others_do_not(

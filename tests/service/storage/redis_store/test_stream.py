@@ -9,6 +9,7 @@ import pytest
 
 from service.errors import Overloaded, StoreUnavailable
 from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.room import UNANALYSED
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
 from tests.conftest import RedisClients
 
@@ -219,3 +220,28 @@ def test_a_lost_answer_is_reported_and_nothing_is_sent_twice(real_redis: RedisCl
     real_redis.run(impatient.aclose())
     lines = [e.lines for e in stream.read_entries(real_redis.blocking, "t", "worker", 10)]
     assert lines in ([b"a"], [b"a", b"b"])  # taken or not, as the client cannot know; never both a and two b
+
+
+def test_complaints_wait_while_too_much_is_not_analysed_and_what_takes_them_back_does_not(
+    clients: RedisClients,
+) -> None:
+    begin(clients)
+    mark = bytes(range(16))
+    progress = redis_keys.progress("t")
+
+    def post(*batches: StreamBatch) -> list[int | None]:
+        found: list[int | None] = clients.run(stream.append(clients.asyncio, "t", batches, NO_LIMIT, 10))
+        return found
+
+    assert post(StreamBatch(25, b"c", marks=mark)) == [25], "a tenant that waits for nothing may send any batch"
+    clients.blocking.hset(progress, mapping={"archived": 25, "analysed": 16})
+    assert post(StreamBatch(1, b"c", marks=mark), StreamBatch(1, b"c", marks=mark), StreamBatch(1, b"w")) == [
+        26,
+        UNANALYSED,
+        27,
+    ]
+    with pytest.raises(Overloaded, match="10 items wait to be analysed") as refused:
+        stream.append_blocking(clients.blocking, "t", StreamBatch(1, b"c", marks=mark), NO_LIMIT, 10)
+    assert (refused.value.cause, refused.value.retry_after_seconds) == ("unanalysed", 5)
+    clients.blocking.hset(progress, "analysed", 27)
+    assert post(StreamBatch(1, b"c", marks=mark)) == [28]

@@ -12,10 +12,19 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
+from service.errors import Refused
 from service.storage.accounts.tenants import create_tenant
-from service.storage.sql.engine import migrate, migration_config, open_database, run_migrations, schema_version, write
+from service.storage.sql.engine import (
+    HEAD,
+    migrate,
+    migration_config,
+    open_database,
+    run_migrations,
+    schema_version,
+    write,
+)
 from service.storage.sql.schema.declarations import metadata
 
 VERSIONS = [one.revision for one in ScriptDirectory.from_config(migration_config()).walk_revisions()][::-1]
@@ -116,3 +125,11 @@ def test_every_migration_goes_down_and_up_again_and_what_both_know_stays(empty: 
         assert tables(connection) == []
     migrate(empty)
     assert schema_version(empty) == VERSIONS[-1]
+
+
+def test_an_old_process_refuses_the_schema_of_a_newer_release_and_leaves_it_alone(engine: Engine) -> None:
+    with write(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Refused, match=f"9999 of a newer version.*{HEAD} at most"):
+        migrate(engine)
+    assert schema_version(engine) == "9999"
