@@ -13,7 +13,6 @@ from service.commands.common import (
     SecretFile,
     TenantName,
     UsageError,
-    now_us,
     prepared,
     read_secret,
     say,
@@ -23,6 +22,7 @@ from service.commands.common import (
 from service.errors import Refused
 from service.platforms import NAMES
 from service.settings import Settings
+from service.wall_clock import now_us
 
 if TYPE_CHECKING:
     from service.storage.webhooks.sources import Source

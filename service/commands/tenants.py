@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from service.commands.common import TENANT_NAME, Data, TenantName, UsageError, now_us, prepared, say, settings_from
+from service.commands.common import TENANT_NAME, Data, TenantName, UsageError, prepared, say, settings_from
+from service.wall_clock import now_us
 
 tenants = typer.Typer(no_args_is_help=True, help="Manage tenants: one for each platform or community.")
 policy = typer.Typer(no_args_is_help=True, help="Show and change a tenant's thresholds of detection.")

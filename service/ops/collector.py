@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
+from service import wall_clock
 from service.ops.database_metrics import read_database
 from service.ops.redis_metrics import read_redis
 
@@ -26,9 +27,7 @@ Reading = list[Metric]
 class StoreCollector(Collector):
     """Metrics of the tenants' streams, archives, clusters and jobs."""
 
-    def __init__(
-        self, client: redis.Redis, engine: Engine, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1_000
-    ) -> None:
+    def __init__(self, client: redis.Redis, engine: Engine, *, now_us: Callable[[], int] = wall_clock.now_us) -> None:
         self._client, self._engine, self._now_us = client, engine, now_us
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="metrics")
         self._readings: dict[str, Future[Reading]] = {}

@@ -38,7 +38,7 @@ class Worker:
 
     def silent(self, now: datetime) -> bool:
         """Whether it has been silent for so long that it is probably gone."""
-        return self.heard is None or (now - self.heard).total_seconds() > SILENT_SECONDS
+        return self.heard is None or abs((now - self.heard).total_seconds()) > SILENT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

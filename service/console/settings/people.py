@@ -227,4 +227,4 @@ def _list(
 
 
 def _locked(user: User, request: Request) -> bool:
-    return user.locked_until_us is not None and user.locked_until_us > now_us(request)
+    return sessions.is_locked(user.locked_until_us, now_us(request))

@@ -17,7 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
 from service.storage.accounts import audit_log
 from service.storage.accounts.users import Role
@@ -79,7 +79,7 @@ def begin_attempt(connection: Connection, tenant: str, name: str, address: str, 
     ).first()
     if row is None:
         return SignInAttempt("try")
-    if row.locked_until_us is not None and row.locked_until_us > now_us:
+    if is_locked(row.locked_until_us, now_us):
         return SignInAttempt("locked")
     failures = row.failures + 1
     locked_until_us = now_us + _wait_us(failures, FREE_ATTEMPTS) if failures >= FREE_ATTEMPTS else None
@@ -249,20 +249,34 @@ def hash_of(token: str) -> str:
 
 
 def _not_expired(now_us: int) -> ColumnElement[bool]:
-    """Of a row of `sessions`: neither too old nor idle for too long."""
-    return (sessions.c.expires_us > now_us) & (sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND)
+    """Of a row of `sessions`: neither too old nor idle for too long, nor begun when the wall clock was far ahead."""
+    return (
+        (sessions.c.expires_us > now_us)
+        & (sessions.c.expires_us <= now_us + 2 * ABSOLUTE_SECONDS * _SECOND)
+        & (sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND)
+    )
+
+
+def is_locked(until_us: int | None, now_us: int) -> bool:
+    """Whether an account or address is locked. A lock beyond the longest one is of a wall clock that was ahead: it has
+    ended, but the failures count, so that the next one locks again for the longest time.
+    """
+    return until_us is not None and now_us < until_us <= now_us + LONGEST_WAIT_SECONDS * _SECOND
 
 
 def _count_address(connection: Connection, address: str, now_us: int) -> int:
     """Microseconds that the address must wait; 0: the attempt is allowed and counted."""
     c = sign_in_addresses.c
-    connection.execute(delete(sign_in_addresses).where(c.seen_us < now_us - FORGET_SECONDS * _SECOND))
+    forget_us = FORGET_SECONDS * _SECOND
+    connection.execute(
+        delete(sign_in_addresses).where(or_(c.seen_us < now_us - forget_us, c.seen_us > now_us + forget_us))
+    )
     # Created or locked in one statement, so that two simultaneous first attempts count as two and the row cannot be
     # deleted in between, on either database.
     known = "ON CONFLICT (address) DO UPDATE SET failures = sign_in_addresses.failures"
     insert_rows(connection, sign_in_addresses, ("address", "failures", "seen_us"), [(address, 0, now_us)], known)
     row = connection.execute(select(c.failures, c.locked_until_us).where(c.address == address)).one()
-    if row.locked_until_us is not None and row.locked_until_us > now_us:
+    if is_locked(row.locked_until_us, now_us):
         return int(row.locked_until_us - now_us)
     failures = row.failures + 1
     locked_until_us = (

@@ -61,7 +61,7 @@ def lease(work: str, tenant: str) -> str:
 
 
 def spent(tenant: str, policy: str, owner: int, per_second: float) -> str:
-    """When the rate bucket of the tenant, key or source is full again (microseconds); absent: it is full."""
+    """The rate bucket of the tenant, key or source: "debt at", in microseconds; absent: it is full."""
     return f"{PREFIX}:{tenant}:spent:{policy}:{owner}:{per_second:g}"
 
 
