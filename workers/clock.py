@@ -27,6 +27,7 @@ from service.storage.redis_store.job_kinds import LONGEST_US
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import is_held
 from service.storage.sql import timers
+from workers.clock_watch import ClockWatch
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,8 @@ class TenantState:
 def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
     """Works to enqueue for a tenant now: of ingest, detect, sweep, restore, selfcheck.
 
-    A sweep that began in the future did so before the wall clock was set back: its pause is over.     If Redis has no position, or one behind the archive, only a restore is due.
+    If Redis has no position, or one behind the archive, only a restore is due. A sweep that began in the future did so
+    before the wall clock was set back: its pause is over.
     """
     if state.position is None or state.position < state.archived_position:
         return frozenset({"restore"})
@@ -140,10 +142,12 @@ class Clock:
         self._ticked_at: dict[str, float] = {}  # monotonic seconds
         self._policies: dict[str, tuple[float, Policy]] = {}
         self._round_at = 0.0
+        self._watch = ClockWatch(resources.now_us)
 
     def beat(self) -> dict[str, frozenset[str]]:
         """Check once and enqueue what is due; returns it by tenant, including jobs already waiting."""
         redis: Any = self.resources.redis
+        self._watch.look(redis)
         busy = {
             name.decode() if isinstance(name, bytes) else str(name)
             for name in redis.sunion([redis_keys.TENANTS_WAITING, redis_keys.TENANTS_DIRTY])

@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from sqlalchemy import Connection
 
 from service.storage.detection import metrics_reads
+from service.storage.privacy import retention_guard
 from service.storage.redis_store.job_kinds import TIMED_WORKS
 
 MAX_TENANTS = 200  # with labels; the number left out has its own metric
@@ -28,12 +29,26 @@ def read_database(connection: Connection, now_us: int, remember: Callable[[list[
     yield from _webhooks(connection, names)
     yield from _sources(connection, names)
     yield _overdue(connection, now_us)
+    yield from _retention(connection, names)
 
 
 def _size(connection: Connection) -> Metric:
     size = GaugeMetricFamily("brigadewatch_database_size_bytes", "Size of the database, without its log.")
     size.add_metric([], float(metrics_reads.database_bytes(connection)))
     return size
+
+
+def _retention(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
+    """Runs of retention that wait."""
+    waiting = GaugeMetricFamily(
+        "brigadewatch_retention_waiting_records",
+        "Records that retention would delete, but waits with: the clocks differ, or nobody has consented (amount).",
+        labels=["tenant", "because"],
+    )
+    for tenant, refusal in retention_guard.refusals(connection).items():
+        if tenant in names:
+            waiting.add_metric([names[tenant], refusal.because], refusal.records)
+    yield waiting
 
 
 def _overdue(connection: Connection, now_us: int) -> Metric:

@@ -1,7 +1,8 @@
 """Which processes are alive, and how much memory each kind uses: every process reports to Redis every ten seconds.
 
 Times are Redis' own, so that hosts need not agree. A process that ends removes its entry; one that is killed drops out
-after SILENT_SECONDS, and so does one that was last heard in the future, until its next beat. Memory is read from /proc, and left out on systems without it.
+after SILENT_SECONDS, and so does one that was last heard in the future (Redis' clock was set back), until its next
+beat. Memory is read from /proc, and left out on systems without it.
 """
 
 from __future__ import annotations

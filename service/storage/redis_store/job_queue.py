@@ -17,8 +17,8 @@ from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_kinds import JOB_KINDS, QUEUES
 from service.storage.redis_store.stream import Script
 
-# KEYS: the mark that such a job waits. ARGV: for how many milliseconds. Answers 1 when the mark is new. A mark with more
-# time left was set before Redis' clock was set back: it is cut to its usual time.
+# KEYS: the mark that such a job waits. ARGV: for how many milliseconds. Answers 1 when the mark is new. A mark with
+# more time left was set before Redis' clock was set back: it is cut to its usual time.
 _MARK = Script("""
 if redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 1 end
 if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end

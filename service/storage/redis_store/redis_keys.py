@@ -93,4 +93,5 @@ DETECTORS = (
     f"{PREFIX}:detectors"  # sorted set: the living detect workers by their latest beat (workers/tenant_assignment.py)
 )
 HOMES = f"{PREFIX}:homes"  # hash: tenant -> the detect worker that holds it; absent with a single worker
+CLOCK_STEPS = f"{PREFIX}:clock-steps"  # list: the latest steps of the wall clock (service/ops/clock_steps.py)
 PROCESSES = f"{PREFIX}:processes"  # hash: the living processes by kind (service/ops/processes.py)

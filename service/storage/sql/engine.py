@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service.storage.sql.postgresql import WRITES, copy_rows, open_postgresql
 
-HEAD = "0005"  # the newest migration; a test compares it with the files in migrations/versions
+HEAD = "0007"  # the newest migration; a test compares it with the files in migrations/versions
 BUSY_SECONDS = 30
 MIGRATION_LOCK = 0x6272_6967  # key of PostgreSQL's advisory lock
 KEYS_PER_SELECT = 400
@@ -98,6 +98,13 @@ def check_connection(engine: Engine) -> None:
     """Raise SQLAlchemyError unless the database answers."""
     with engine.connect() as connection:
         connection.execute(text("SELECT 1"))
+
+
+def database_now_us(connection: Connection) -> int | None:
+    """The database server's wall clock, microseconds since 1970; None on SQLite, which has its host's."""
+    if connection.dialect.name == "sqlite":
+        return None
+    return int(connection.scalar(text("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint")))
 
 
 def migrate(engine: Engine) -> None:

@@ -39,7 +39,7 @@ from service.storage.sql.schema.case_tables import (
 from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDING, WITHDRAWN
 from service.storage.sql.schema.declarations import Big, metadata
 from service.storage.sql.schema.detection_tables import allowed_reporters, analysis_state, dry_runs, sweeps
-from service.storage.sql.schema.privacy_tables import erasures
+from service.storage.sql.schema.privacy_tables import erasures, retention_state
 from service.storage.sql.schema.webhook_tables import deliveries, delivery_attempts, events, sources, subscriptions
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "policy_overrides",
     "reporter_warnings",
     "restorations",
+    "retention_state",
     "sessions",
     "sign_in_addresses",
     "sources",
