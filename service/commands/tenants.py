@@ -47,6 +47,18 @@ class Switch(StrEnum):
     OFF = "off"
 
 
+ConsentToDelete = Annotated[
+    int | None,
+    typer.Option(
+        "--consent-to-delete",
+        metavar="N",
+        min=1,
+        help="Let retention delete, once, the N records that it waits with (`tenants show` has the number).",
+        show_default=False,
+    ),
+]
+
+
 @tenants.command("set")
 def tenants_set(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the tenant.")],
@@ -84,16 +96,7 @@ def tenants_set(
             show_default=False,
         ),
     ] = None,
-    consent: Annotated[
-        int | None,
-        typer.Option(
-            "--consent-to-delete",
-            metavar="N",
-            min=1,
-            help="Let retention delete, once, the N records that it waits with (`tenants show` has the number).",
-            show_default=False,
-        ),
-    ] = None,
+    consent: ConsentToDelete = None,
     data: Data = None,
 ) -> None:
     """Change a tenant's settings and print them. Settings that are not named stay as they are.

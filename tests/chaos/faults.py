@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
+from clock_steps import forty_days_forward, hour_back
 from installation import PARTS, Installation
 
 
@@ -41,6 +42,9 @@ def faults_of(installation: Installation) -> list[Fault]:
         found.append(Fault("disk of the append-only file full", 1, 0.7, _fill_disk))
     if postgres is not None:
         found.append(Fault("SIGKILL PostgreSQL", 1, 3.0, _kill_postgres))
+    if installation.clock is not None:
+        found.append(Fault("wall clock one hour back, for good", 0, 0.7, hour_back))
+        found.append(Fault("wall clock 40 days forward for 3 to 10 s", 0, 0.7, forty_days_forward))
     return found
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clock_steps import time_goes_on
 from installation import TENANT, Installation
 from posting import Document, Journal
 from sqlalchemy import Engine, func, select
@@ -53,6 +54,9 @@ def prove(installation: Installation, journal: Journal, documents: Sequence[Docu
             "every acknowledged withdrawal and outcome was applied": lambda: _outcomes_and_withdrawals(engine, journal),
             "the archive has reached the acknowledged position, and there are no dead letters": lambda: _positions(
                 installation, journal
+            ),
+            "after clock steps retention waits for nobody, polls go on, and no plan lies beyond its longest": lambda: (
+                time_goes_on(installation, engine, TENANT)
             ),
             "the detect worker's window equals one rebuilt from the archive": lambda: _window(installation),
             "the clusters equal those of an audit of the exported archive": lambda: _clusters(
