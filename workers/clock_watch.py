@@ -27,6 +27,7 @@ class ClockWatch:
     ) -> None:
         self._now_us, self._monotonic = now_us, monotonic
         self._wall_us, self._at = now_us(), monotonic()
+        self._counted = False
 
     def step_seconds(self) -> float | None:
         """By how much the wall clock has stepped since the last look (below 0: back); None if it has not."""
@@ -38,6 +39,10 @@ class ClockWatch:
     def look(self, redis: Redis) -> None:
         """Log, count and keep a step. Raises RedisError."""
         step = self.step_seconds()
+        if not self._counted:
+            self._counted = True
+            with worker_metrics.WorkerMetrics(redis, "") as metrics:
+                metrics.count(worker_metrics.CLOCK_STEPS, "forward", by=0)  # so that a first step is a rise
         if step is None:
             return
         log.warning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Connection
@@ -45,9 +46,11 @@ def _retention(connection: Connection, names: dict[int, str]) -> Iterator[Metric
         "Records that retention would delete, but waits with: the clocks differ, or nobody has consented (amount).",
         labels=["tenant", "because"],
     )
-    for tenant, refusal in retention_guard.refusals(connection).items():
-        if tenant in names:
-            waiting.add_metric([names[tenant], refusal.because], refusal.records)
+    refusals = retention_guard.refusals(connection)
+    for tenant, name in names.items():
+        for because in get_args(retention_guard.Because):
+            refusal = refusals.get(tenant)
+            waiting.add_metric([name, because], refusal.records if refusal and refusal.because == because else 0)
     yield waiting
 
 

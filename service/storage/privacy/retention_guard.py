@@ -3,11 +3,11 @@
 1. The clocks of the host, Redis and the database must agree.
 2. A run may delete what was received within LEAP_DAYS behind the cut-off of the last finished run (before the first
    one: behind the oldest record). Usually that is one day; workers that were stopped for a week need nobody. What goes
-   further is the first retention of an old tenant, a much shorter period, a long standstill, or a clock that is ahead.
-   Only a person can tell, so the run waits until one consents to the cut-off and the amount.
+   further comes of a first retention of an old tenant, a much shorter period, a long standstill, or a clock that is
+   ahead. Only a person can tell, so the run waits until one consents to the cut-off and the amount.
 
-The amount is not compared with other days': a tenant with three records where one is usual, or with a day of a hundred
-times as many, is no sign of a wrong clock. Days are.
+The amount is not compared with other days': three records where one is usual, or a day of a hundred times as many, say
+nothing about the clock. Days do.
 """
 
 from __future__ import annotations
