@@ -36,6 +36,20 @@ def test_no_file_is_longer_than_a_person_reads_at_once() -> None:
     assert {path: lines for path, lines in lengths.items() if lines > MOST_LINES_OF_A_FILE} == {}
 
 
+WALL_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+
+
+def test_the_wall_clock_is_read_in_one_place() -> None:
+    places = set()
+    for path, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ".".join(ast.unparse(node).split(".")[-2:]) in WALL_CLOCKS:
+                places.add(str(path))
+            if isinstance(node, ast.ImportFrom) and node.module == "time":
+                places |= {str(path) for alias in node.names if alias.name in ("time", "time_ns")}
+    assert places == {"service/wall_clock.py"}
+
+
 def test_no_function_is_longer_than_a_screen() -> None:
     long = {}
     for path, tree in modules():

@@ -24,9 +24,12 @@ from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.detection.stored_progress import StoredProgress, read_stored_progress
 from service.storage.redis_store import hurry, redis_keys
+from service.storage.redis_store.job_kinds import LONGEST_US
 from service.storage.redis_store.job_queue import enqueue
+from service.storage.redis_store.leases import is_held
 from service.storage.redis_store.stream import close_behind
 from service.storage.sql import timers
+from workers.clock_watch import ClockWatch
 from workers.redis_watch import RedisWatch
 from workers.resources import Resources
 
@@ -62,14 +65,15 @@ class TenantState:
     sweep_finished_us: int | None  # of the latest sweep that is stored
     sweep_began_us: int | None
     swept_us: int | None  # finish of the latest sweep that detection adopted
-    ticked_us: int  # when the clock last enqueued a tick
+    tick_age_us: int | None  # since this clock last enqueued a tick, by its monotonic clock; None: it has not yet
     checked: bool  # a self-check was enqueued within the last day
 
 
 def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
     """Works to enqueue for a tenant now: of ingest, detect, sweep, restore, selfcheck.
 
-    If Redis has no position, or one behind the archive, only a restore is due.
+    If Redis has no position, or one behind the archive, only a restore is due. A sweep that began in the future did so
+    before the wall clock was set back: its pause is over.
     """
     if state.position is None or state.position < state.archived_position:
         return frozenset({"restore"})
@@ -77,7 +81,7 @@ def due(state: TenantState, now_us: int, policy: Policy) -> frozenset[str]:
     if state.entries > 0 and not state.ingesting:
         works.add("ingest")
     to_adopt = state.sweep_finished_us is not None and state.sweep_finished_us > (state.swept_us or 0)
-    archived = state.last_seq > state.cursor_seq and now_us - state.ticked_us >= TICK_US
+    archived = state.last_seq > state.cursor_seq and (state.tick_age_us is None or state.tick_age_us >= TICK_US)
     if (archived or state.decision_waits or to_adopt) and not state.detecting:
         works.add("detect")
     if not state.sweeping and not to_adopt and _sweep_due(state, now_us, policy):
@@ -94,7 +98,7 @@ def _sweep_due(state: TenantState, now_us: int, policy: Policy) -> bool:
     pending = state.position != state.archived_position or state.last_seq > state.cursor_seq or state.resent > 0
     if pending and moved_us >= policy.sweep_backlog_seconds * SECOND_US:
         return True  # a backlog: ticks wait for this sweep, so it waits for nothing
-    if state.sweep_began_us is not None and now_us - state.sweep_began_us < policy.sweep_pause_seconds * SECOND_US:
+    if state.sweep_began_us is not None and 0 <= now_us - state.sweep_began_us < policy.sweep_pause_seconds * SECOND_US:
         return False
     return not pending or moved_us >= policy.sweep_every_seconds * SECOND_US
 
@@ -141,13 +145,15 @@ class Clock:
 
     def __init__(self, resources: Resources) -> None:
         self.resources = resources
-        self._ticked_us: dict[str, int] = {}
+        self._ticked_at: dict[str, float] = {}  # monotonic seconds
         self._policies: dict[str, tuple[float, Policy]] = {}
         self._round_at = 0.0
+        self._watch = ClockWatch(resources.now_us)
 
     def beat(self) -> dict[str, frozenset[str]]:
         """Check once and enqueue what is due; returns it by tenant, including jobs already waiting."""
         redis: Any = self.resources.redis
+        self._watch.look(redis)
         busy = {
             name.decode() if isinstance(name, bytes) else str(name)
             for name in redis.sunion([redis_keys.TENANTS_WAITING, redis_keys.TENANTS_DIRTY])
@@ -155,7 +161,7 @@ class Clock:
         everyone = time.monotonic() - self._round_at >= ROUND_SECONDS
         with self.resources.engine.connect() as connection:
             found = self._look(connection, None if everyone else busy)
-            planned = timers.due(connection, self.resources.now_us())
+            planned = timers.due(connection, self.resources.now_us(), LONGEST_US)
         if everyone:
             self._round_at = time.monotonic()
         now_us = self.resources.now_us()
@@ -170,7 +176,7 @@ class Clock:
                 if not enqueue(redis, work, name):
                     continue
                 if work == "detect":
-                    self._ticked_us[name] = now_us
+                    self._ticked_at[name] = time.monotonic()
                 elif work == "selfcheck":
                     redis.set(redis_keys.checked(name), 1, ex=CHECK_SECONDS)
             if not works and name in busy and _idle(state):
@@ -200,16 +206,20 @@ class Clock:
                 pipeline.get(redis_keys.position(row.name))
                 pipeline.xlen(redis_keys.stream(row.name))
                 for work in ("ingest", "detect", "sweep"):
-                    pipeline.exists(redis_keys.lease(work, row.name))
-                pipeline.exists(redis_keys.checked(row.name))
+                    pipeline.pttl(redis_keys.lease(work, row.name))
+                pipeline.pttl(redis_keys.checked(row.name))
             answers = pipeline.execute()
         return {
             row.name: (
-                _tenant_state(row, answers[number * 6 : number * 6 + 6], self._ticked_us.get(row.name, 0)),
+                _tenant_state(row, answers[number * 6 : number * 6 + 6], self._tick_age_us(row.name)),
                 self._policy(connection, row.tenant_id, row.name),
             )
             for number, row in enumerate(rows)
         }
+
+    def _tick_age_us(self, name: str) -> int | None:
+        at = self._ticked_at.get(name)
+        return None if at is None else int((time.monotonic() - at) * SECOND_US)
 
     def _policy(self, connection: Connection, number: int, name: str) -> Policy:
         known = self._policies.get(name)
@@ -218,7 +228,7 @@ class Clock:
         return known[1]
 
 
-def _tenant_state(row: StoredProgress, in_redis: list[Any], ticked_us: int) -> TenantState:
+def _tenant_state(row: StoredProgress, in_redis: list[Any], tick_age_us: int | None) -> TenantState:
     position, entries, ingesting, detecting, sweeping, checked = in_redis
     began_us = None
     if row.sweep_finished_us is not None and row.sweep_seconds is not None:
@@ -226,9 +236,9 @@ def _tenant_state(row: StoredProgress, in_redis: list[Any], ticked_us: int) -> T
     return TenantState(
         position=None if position is None else int(position),
         entries=int(entries),
-        ingesting=bool(ingesting),
-        detecting=bool(detecting),
-        sweeping=bool(sweeping),
+        ingesting=is_held(ingesting),
+        detecting=is_held(detecting),
+        sweeping=is_held(sweeping),
         archived_position=row.archived_position,
         last_seq=row.last_seq,
         resent=row.resent,
@@ -241,8 +251,8 @@ def _tenant_state(row: StoredProgress, in_redis: list[Any], ticked_us: int) -> T
         sweep_finished_us=row.sweep_finished_us,
         sweep_began_us=began_us,
         swept_us=row.swept_us,
-        ticked_us=ticked_us,
-        checked=bool(checked),
+        tick_age_us=tick_age_us,
+        checked=0 < int(checked) <= CHECK_SECONDS * 1_000,
     )
 
 

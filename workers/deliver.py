@@ -22,6 +22,7 @@ from service.ops import worker_metrics
 from service.outbound.client import outbound_client
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
+from service.storage.redis_store.job_kinds import LOOK_AGAIN_SECONDS
 from service.storage.redis_store.job_queue import others_wait
 from service.storage.redis_store.leases import held
 from service.storage.sql import timers
@@ -42,6 +43,9 @@ PATIENCE_SECONDS, SHORT_PATIENCE_SECONDS = 1.0, 0.2  # the job ends when nothing
 CLAIM_US = 60_000_000  # three times the time-out
 SECOND_US = 1_000_000
 LAST_PAUSE_US = int(PAUSES_SECONDS[-1] * (1 + JITTER)) * SECOND_US + CLAIM_US
+SLACK_US = 60_000_000  # of a plan against the clock of another host
+# no delivery is planned further ahead: one that never failed, and others
+LONGEST_FIRST_US, LONGEST_PAUSE_US = CLAIM_US + SLACK_US, LAST_PAUSE_US + SLACK_US
 MAX_ANSWER_BYTES = 65_536
 ACTOR = "delivery"  # in the audit trail
 
@@ -92,7 +96,7 @@ class Courier:
                 done, mine = wait(mine, SHORT_PATIENCE_SECONDS if hurry else PATIENCE_SECONDS, FIRST_COMPLETED)
                 if not done or time.monotonic() - began > (SHORT_JOB_SECONDS if hurry else JOB_SECONDS):
                     break
-            self._plan(number)
+            self._plan(tenant, number)
 
     def settle(self) -> None:
         """Wait for everything that is under way."""
@@ -121,7 +125,7 @@ class Courier:
         self._busy.update(started)
         return set(started.values())
 
-    def _plan(self, number: int) -> None:
+    def _plan(self, tenant: str, number: int) -> None:
         """When the next job is due, as the log has it now: written together with that look, so that nothing slips
         between.
         """
@@ -130,7 +134,11 @@ class Courier:
         with write(self.resources.engine) as connection:
             # holds the row: what a thread plans from here on comes after this
             timers.at_latest(connection, number, WORK, now_us + CLAIM_US)
+            if deliveries.pull_back(connection, number, now_us, LONGEST_FIRST_US, LONGEST_PAUSE_US):
+                log.warning("tenant %s: deliveries were planned by a wall clock that was ahead, and go now", tenant)
             next_us = deliveries.next_due_us(connection, number)
+            if next_us is not None:
+                next_us = min(next_us, now_us + LOOK_AGAIN_SECONDS * SECOND_US)
             if next_us is not None and busy:
                 # what is due now waits for a thread: no use in asking at once
                 next_us = max(next_us, now_us + SECOND_US)

@@ -51,8 +51,11 @@ def run(tenant: str, resources: Resources) -> None:
         if lease is None:
             return
         number, box = tenant_id(resources.engine, tenant), SecretBox(resources.settings)
-        with resources.engine.connect() as connection:
+        with write(resources.engine) as connection:
             waiting = erasures.unfinished(connection, number)
+            if any(e.asked_us > resources.now_us() for e in waiting):  # the wall clock was set back: wait from now on
+                erasures.pull_back(connection, number, resources.now_us())
+                waiting = erasures.unfinished(connection, number)
         if waiting:
             privacy_filter = open_privacy_filter(resources.engine, box, number)
             _replace(tenant, resources, number, privacy_filter, box, [e for e in waiting if e.state == REQUESTED])

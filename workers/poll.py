@@ -29,12 +29,20 @@ from service.platforms.items import Item
 from service.platforms.listed import Listing
 from service.platforms.poll_protocol import Poller, Unexpected
 from service.platforms.registry import PLATFORM_BY_NAME
-from service.polling.fetch import MAX_BYTES, TIMEOUT_SECONDS, Absent, PollFailed, fetch
+from service.polling.fetch import (
+    LONGEST_RETRY_AFTER_SECONDS,
+    MAX_BYTES,
+    TIMEOUT_SECONDS,
+    Absent,
+    PollFailed,
+    fetch,
+)
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import archived_ids, never_archived
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store import stream
+from service.storage.redis_store.job_kinds import LOOK_AGAIN_SECONDS
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
@@ -62,6 +70,7 @@ GAP_US = 2_000_000  # between two polls of a source, however often it is woken
 ONWARD_US = 2_000_000  # to the next poll of a list that was not read to its end
 BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 15.0, 900.0
 MAX_ERROR_CHARACTERS = 500
+SLACK_SECONDS = 60.0  # of a plan against the clock of another host
 SECOND_US = 1_000_000
 
 
@@ -96,8 +105,8 @@ class Turn:
         self.deadline = time.monotonic() + self.seconds
         with self.resources.engine.connect() as connection:
             known = pollers(connection, self.number)
-        for source in sorted(known, key=due_us):
-            if due_us(source) > self.resources.now_us() or time.monotonic() >= self.deadline:
+        for source in sorted(known, key=self._due_us):
+            if self._due_us(source) > self.resources.now_us() or time.monotonic() >= self.deadline:
                 break
             self._poll(source)
         self._plan()
@@ -107,7 +116,13 @@ class Turn:
             # First the lock on the timer, then the look: who wakes a source in between is either seen or waits.
             timers.hold(connection, self.number, "poll", self.resources.now_us())
             left = pollers(connection, self.number)
-            timers.move_to(connection, self.number, "poll", min(map(due_us, left), default=None))
+            next_us = min(map(self._due_us, left), default=None)
+            if next_us is not None:
+                next_us = min(next_us, self.resources.now_us() + LOOK_AGAIN_SECONDS * SECOND_US)
+            timers.move_to(connection, self.number, "poll", next_us)
+
+    def _due_us(self, source: Source) -> int:
+        return due_us(source, self.resources.now_us(), self.resources.settings.poll_seconds)
 
     def _poll(self, source: Source) -> None:
         began_us = self.resources.now_us()
@@ -263,9 +278,16 @@ class _Poll:
             stream.append_blocking(resources.redis, tenant, batch, *limits, identity=identity)
 
 
-def due_us(source: Source) -> int:
-    """When the source is to be polled: not twice within two seconds, however often its webhook wakes it."""
-    return max(source.next_poll_us or 0, (source.polled_us or -GAP_US) + GAP_US)
+def due_us(source: Source, now_us: int, every_seconds: float) -> int:
+    """When the source is to be polled: not twice within two seconds, however often its webhook wakes it.
+
+    A plan beyond the longest pause, or a poll in the future, is of a wall clock that was ahead: it counts for nothing.
+    """
+    longest = every_seconds if not source.failures else max(LONGEST_BACKOFF_SECONDS, LONGEST_RETRY_AFTER_SECONDS)
+    planned_us, polled_us = source.next_poll_us or 0, source.polled_us or -GAP_US
+    if planned_us > now_us + (longest + SLACK_SECONDS) * SECOND_US:
+        planned_us = 0
+    return max(planned_us, polled_us + GAP_US if polled_us <= now_us + SLACK_SECONDS * SECOND_US else 0)
 
 
 def backoff_seconds(failures: int, jitter: float) -> float:

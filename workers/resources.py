@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine
 
+from service import wall_clock
 from service.settings import Settings
 from service.storage.sql.engine import migrate, open_database
 
@@ -35,7 +35,7 @@ class Resources:
 
     def now_us(self) -> int:
         """Wall clock, microseconds since 1970."""
-        return time.time_ns() // 1000
+        return wall_clock.now_us()
 
     def close(self) -> None:
         """Give the connections back."""

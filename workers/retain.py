@@ -1,5 +1,6 @@
 """The retention job: delete expired data once a day, oldest first, in transactions of 50 to 200 ms with equally long
-pauses, so that ingest is not held up.
+pauses, so that ingest is not held up. It refuses to delete by a clock that is probably wrong
+(service/storage/privacy/retention_guard.py).
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ import logging
 import time
 from collections import Counter
 
+from service.ops.clocks import Clocks, read_clocks
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import DAY_SECONDS, RETENTION_WORK, settings_of
 from service.storage.accounts.tenants import tenant_id
-from service.storage.privacy import retention
+from service.storage.privacy import retention, retention_guard
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.privacy.retention import Refed
 from service.storage.redis_store import assessments
@@ -25,6 +27,7 @@ from workers.resources import Resources
 log = logging.getLogger(__name__)
 
 SECOND_US = 1_000_000
+LOOK_AGAIN_US = 600 * SECOND_US  # after a refusal
 TURN_SECONDS = 30.0  # then other tenants have their turn
 LONGEST_PAUSE_SECONDS = 0.5
 LONG_SECONDS, SHORT_SECONDS = 0.2, 0.05  # of a transaction: the next one is of half, of twice as many items
@@ -39,22 +42,47 @@ def run(tenant: str, resources: Resources) -> None:
         number = tenant_id(resources.engine, tenant)
         with resources.engine.connect() as connection:
             days, policy = settings_of(connection, number).retention_days, policy_of(connection, number)
-        if days is None:
+            clocks = read_clocks(resources.redis, connection)
+            before_us = retention_guard.cutoff_us(connection, number, clocks.earliest_us)
+        if before_us is None:
             with write(resources.engine) as connection:
                 timers.hold(connection, number, RETENTION_WORK, resources.now_us())
                 if settings_of(connection, number).retention_days is None:
+                    retention_guard.go_on(connection, number)
                     timers.move_to(connection, number, RETENTION_WORK, None)
             return
-        # A window that was made longer since the setting is not cut.
-        before_us = resources.now_us() - max(days * DAY_SECONDS, policy.window_seconds) * SECOND_US
+        if _refused(tenant, resources, number, before_us, clocks):
+            return
         finished = _delete(tenant, resources, number, before_us, policy.window_seconds)
         with write(resources.engine) as connection:
             timers.hold(connection, number, RETENTION_WORK, resources.now_us())
             # the setting was changed meanwhile: begin again
             done = finished and settings_of(connection, number).retention_days == days
+            if done:
+                retention_guard.finish(connection, number, before_us)
             timers.move_to(
                 connection, number, RETENTION_WORK, resources.now_us() + (DAY_SECONDS * SECOND_US if done else 0)
             )
+
+
+def _refused(tenant: str, resources: Resources, number: int, before_us: int, clocks: Clocks) -> bool:
+    """Whether this run must not delete anything (service/storage/privacy/retention_guard.py); then it is recorded, and
+    looked at again in ten minutes, or once somebody consents.
+    """
+    if not clocks.agree:  # show what the one that is ahead would delete
+        before_us += clocks.latest_us - clocks.earliest_us
+    with write(resources.engine) as connection:
+        timers.hold(connection, number, RETENTION_WORK, resources.now_us())  # a consent under way is waited for
+        because = retention_guard.refusal_for(connection, number, before_us, agree=clocks.agree)
+        if because is None:
+            retention_guard.go_on(connection, number)
+            return False
+        is_news = retention_guard.refuse(connection, number, because, before_us, resources.now_us())
+        timers.move_to(connection, number, RETENTION_WORK, resources.now_us() + LOOK_AGAIN_US)
+        refusal = retention_guard.read_state(connection, number).refusal
+    if is_news and refusal is not None:
+        log.warning("tenant %s: retention waits: %s", tenant, retention_guard.words(refusal, clocks.apart_seconds))
+    return True
 
 
 def _delete(tenant: str, resources: Resources, number: int, before_us: int, window_seconds: int) -> bool:

@@ -26,13 +26,15 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS = 2.0
 SILENT_MS = 8_000  # three beats were missed
 
+# A worker whose last beat lies in the future (Redis' clock was set back since) counts as silent until its next one.
+#
 # KEYS: detectors, homes. ARGV: this worker, tenant, after how many milliseconds a worker is silent. Answers 1 when the
 # tenant is this worker's.
 _CLAIM = Script("""
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local has, workers, tenants, home = {}, 0, 0, nil
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now - tonumber(ARGV[3]), '+inf')) do
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now - tonumber(ARGV[3]), now + tonumber(ARGV[3]))) do
   has[worker] = 0
   workers = workers + 1
 end
@@ -66,6 +68,7 @@ _BEAT = Script("""
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+redis.call('ZREMRANGEBYSCORE', KEYS[1], now + tonumber(ARGV[2]), '+inf')
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 return 1
 """)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Engine
 from starlette.requests import Request
 
+from service import wall_clock
 from service.api.analysis_waiters import AnalysisWaiters
 from service.api.auth import KeyRing
 from service.api.batching import StreamWriter
@@ -50,11 +51,6 @@ class MetricsSink:
         """A user tried to sign in (SIGN_INS in service/ops/observations.py)."""
 
 
-def wall_clock() -> datetime:
-    """The current time; complaints may be at most five minutes ahead of it."""
-    return datetime.now(UTC)
-
-
 @dataclass(slots=True)
 class ApiContext:
     """What one API process works with."""
@@ -72,7 +68,8 @@ class ApiContext:
     box: SecretBox  # opens the secrets of sources
     privacy_filters: PrivacyFilters  # every way in applies the tenant's before it stores anything
     database_probe: Probe  # whether it answers and takes writes
-    now: Callable[[], datetime] = wall_clock
+    # the current time; complaints may be at most five minutes ahead of it
+    now: Callable[[], datetime] = wall_clock.now
 
 
 def api_context(request: Request) -> ApiContext:

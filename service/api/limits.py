@@ -22,16 +22,16 @@ BURST_SECONDS = 1.0  # a bucket holds the items of one second
 MAX_BODY_BYTES_HELD = 256 * 1024 * 1024
 _REMEMBERED_BUCKETS = 10_000
 
-# KEYS: when the bucket is full again (microseconds). ARGV: the cost, in microseconds of refilling. Returns how long it
-# takes until the bucket is full.
+# KEYS: the bucket: how long it took until it was full, and as of when (microseconds), so that a clock that is set back
+# prolongs no debt. ARGV: the cost, in microseconds of refilling. Returns how long it takes until the bucket is full.
 _SPEND = Script("""
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local full = tonumber(redis.call('GET', KEYS[1]) or '0')
-if full < now then full = now end
-full = full + tonumber(ARGV[1])
-redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', string.format('%.0f', math.ceil((full - now) / 1000) + 1))
-return string.format('%.0f', full - now)
+local debt, at = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
+local left = math.max(0, tonumber(debt or '0') - math.max(0, now - tonumber(at or '0'))) + tonumber(ARGV[1])
+local lasts = string.format('%.0f', math.ceil(left / 1000) + 1)
+redis.call('SET', KEYS[1], string.format('%.0f %.0f', left, now), 'PX', lasts)
+return string.format('%.0f', left)
 """)
 _LONGEST_DEBT_US = 30 * 86_400 * 1_000_000
 

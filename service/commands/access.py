@@ -17,7 +17,6 @@ from service.commands.common import (
     UsageError,
     existing,
     make_tenant_if_missing,
-    now_us,
     prepared,
     read_secret,
     say,
@@ -25,6 +24,7 @@ from service.commands.common import (
 )
 from service.errors import Refused
 from service.settings import Settings
+from service.wall_clock import now_us
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 users = typer.Typer(no_args_is_help=True, help="Manage the accounts that sign in to the console (/console).")

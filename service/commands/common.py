@@ -17,6 +17,7 @@ import typer
 from service import logs
 from service.errors import BrigadewatchError
 from service.settings import DEFAULT_DATA, Settings, read_settings
+from service.wall_clock import now_us
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -50,11 +51,6 @@ class UsageError(BrigadewatchError):
 def say(text: str) -> None:
     """Print a message to stderr; stdout is for results."""
     print(text, file=sys.stderr, flush=True)
-
-
-def now_us() -> int:
-    """Wall clock, microseconds since 1970."""
-    return time.time_ns() // 1_000
 
 
 def settings_from(data: Path | None) -> Settings:

@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.common import Data, TenantName, UsageError, existing, now_us, say, seconds_of, settings_from
+from service.commands.common import Data, TenantName, UsageError, existing, say, seconds_of, settings_from
+from service.wall_clock import now, now_us
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -119,7 +120,7 @@ def audit(
             outcomes=outcomes or [],
             out=out,
             html=html,
-            now=datetime.now(UTC),
+            now=now(),
             window_seconds=seconds_of(window, "--window"),
             step_seconds=seconds_of(step, "--step"),
             as_of=_time(as_of),

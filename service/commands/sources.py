@@ -14,7 +14,6 @@ from service.commands.common import (
     TenantName,
     UsageError,
     existing,
-    now_us,
     read_secret,
     say,
     seconds_of,
@@ -23,6 +22,7 @@ from service.commands.common import (
 from service.errors import Refused
 from service.platforms import NAMES
 from service.settings import Settings
+from service.wall_clock import now_us
 
 if TYPE_CHECKING:
     from service.storage.webhooks.sources import Source

@@ -10,17 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from service.commands.common import (
-    TENANT_NAME,
-    Data,
-    TenantName,
-    UsageError,
-    existing,
-    now_us,
-    prepared,
-    say,
-    settings_from,
-)
+from service.commands.common import TENANT_NAME, Data, TenantName, UsageError, existing, prepared, say, settings_from
+from service.wall_clock import now_us
 
 tenants = typer.Typer(no_args_is_help=True, help="Manage tenants: one for each platform or community.")
 policy = typer.Typer(no_args_is_help=True, help="Show and change a tenant's thresholds of detection.")
@@ -54,6 +45,18 @@ class Switch(StrEnum):
 
     ON = "on"
     OFF = "off"
+
+
+ConsentToDelete = Annotated[
+    int | None,
+    typer.Option(
+        "--consent-to-delete",
+        metavar="N",
+        min=1,
+        help="Let retention delete, once, the N records that it waits with (`tenants show` has the number).",
+        show_default=False,
+    ),
+]
 
 
 @tenants.command("set")
@@ -93,6 +96,7 @@ def tenants_set(
             show_default=False,
         ),
     ] = None,
+    consent: ConsentToDelete = None,
     data: Data = None,
 ) -> None:
     """Change a tenant's settings and print them. Settings that are not named stay as they are.
@@ -108,48 +112,66 @@ def tenants_set(
         changes["retention_days"] = _days(retention)
     if rate is not None:
         changes["rate_per_second"] = _rate(rate)
-    if not changes:
-        raise UsageError("nothing to set: give --pseudonyms, --keep-text, --retention or --rate")
-    _store(name, data, changes)
+    if not changes and consent is None:
+        raise UsageError("nothing to set: give --pseudonyms, --keep-text, --retention, --rate or --consent-to-delete")
+    _store(name, data, changes, consent)
     if changes.get("pseudonyms"):
         say("new complaints are stored under pseudonyms; complaints already stored keep their ids (docs/privacy.md)")
     tenants_show(name, data)
 
 
-def _store(name: str, data: Path | None, changes: dict[str, Any]) -> None:
+def _store(name: str, data: Path | None, changes: dict[str, Any], consent: int | None) -> None:
     from service.errors import Refused
     from service.storage.accounts.tenant_settings import change_settings
     from service.storage.accounts.tenants import tenant_id
+    from service.storage.privacy import retention_guard
     from service.storage.sql.engine import write
 
     engine = existing(settings_from(data))
-    number = tenant_id(engine, name)
+    number, now = tenant_id(engine, name), now_us()
     try:
         with write(engine) as connection:
-            change_settings(connection, number, actor="cli", now_us=now_us(), **changes)
+            if changes:
+                change_settings(connection, number, actor="cli", now_us=now, **changes)
+            if consent is not None:
+                retention_guard.consent(connection, number, records=consent, actor="cli", now_us=now)
     except Refused as error:
         raise UsageError(str(error)) from None
+    with engine.connect() as connection:
+        waits = retention_guard.expected(connection, number, now)
+    if waits is not None and (consent is not None or "retention_days" in changes):
+        say(f"retention will wait: {retention_guard.words(waits)}")
 
 
 @tenants.command("show")
 def tenants_show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the tenant.")], data: Data = None
 ) -> None:
-    """Print a tenant's settings as JSON."""
+    """Print a tenant's settings as JSON, and the run that retention waits with, if any."""
+    from service.model import moment
     from service.storage.accounts.tenant_settings import settings_of
     from service.storage.accounts.tenants import tenant_id
+    from service.storage.privacy import retention_guard
 
     engine = existing(settings_from(data))
     number = tenant_id(engine, name)
     with engine.connect() as connection:
         current = settings_of(connection, number)
-    document = {
+        waits = retention_guard.read_state(connection, number).refusal
+    document: dict[str, Any] = {
         "name": name,
         "pseudonyms": current.pseudonyms,
         "keep_text": current.keep_text,
         "retention_days": current.retention_days,
         "rate_per_second": current.rate_per_second,
     }
+    if waits is not None:
+        document["retention_waits"] = {
+            "because": waits.because,
+            "records": waits.records,
+            "received_before": f"{moment(waits.before_us):%Y-%m-%dT%H:%M:%SZ}",
+            "since": f"{moment(waits.since_us):%Y-%m-%dT%H:%M:%SZ}",
+        }
     typer.echo(json.dumps(document))
 
 

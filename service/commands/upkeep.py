@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.commands.common import Data, TenantName, UsageError, existing, now_us, say, settings_from, stores
+from service.commands.common import Data, TenantName, UsageError, existing, say, settings_from, stores
 from service.errors import UnknownTenant
 from service.settings import read_settings
+from service.wall_clock import now_us
 
 if TYPE_CHECKING:
     from service.storage.complaints.dead_letters import DeadLetter

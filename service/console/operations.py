@@ -17,17 +17,19 @@ from service.api.pipeline import pipeline_of
 from service.console.lists import address, cursor_behind, place_of
 from service.console.person import Person
 from service.console.rendering import flash, render, see_other
+from service.console.retention_waiting import retention_waiting
 from service.console.sign_in import Admin
 from service.errors import StoreUnavailable
 from service.model import microseconds, moment
 from service.moderation.phrases import plural
+from service.ops.clocks import Clocks
 from service.ops.workers import Machinery, read_machinery
 from service.storage.accounts import audit_log
 from service.storage.complaints import dead_letters
 from service.storage.complaints.archive_reader import analysis_state_of
 from service.storage.complaints.progress import TenantProgress, read_progress
 from service.storage.detection import admin_status
-from service.storage.sql.engine import write
+from service.storage.sql.engine import server_now_us, write
 
 router = APIRouter()
 NAME, SORT = "dead-letters", "-id"
@@ -61,6 +63,7 @@ async def show_operations(request: Request, person: Admin, cursor: str = "") -> 
             person,
             "ops.html",
             machinery=machinery,
+            apart_seconds=_apart_seconds(found.pop("database_us"), machinery, microseconds(now)),
             pipeline=pipeline,
             missing=machinery.missing(now) if machinery else [],
             works=JOB_TEXTS,
@@ -145,12 +148,21 @@ def _read(request: Request, person: Person, after: tuple[Any, ...] | None) -> di
             "subscribers": admin_status.read_subscribers(connection, tenant_id),
             "pollers": admin_status.read_pollers(connection, tenant_id),
             "timers": admin_status.read_timers(connection, tenant_id),
+            "retention_waits": retention_waiting(connection, tenant_id),
+            "database_us": server_now_us(connection),
         }
     next_cursor = cursor_behind(behind, NAME, SORT, {})
     found["next_url"] = None if next_cursor is None else address("/console/ops", cursor=next_cursor) + "#dead"
     found["letter_times"] = {one.id: moment(one.dead_us) for one in letters}
     found["policy_version"] = analysis.policy_version
     return found
+
+
+def _apart_seconds(database_us: int | None, machinery: Machinery | None, host_us: int) -> float | None:
+    """By how much the clocks differ; None: not more than they may."""
+    others = {"redis": machinery.redis_us if machinery else None, "database": database_us}
+    clocks = Clocks({"host": host_us, **{name: us for name, us in others.items() if us is not None}})
+    return None if clocks.agree else clocks.apart_seconds
 
 
 def _pipeline(progress: TenantProgress, machinery: Machinery | None, now_us: int) -> Pipeline | None:

@@ -165,7 +165,7 @@ def _person(request: Request) -> Person | None:
     if row is None:
         return None
     # An open page listens for events on its own; that is no sign of activity.
-    if row.seen_us < now_us - sessions.TOUCH_SECONDS * 1_000_000 and not request.url.path.startswith(LIVE):
+    if abs(now_us - row.seen_us) > sessions.TOUCH_SECONDS * 1_000_000 and not request.url.path.startswith(LIVE):
         with write(engine) as connection:
             sessions.touch(connection, row.hash, now_us)
     return person_of(row)

@@ -8,11 +8,10 @@ import secrets
 import sys
 import tempfile
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from service.storage.accounts.tenants import create_key, ensure_tenant
 from service.storage.accounts.users import Role, create_user, enable_user, list_users, set_password
 from service.storage.sql.engine import write
 from service.supervisor import Addresses, one_interrupt, running
+from service.wall_clock import now, now_us
 
 INTERRUPTED = 130  # exit code, as shells use it
 REPLAY_SECONDS = 30.0  # about how long sending the default world takes
@@ -89,7 +89,7 @@ def _prepare(
     settings: Settings, scratch: Path, seed: int, complaints: int
 ) -> tuple[World, tuple[list[Path], list[Path]], str, dict[str, str]]:
     _say(f"Generating a world of {DAYS} days (seed {seed}) ...")
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = now().replace(hour=0, minute=0, second=0, microsecond=0)
     # the world ends at last midnight, so that the console does not say "4 years ago" everywhere
     world = draw_world(seed, complaints, today - timedelta(days=DAYS))
     key, people = _make_access(settings)
@@ -223,21 +223,21 @@ def show_addresses(
 def _make_access(settings: Settings) -> tuple[str, dict[str, str]]:
     """Create an API key, and console accounts with new passwords. Returns the key and the passwords by name."""
     engine = prepare(settings)
-    number = ensure_tenant(engine, TENANT, _now_us())
+    number = ensure_tenant(engine, TENANT, now_us())
     people = {name: "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4)) for name in PEOPLE}
     hashes = {name: hash_password(password) for name, password in people.items()}
     try:
         with write(engine) as connection:
             # the texts are invented, and the evidence for copied texts is clearer beside them
-            change_settings(connection, number, actor="demo", now_us=_now_us(), keep_text=True)
+            change_settings(connection, number, actor="demo", now_us=now_us(), keep_text=True)
             existing = {user.name: user for user in list_users(connection, number)}
             for name, role in PEOPLE.items():
                 if name in existing:
-                    set_password(connection, existing[name], hashes[name], actor="demo", now_us=_now_us())
-                    enable_user(connection, existing[name], actor="demo", now_us=_now_us())
+                    set_password(connection, existing[name], hashes[name], actor="demo", now_us=now_us())
+                    enable_user(connection, existing[name], actor="demo", now_us=now_us())
                 else:
-                    create_user(connection, number, name, role, hashes[name], actor="demo", now_us=_now_us())
-        return create_key(engine, TENANT, ["ingest", "read", "moderate"], "demo", _now_us()), people
+                    create_user(connection, number, name, role, hashes[name], actor="demo", now_us=now_us())
+        return create_key(engine, TENANT, ["ingest", "read", "moderate"], "demo", now_us()), people
     finally:
         engine.dispose()
 
@@ -250,10 +250,6 @@ def _write(world: World, folder: Path) -> tuple[list[Path], list[Path]]:
             file.writelines(json.dumps(document, ensure_ascii=False) + "\n" for document in documents)
         written.append([path])
     return written[0], written[1]
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000
 
 
 def _say(text: str) -> None:

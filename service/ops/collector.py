@@ -16,8 +16,12 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
+from service import wall_clock
+from service.ops.clocks import Clocks, redis_now_us
 from service.ops.database_metrics import read_database
 from service.ops.redis_metrics import read_redis
+from service.storage.detection import metrics_reads
+from service.storage.privacy import retention_guard
 from service.storage.probe import Probe
 from service.storage.redis_store import health
 from service.storage.redis_store.redis_identity import trouble_of_pair
@@ -32,13 +36,13 @@ Reading = list[Metric]
 class StoreCollector(Collector):
     """Metrics of the tenants' streams, archives, clusters and jobs."""
 
-    def __init__(
-        self, client: redis.Redis, engine: Engine, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1_000
-    ) -> None:
+    def __init__(self, client: redis.Redis, engine: Engine, *, now_us: Callable[[], int] = wall_clock.now_us) -> None:
         self._client, self._engine, self._now_us = client, engine, now_us
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="metrics")
         self._readings: dict[str, Future[Reading]] = {}
         self._starting = threading.Lock()
+        self._waiting: dict[str, str] = {}  # tenants whose retention waits, and why
+        self._ahead_us: dict[str, int] = {}  # how far a store's clock is ahead of this host's
         self._names: list[str] = []  # tenants as of SQL's last answer; Redis is read for these
         self._refused: str | None = None  # what a worker found wrong with the database, as of Redis' last answer
         self._probes = {
@@ -59,6 +63,17 @@ class StoreCollector(Collector):
             states["database"] = self._refused or "ok"
         return states
 
+    def warnings(self) -> dict[str, str]:
+        """What does not stop anything, but needs somebody, as of the latest readings (`states`, a scrape)."""
+        found = {f"retention of {name}": text for name, text in self._waiting.items()}
+        clocks = self._clocks()
+        if not clocks.agree:
+            found["clocks"] = (
+                f"the clocks of the host, Redis and the database differ by {clocks.apart_seconds:,.0f} s: retention"
+                " deletes nothing until they agree"
+            )
+        return found
+
     def collect(self) -> Iterable[Metric]:
         """Everything that can be read now; registered with prometheus_client."""
         up = GaugeMetricFamily(
@@ -75,6 +90,15 @@ class StoreCollector(Collector):
             if isinstance(found, list):
                 yield from found
         yield up
+        clocks = self._clocks()
+        apart = GaugeMetricFamily(
+            "brigadewatch_clock_difference_seconds",
+            "How far the clock of Redis, or PostgreSQL, is ahead of this host's; below 0: behind.",
+            labels=["clock"],
+        )
+        for name in clocks.times_us.keys() - {"host"}:
+            apart.add_metric([name], clocks.difference_seconds(name))
+        yield apart
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering must not need the stores."""
@@ -108,7 +132,15 @@ class StoreCollector(Collector):
 
     def _database(self) -> Reading:
         with self._engine.connect() as connection:
-            return list(read_database(connection, self._now_us(), self._remember))
+            self._compare("database", server_now_us(connection))
+            found = list(read_database(connection, self._now_us(), self._remember))
+            names = metrics_reads.tenant_names(connection)
+            self._waiting = {
+                names[tenant]: retention_guard.words(refusal)
+                for tenant, refusal in retention_guard.refusals(connection).items()
+                if tenant in names
+            }
+            return found
 
     def _look_at_redis(self) -> str | None:
         trouble, self._refused = health.look(self._client)
@@ -120,4 +152,14 @@ class StoreCollector(Collector):
     def _redis(self) -> Reading:
         if not self._names:  # the first scrape of a process: the two readings are under way at the same time
             wait([self._readings["database"]], timeout=PATIENCE_SECONDS / 2)
+        self._compare("redis", redis_now_us(self._client.time()))
         return list(read_redis(self._client, self._names, self._now_us()))
+
+    def _compare(self, name: str, time_us: int | None) -> None:
+        if time_us is not None:
+            self._ahead_us[name] = time_us - wall_clock.now_us()
+
+    def _clocks(self) -> Clocks:
+        """As of the latest readings; a store that does not answer keeps its last difference."""
+        now_us = wall_clock.now_us()
+        return Clocks({"host": now_us, **{name: now_us + ahead for name, ahead in dict(self._ahead_us).items()}})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Connection
 
 from service.storage.detection import metrics_reads
+from service.storage.privacy import retention_guard
 from service.storage.redis_store.job_kinds import TIMED_WORKS
 
 MAX_TENANTS = 200  # with labels; the number left out has its own metric
@@ -28,12 +30,28 @@ def read_database(connection: Connection, now_us: int, remember: Callable[[list[
     yield from _webhooks(connection, names)
     yield from _sources(connection, names)
     yield _overdue(connection, now_us)
+    yield from _retention(connection, names)
 
 
 def _size(connection: Connection) -> Metric:
     size = GaugeMetricFamily("brigadewatch_database_size_bytes", "Size of the database, without its log.")
     size.add_metric([], float(metrics_reads.database_bytes(connection)))
     return size
+
+
+def _retention(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
+    """Runs of retention that wait."""
+    waiting = GaugeMetricFamily(
+        "brigadewatch_retention_waiting_records",
+        "Records that retention would delete, but waits with: the clocks differ, or nobody has consented (amount).",
+        labels=["tenant", "because"],
+    )
+    refusals = retention_guard.refusals(connection)
+    for tenant, name in names.items():
+        for because in get_args(retention_guard.Because):
+            refusal = refusals.get(tenant)
+            waiting.add_metric([name, because], refusal.records if refusal and refusal.because == because else 0)
+    yield waiting
 
 
 def _overdue(connection: Connection, now_us: int) -> Metric:

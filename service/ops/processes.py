@@ -1,7 +1,8 @@
 """Which processes are alive, and how much memory each kind uses: every process reports to Redis every ten seconds.
 
 Times are Redis' own, so that hosts need not agree. A process that ends removes its entry; one that is killed drops out
-after SILENT_SECONDS. Memory is read from /proc, and left out on systems without it.
+after SILENT_SECONDS, and so does one that was last heard in the future (Redis' clock was set back), until its next
+beat. Memory is read from /proc, and left out on systems without it.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def read_kinds(fields: Mapping[Any, Any], now_seconds: float) -> dict[str, Kind]
     living: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for field, value in fields.items():
         kind, entry = _text(field).partition("|")[0], json.loads(value)
-        if kind in living and now_seconds - entry["at"] <= SILENT_SECONDS:
+        if kind in living and abs(now_seconds - entry["at"]) <= SILENT_SECONDS:
             living[kind].append(entry)
     return {
         kind: Kind(len(found), _largest(found, "resident"), _largest(found, "peak")) for kind, found in living.items()
@@ -75,7 +76,7 @@ def _say(client: Any, field: str) -> None:
     seconds, micro = client.time()
     now = seconds + micro / 1e6
     known = client.hgetall(redis_keys.PROCESSES)
-    gone = [name for name, value in known.items() if now - json.loads(value)["at"] > _FORGOTTEN_SECONDS]
+    gone = [name for name, value in known.items() if abs(now - json.loads(value)["at"]) > _FORGOTTEN_SECONDS]
     if gone:
         client.hdel(redis_keys.PROCESSES, *gone)
     client.hset(redis_keys.PROCESSES, field, json.dumps({"at": now, **_memory()}))

@@ -70,6 +70,14 @@ DELIVERY_ATTEMPTS = MetricFamily(
     last=DELIVERY_RESULTS,
 )
 POLLS = MetricFamily("polls", "counter", "Polls of platforms that do not post, by result.", ("platform", "result"))
+CLOCK_STEPS = MetricFamily(
+    "clock_steps",
+    "counter",
+    "Steps of two seconds or more of the wall clock of the clock process' host (or it slept), by direction.",
+    ("direction",),
+    by_tenant=False,
+    last=("forward", "back"),
+)
 WINDOW_COMPLAINTS = MetricFamily("detection_window_complaints", "gauge", "Complaints in the resident window.")
 VALIDATED_PAIRS = MetricFamily(
     "detection_validated_pairs",
@@ -119,6 +127,7 @@ FAMILIES = (
     SELFCHECK_FALSE,
     SELFCHECK_COMPLAINTS,
     SELFCHECK_FINISHED,
+    CLOCK_STEPS,
 )
 _EVERYBODY = ""
 

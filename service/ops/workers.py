@@ -14,6 +14,8 @@ from redis.exceptions import RedisError
 
 from service.model import moment
 from service.ops import worker_metrics
+from service.ops.clock_steps import ClockStep, read_steps
+from service.ops.clocks import redis_now_us
 from service.ops.processes import Kind, read_kinds
 from service.storage.redis_store import redis_keys, stream
 from service.storage.redis_store.job_kinds import QUEUES
@@ -38,7 +40,7 @@ class Worker:
 
     def silent(self, now: datetime) -> bool:
         """Whether it has been silent for so long that it is probably gone."""
-        return self.heard is None or (now - self.heard).total_seconds() > SILENT_SECONDS
+        return self.heard is None or abs((now - self.heard).total_seconds()) > SILENT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Machinery:
     jobs_by_work: Mapping[str, Mapping[str, int]]  # the tenant's jobs, ever, by how they ended
     window_complaints: int | None  # None: nothing was analysed yet
     selfcheck: SelfCheck | None
+    redis_us: int  # what the clock of Redis says, microseconds since 1970
+    clock_steps: list[ClockStep]  # of the host of the clock process, the latest first
 
     def missing(self, now: datetime) -> list[str]:
         """Queues without a worker."""
@@ -100,8 +104,12 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
         pipe.hgetall(redis_keys.tallies(tenant))
         pipe.hgetall(redis_keys.PROCESSES)
         pipe.time()
+        pipe.lrange(redis_keys.CLOCK_STEPS, 0, -1)
         names, *rest = await pipe.execute()
-        waiting, (position, batches, oldest_us, counted, processes, time) = rest[: len(QUEUES)], rest[len(QUEUES) :]
+        waiting, (position, batches, oldest_us, counted, processes, time, steps) = (
+            rest[: len(QUEUES)],
+            rest[len(QUEUES) :],
+        )
         pipe = redis.pipeline(transaction=False)
         for name in sorted(map(_text, names))[:MAX_WORKERS]:
             pipe.hmget(name, *_FIELDS)
@@ -121,6 +129,8 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
         jobs_by_work=_jobs(counted),
         window_complaints=None if window is None else round(window),
         selfcheck=_selfcheck(counted),
+        redis_us=redis_now_us(time),
+        clock_steps=read_steps(steps),
     )
 
 

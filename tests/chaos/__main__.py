@@ -5,10 +5,11 @@
 Two posters send a fortnight of a generated world (complaints, outcomes, withdrawals), repeating each batch until it is
 acknowledged. Meanwhile volleys of one to three faults strike at random moments: SIGKILL of the API, each worker, the
 clock, `up` itself, Redis or PostgreSQL; Redis stopped, disconnected, or with a full disk; PostgreSQL stopped or
-restarted; the database's disk full, its folder read-only; complaints that the database refuses for a while. After each
-volley the run measures the time until recovery; at the end the rest is posted, and tests/chaos/proofs.py checks the
-stores, and a backup that was taken half-way. Network and disk faults need root on Linux (a network namespace, a small
-tmpfs); without it they are skipped, and the report says so. The same seed strikes at the same moments. Exit code 0: all
+restarted; the database's disk full, its folder read-only; complaints that the database refuses for a while; the wall
+clock of all processes an hour back, or forty days forward for some seconds. After each volley the run measures the time
+until recovery; at the end the rest is posted, and tests/chaos/proofs.py checks the stores, and a backup that was taken
+half-way. Network and disk faults need root on Linux (a network namespace, a small tmpfs), clock steps a C compiler on
+Linux; without it they are skipped, and the report says so. The same seed strikes at the same moments. Exit code 0: all
 guarantees held; 1: at least one did not.
 """
 
@@ -154,10 +155,14 @@ def main() -> int:
                 ("the network cut", installation.redis.cuttable),
                 ("the full disk", installation.redis.fillable),
                 ("the database's full disk and the read-only folder", installation.volume.works),
+                ("steps of the wall clock", installation.clock is not None),
             )
             if not can
         ]
-        installation.run("tenants", "set", TENANT, "--keep-text", "on", "--data", str(installation.data))
+        installation.run(
+            "tenants", "set", TENANT, "--keep-text", "on", "--retention", "30d", "--data", str(installation.data)
+        )
+        installation.poll_a_platform()
         print(
             f"{len(documents):,} documents, {chosen.kills} kills, database {chosen.database}, seed {chosen.seed}, in"
             f" {folder}" + "".join(f"; skipped, since unavailable here: {m}" for m in run.missing),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import psutil
+from clock_steps import forty_days_forward, hour_back
 from database_faults import database_faults
 from fault import Fault
 from installation import PARTS, Installation
@@ -27,6 +28,9 @@ def faults_of(installation: Installation) -> list[Fault]:
         found.append(Fault("network to Redis cut for 1 to 6 s", 0, 1.0, _cut_redis))
     if redis.fillable:
         found.append(Fault("disk of the append-only file full", 1, 0.7, _fill_disk))
+    if installation.clock is not None:
+        found.append(Fault("wall clock one hour back, for good", 0, 0.7, hour_back))
+        found.append(Fault("wall clock 40 days forward for 3 to 10 s", 0, 0.7, forty_days_forward))
     return found + database_faults(installation)
 
 

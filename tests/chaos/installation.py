@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from clock_steps import Polled, stepped_clock
 from listening import free_port
 from postgres_server import PostgresServer
 from redis_server import RedisServer
@@ -32,11 +33,16 @@ class Installation:
         self.tree = tree
         self.readiness: list[tuple[str, bool, float]] = []  # fault, whether both ports said so, seconds of the slower
         self.letters_sent_again = 0
+        self.clock = stepped_clock(folder)
         with ExitStack() as undo:  # stops what was started if the rest fails
             self._begin(folder, database, undo)
             self._undo = undo.pop_all()
 
     def _begin(self, folder: Path, database: str, undo: ExitStack) -> None:
+        if self.clock is not None:
+            undo.callback(self.clock.close)
+        self.polled = Polled()
+        undo.callback(self.polled.close)
         self.redis = RedisServer(folder / "redis")
         undo.callback(self.redis.close)
         self.volume = Volume(folder / "volume")  # of the data folder, and of PostgreSQL's
@@ -46,7 +52,7 @@ class Installation:
         self.postgres = PostgresServer(settings=("max_wal_size=256MB",), at=place) if database == "postgresql" else None
         if self.postgres is not None:
             undo.callback(self.postgres.stop)
-        self.variables = {"REDIS_URL": self.redis.url}
+        self.variables = {"REDIS_URL": self.redis.url, **self.polled.variables}
         if self.postgres is not None:
             self.variables["DATABASE_URL"] = self.postgres.address("postgres")
         self.port, self.ops_port = free_port(), free_port()
@@ -128,6 +134,14 @@ class Installation:
         self._probes += 1
         answer = self._call("DELETE", f"/v1/complaints/probe-{self._probes}", self.key, 202)
         return None if answer is None else int(answer["position"])
+
+    def poll_a_platform(self) -> None:
+        """Have the tenant poll a platform, so that a plan that is put off is noticed."""
+        secret = self.data / "polled-secret"
+        secret.write_text("token")
+        url = f"http://127.0.0.1:{self.polled.port}"
+        options = ("--tenant", TENANT, "--url", url, "--secret-file", str(secret), "--data", str(self.data))
+        self.run("sources", "add", "--platform", "lemmy", *options)
 
     def log(self, name: str) -> str:
         """The log of a process."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import backup
+from clock_steps import time_goes_on
 from installation import TENANT, Installation
 from posting import Document, Journal
 from sqlalchemy import Engine, func, select
@@ -64,6 +65,9 @@ def prove(
             ),
             "a backup taken while it ran holds exactly what was archived by then": lambda: backup.held(
                 installation, copy
+            ),
+            "after clock steps retention waits for nobody, polls go on, and no plan lies beyond its longest": lambda: (
+                time_goes_on(installation, engine, TENANT)
             ),
             "the detect worker's window equals one rebuilt from the archive": lambda: _window(installation),
             "the clusters equal those of an audit of the exported archive": lambda: _clusters(

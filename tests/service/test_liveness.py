@@ -28,10 +28,16 @@ def check(file: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_process_counts_as_alive_for_as_long_as_it_announced(tmp_path: Path) -> None:
     file = tmp_path / "alive"
-    began = time.time()
+    began = time.monotonic()
     say_alive(file, 5.0)
     assert silence(file, began + 4.9) is None
     assert "3 s late" in str(silence(file, file.stat().st_mtime + 3.0))
+
+
+def test_a_file_of_before_the_host_was_started_is_no_sign_of_life(tmp_path: Path) -> None:
+    file = tmp_path / "alive"
+    say_alive(file, 90_000.0)
+    assert "before the host was started" in str(silence(file, time.monotonic()))
 
 
 def test_a_process_that_never_reported_does_not_count_as_alive(tmp_path: Path) -> None:
@@ -65,7 +71,7 @@ def test_the_clock_reports_even_while_redis_is_down(tmp_path: Path, settings: Se
         deadline = time.monotonic() + 10
         while not file.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert silence(file, time.time()) is None
+        assert silence(file, time.monotonic()) is None
     finally:
         stop.set()
         clock.join(10)
@@ -79,7 +85,7 @@ def test_a_worker_announces_how_long_its_job_may_take(
         replace(settings, alive_file=file, redis_url=real_redis.url), engine, connect_redis(real_redis.url, 1.0)
     )
     worker = QueueWorker("detect", resources, threading.Event())
-    now = time.time()
+    now = time.monotonic()
     worker.heartbeat()
     assert file.stat().st_mtime - now == pytest.approx(BELIEVED_SECONDS, abs=5)
     worker.heartbeat(960)

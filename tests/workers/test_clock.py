@@ -50,7 +50,7 @@ QUIET = TenantState(
     sweep_finished_us=NOW - 60 * SECOND,
     sweep_began_us=NOW - 61 * SECOND,
     swept_us=NOW - 60 * SECOND,
-    ticked_us=NOW - SECOND,
+    tick_age_us=SECOND,
     checked=True,
 )
 BEHIND = replace(
@@ -62,7 +62,21 @@ CASES: list[tuple[str, TenantState, set[str]]] = [
     ("a stream with something in it", replace(QUIET, entries=1, position=101), {"ingest"}),
     ("while somebody ingests", replace(QUIET, entries=1, position=101, ingesting=True), set()),
     ("feed beyond the cursor", replace(QUIET, last_seq=91), {"detect"}),
-    ("less than half a second after the last tick", replace(QUIET, last_seq=91, ticked_us=NOW - 400_000), set()),
+    ("less than half a second after the last tick", replace(QUIET, last_seq=91, tick_age_us=400_000), set()),
+    ("before this clock's first tick", replace(QUIET, last_seq=91, tick_age_us=None), {"detect"}),
+    (
+        "after a sweep that began an hour ahead, before the wall clock was set back",
+        replace(
+            QUIET,
+            position=101,
+            archived_position=101,
+            analysed_position=101,
+            sweep_began_us=NOW + HOUR,
+            sweep_finished_us=NOW + HOUR + SECOND,
+            swept_us=NOW + HOUR + SECOND,
+        ),
+        {"sweep"},
+    ),
     ("while somebody detects", replace(QUIET, last_seq=91, detecting=True), set()),
     ("a decision", replace(QUIET, decision_waits=True), {"detect"}),
     (

@@ -10,74 +10,25 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aged_archive import DAY_US, Archive, told
 from archive_lines import complaint, outcome, withdrawal
 from conftest import RedisClients
-from flow import Newspaper
 from sqlalchemy import Engine
 from worlds import document, draw_town, keys_of
 
 from service.moderation.events import Event
 from service.settings import Settings
-from service.storage.accounts.tenant_settings import change_settings
 from service.storage.privacy import retention
 from service.storage.redis_store import redis_keys
 from service.storage.sql import schema
 from service.storage.sql.engine import write
-from service.storage.sql.hashing import field_of, key_of
+from service.storage.sql.hashing import field_of
 from service.storage.sql.schema import REPEAT, STANDING
 from service.storage.sql.timers import due
 from service.storage.webhooks import outbox
-from workers import detect, rebuild_redis, retain
+from workers import rebuild_redis, retain
 from workers.detection.detector import Detector
 from workers.retain import next_items
-
-DAY_US = 86_400_000_000
-AGED = (
-    schema.complaints.c.received_us,
-    schema.feed.c.received_us,
-    schema.outcomes.c.received_us,
-    schema.withdrawals.c.received_us,
-    schema.dead_letters.c.received_us,
-    schema.events.c.at_us,
-)
-
-
-class Archive(Newspaper):
-    """A newspaper whose past can be made older."""
-
-    def keeps(self, days: int | None) -> None:
-        with write(self.engine) as connection:
-            change_settings(connection, self.id, actor="test", now_us=1, retention_days=days)
-
-    def ages(self, days: float) -> None:
-        """Everything that is stored was received so much earlier."""
-        with write(self.engine) as connection:
-            for column in AGED:
-                connection.execute(sa.update(column.table).values({column.name: column - round(days * DAY_US)}))
-
-    def retains(self) -> None:
-        retain.run(self.name, self.resources)
-
-    def states(self) -> dict[str, int]:
-        with self.engine.connect() as connection:
-            return {
-                row.id: row.state
-                for row in connection.execute(
-                    sa.select(schema.complaints.c.id, schema.complaints.c.state).where(
-                        schema.complaints.c.tenant_id == self.id
-                    )
-                )
-            }
-
-    def total(self, target: str) -> int:
-        """As Redis has it."""
-        return int(self.redis.hget(redis_keys.totals(self.name), field_of(key_of(target))) or 0)
-
-    def window(self) -> set[int]:
-        """Seqs that are resident."""
-        detect.run(self.name, self.resources)
-        window = self.resident().detector.window
-        return set(window.seq[: window.size][~window.gone[: window.size]].tolist())
 
 
 @pytest.fixture
@@ -85,11 +36,6 @@ def paper(fake_redis: RedisClients, engine: Engine, settings: Settings) -> Itera
     made = Archive(fake_redis, engine, settings)
     yield made
     made.forgets()
-
-
-def told(paper: Archive, *lines: bytes) -> None:
-    paper.accepts(*lines)
-    paper.works()
 
 
 def test_without_a_setting_nothing_is_ever_deleted_and_nothing_is_planned(paper: Archive) -> None:
@@ -206,6 +152,7 @@ def test_the_rest_that_is_as_old_goes_too(paper: Archive) -> None:
             )
         )
     paper.keeps(30)
+    paper.consents(3)
     paper.retains()
     assert [paper.count(table) for table in (schema.events, schema.dead_letters, schema.reporter_warnings)] == [1, 1, 0]
 

@@ -18,7 +18,7 @@ from service.console.your_sessions import shown_session
 from service.errors import NotFound, Refused
 from service.model import moment
 from service.moderation.phrases import plural
-from service.storage.accounts import audit_log, session_list, users
+from service.storage.accounts import audit_log, session_list, sign_in_throttle, users
 from service.storage.accounts.passwords import hash_password
 from service.storage.accounts.users import ROLES, Role, User
 from service.storage.sql.engine import write
@@ -253,4 +253,4 @@ def _list(
 
 
 def _locked(user: User, request: Request) -> bool:
-    return user.locked_until_us is not None and user.locked_until_us > now_us(request)
+    return sign_in_throttle.is_locked(user.locked_until_us, now_us(request))

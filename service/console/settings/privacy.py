@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.rendering import flash, see_other
+from service.console.retention_waiting import retention_waiting
 from service.console.settings.frame import now_us, page, sentence
 from service.console.sign_in import Admin
 from service.errors import Refused
+from service.moderation.phrases import plural
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenant_settings import (
     DAY_SECONDS,
@@ -21,7 +23,7 @@ from service.storage.accounts.tenant_settings import (
     change_settings,
     settings_of,
 )
-from service.storage.privacy import retention
+from service.storage.privacy import retention_guard
 from service.storage.sql.engine import write
 
 HERE = "/console/settings/privacy"
@@ -44,8 +46,9 @@ def change(
     retention_days: Annotated[str, Form(max_length=40)] = "",
     rate: Annotated[str, Form(max_length=40)] = "",
     confirmed: Annotated[str, Form(max_length=40)] = "",
+    records: Annotated[int, Form(ge=0)] = 0,
 ) -> Response:
-    """Save the settings; a retention that deletes data needs a confirmation."""
+    """Save the settings; a retention that deletes data needs a confirmation, which is the consent to that amount."""
     entered = {"pseudonyms": pseudonyms, "keep_text": keep_text, "retention_days": retention_days, "rate": rate}
     try:
         wanted: dict[str, Any] = {
@@ -62,6 +65,10 @@ def change(
             )
         with write(api_context(request).engine) as connection:
             after = change_settings(connection, person.tenant_id, actor=person.name, now_us=now_us(request), **wanted)
+            if records and _deletes(before, after.retention_days):
+                retention_guard.consent(
+                    connection, person.tenant_id, records=records, actor=person.name, now_us=now_us(request)
+                )
     except Refused as error:
         return _page(request, person, entered=entered, error=sentence(error.problem))
     if after == before:
@@ -69,6 +76,20 @@ def change(
     else:
         more = " Complaints already stored keep their IDs." if after.pseudonyms and not before.pseudonyms else ""
         flash(request, person, f"Saved. New complaints will follow these settings within seconds.{more}")
+    return see_other(request, HERE)
+
+
+@router.post("/consent")
+def consent(request: Request, person: Admin, records: Annotated[int, Form(ge=0)]) -> Response:
+    """Let the run that retention waits with delete this many records, once."""
+    try:
+        with write(api_context(request).engine) as connection:
+            given = retention_guard.consent(
+                connection, person.tenant_id, records=records, actor=person.name, now_us=now_us(request)
+            )
+    except Refused as error:
+        return _page(request, person, error=sentence(error.problem))
+    flash(request, person, f"{plural(given.records, 'record')} will be deleted, starting within seconds.")
     return see_other(request, HERE)
 
 
@@ -114,7 +135,7 @@ def _deletion_preview(request: Request, person: Admin, days: int) -> dict[str, i
     with api_context(request).engine.connect() as connection:
         return {
             "days": days,
-            "items": retention.items_before(
+            "items": retention_guard.records_before(
                 connection, person.tenant_id, now_us(request) - days * DAY_SECONDS * 1_000_000
             ),
         }
@@ -130,6 +151,7 @@ def _page(
 ) -> Response:
     with api_context(request).engine.connect() as connection:
         now = settings_of(connection, person.tenant_id)
+        retention_waits = retention_waiting(connection, person.tenant_id)
         least_days = math.ceil(policy_of(connection, person.tenant_id).window_seconds / DAY_SECONDS)
     shown = entered or {
         "pseudonyms": "on" if now.pseudonyms else "off",
@@ -147,4 +169,5 @@ def _page(
         least_days=least_days,
         most_days=MAX_RETENTION_DAYS,
         deletion=deletion,
+        retention_waits=retention_waits,
     )

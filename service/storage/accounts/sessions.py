@@ -20,7 +20,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from service.storage.accounts import audit_log, sign_in_devices, sign_in_throttle
-from service.storage.accounts.sign_in_throttle import OF_ACCOUNT, Charge
+from service.storage.accounts.sign_in_throttle import OF_ACCOUNT, Charge, is_locked
 from service.storage.accounts.users import Role
 from service.storage.sql.schema import sessions, tenants, users
 
@@ -131,7 +131,7 @@ def _begin_with_account(
     ).first()
     if row is None:
         return SignInAttempt("try")
-    if row.locked_until_us is not None and row.locked_until_us > now_us:
+    if is_locked(row.locked_until_us, now_us):
         return SignInAttempt("locked")
     counted = sign_in_throttle.count(row.failures, row.failed_us, now_us, OF_ACCOUNT)
     connection.execute(
@@ -328,8 +328,12 @@ def hash_of(token: str) -> str:
 
 
 def not_expired(now_us: int) -> ColumnElement[bool]:
-    """Of a row of `sessions`: neither too old nor idle for too long."""
-    return (sessions.c.expires_us > now_us) & (sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND)
+    """Of a row of `sessions`: neither too old nor idle for too long, nor begun when the wall clock was far ahead."""
+    return (
+        (sessions.c.expires_us > now_us)
+        & (sessions.c.expires_us <= now_us + 2 * ABSOLUTE_SECONDS * _SECOND)
+        & (sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND)
+    )
 
 
 def _end_the_oldest(connection: Connection, user_id: int, new: str) -> int:

@@ -56,7 +56,7 @@ def charge(connection: Connection, tenant: str, name: str, token: str | None, no
     row = connection.execute(query).first()
     if row is None:
         return None
-    if row.locked_until_us is not None and row.locked_until_us > now_us:
+    if sign_in_throttle.is_locked(row.locked_until_us, now_us):
         return KnownDevice(row.hash, row.user_id, row.password_hash, None)
     # A device that nobody has tried to sign in from for a day starts again from zero, like any other count.
     fresh = row.tried_us is None or row.tried_us < now_us - sign_in_throttle.FORGET_SECONDS * _SECOND

@@ -21,7 +21,7 @@ import json
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from service.storage.sql.engine import insert_rows
 from service.storage.sql.schema import sign_in_addresses, tenants
@@ -74,6 +74,13 @@ def count(failures: int, at_us: int | None, now_us: int, allowance: FreeAttempts
         return Counted(failures)
     doublings = min(failures - allowance.free, 16)
     return Counted(failures, now_us + min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**doublings) * _SECOND)
+
+
+def is_locked(until_us: int | None, now_us: int) -> bool:
+    """Whether an account, address or device has to wait. A wait beyond the longest one is of a wall clock that was
+    ahead: it has ended, but the failures count, so that the next one waits for the longest time again.
+    """
+    return until_us is not None and now_us < until_us <= now_us + LONGEST_WAIT_SECONDS * _SECOND
 
 
 def account_digest(tenant: str, name: str) -> str:
@@ -143,7 +150,7 @@ def _charge(connection: Connection, key: str, allowance: FreeAttempts, now_us: i
     known = "ON CONFLICT (address) DO UPDATE SET failures = sign_in_addresses.failures"
     insert_rows(connection, sign_in_addresses, ("address", "failures", "seen_us"), [(key, 0, now_us)], known)
     row = connection.execute(select(c.failures, c.seen_us, c.locked_until_us).where(c.address == key)).one()
-    if row.locked_until_us is not None and row.locked_until_us > now_us:
+    if is_locked(row.locked_until_us, now_us):
         return int(row.locked_until_us - now_us), None
     counted = count(row.failures, row.seen_us, now_us, allowance)
     connection.execute(
@@ -156,7 +163,10 @@ def _charge(connection: Connection, key: str, allowance: FreeAttempts, now_us: i
 
 def _forget_old(connection: Connection, now_us: int) -> None:
     c = sign_in_addresses.c
-    connection.execute(delete(sign_in_addresses).where(c.seen_us < now_us - FORGET_SECONDS * _SECOND))
+    forget_us = FORGET_SECONDS * _SECOND
+    connection.execute(
+        delete(sign_in_addresses).where(or_(c.seen_us < now_us - forget_us, c.seen_us > now_us + forget_us))
+    )
     rows = connection.scalar(select(func.count()).select_from(sign_in_addresses)) or 0
     if rows > MOST_ROWS:
         oldest = select(c.address).order_by(c.seen_us).limit(rows - MOST_ROWS + MOST_ROWS // 10)

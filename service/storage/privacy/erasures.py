@@ -89,6 +89,13 @@ def unfinished(connection: Connection, tenant_id: int) -> list[Erasure]:
     )
 
 
+def pull_back(connection: Connection, tenant_id: int, now_us: int) -> None:
+    """Date unfinished erasures that were requested in the future `now_us`."""
+    table = erasures.c
+    ahead = (table.tenant_id == tenant_id) & (table.state != DONE) & (table.asked_us > now_us)
+    connection.execute(update(erasures).where(ahead).values(asked_us=now_us))
+
+
 def find(connection: Connection, tenant_id: int, job: str) -> Erasure | None:
     """The tenant's erasure with this id; None if there is none."""
     return next(

@@ -83,7 +83,7 @@ def delete_step(
     """
     lock_ingest(connection, tenant_id)
     analysis_state_of(connection, tenant_id, lock=True)  # and no analysis step, which might write about deleted rows
-    upto = _upto(connection, tenant_id, before_us, items)
+    upto = _upto(connection, tenant_id, before_us, now_us, items)
     if upto is None:
         return None
     find_refed(connection, tenant_id, refed)
@@ -118,16 +118,11 @@ def delete_rest(connection: Connection, tenant_id: int, before_us: int, at_most:
     warnings, sweeps. About `at_most` rows, of one table: call it again, in another transaction, until it deletes
     nothing. Returns the number of rows by table.
     """
-    w, d, s, r = schema.withdrawals.c, schema.dead_letters.c, schema.sweeps.c, schema.reporter_warnings.c
-    old = {
-        schema.withdrawals: sa.and_(w.tenant_id == tenant_id, w.received_us < before_us),
-        schema.dead_letters: sa.and_(d.tenant_id == tenant_id, d.received_us < before_us, d.resent_us.is_(None)),
-        schema.sweeps: sa.and_(s.tenant_id == tenant_id, s.finished_us < before_us),
-        schema.reporter_warnings: sa.and_(r.tenant_id == tenant_id, r.at_us < before_us),
-    }
-    for table, which in old.items():
+    for table, at in (*_RECORDS, (schema.sweeps, schema.sweeps.c.finished_us)):
+        if table is schema.events:
+            continue  # with their deliveries, below
         key = sa.tuple_(*table.primary_key.columns)
-        some = sa.select(*table.primary_key.columns).where(which).limit(at_most)
+        some = sa.select(*table.primary_key.columns).where(*_of(tenant_id, table), at < before_us).limit(at_most)
         gone = connection.execute(sa.delete(table).where(key.in_(some))).rowcount
         if gone:
             return {table.name: gone}
@@ -135,18 +130,60 @@ def delete_rest(connection: Connection, tenant_id: int, before_us: int, at_most:
     return {"events": events} if events else {"deliveries": rows} if rows else {}
 
 
-def _upto(connection: Connection, tenant_id: int, before_us: int, at_most: int) -> int | None:
-    """The last_seq of the last row that this step deletes."""
+def count_before(connection: Connection, tenant_id: int, before_us: int) -> dict[str, int]:
+    """How many records received before that time are stored: items, and rows that belong to none of them by table.
+
+    Sweeps are computed, and do not count.
+    """
+    counts = {"items": items_before(connection, tenant_id, before_us)}
+    for table, at in _RECORDS:
+        counts[table.name] = int(
+            connection.scalar(
+                sa.select(sa.func.count()).select_from(table).where(*_of(tenant_id, table), at < before_us)
+            )
+            or 0
+        )
+    return counts
+
+
+def oldest(connection: Connection, tenant_id: int) -> int | None:
+    """When the oldest of those records was received; None without any."""
+    found = [
+        connection.scalar(sa.select(sa.func.min(at)).where(*_of(tenant_id, table)))
+        for table, at in ((schema.feed, schema.feed.c.received_us), *_RECORDS)
+    ]
+    return min((us for us in found if us is not None), default=None)
+
+
+_RECORDS: tuple[tuple[sa.Table, sa.Column[Any]], ...] = (
+    (schema.withdrawals, schema.withdrawals.c.received_us),
+    (schema.dead_letters, schema.dead_letters.c.received_us),
+    (schema.reporter_warnings, schema.reporter_warnings.c.at_us),
+    (schema.events, schema.events.c.at_us),
+)
+
+
+def _of(tenant_id: int, table: sa.Table) -> list[sa.ColumnElement[bool]]:
+    """The tenant's rows; a dead letter that was sent again is on its way to the archive."""
+    return [table.c.tenant_id == tenant_id, *([table.c.resent_us.is_(None)] if table is schema.dead_letters else [])]
+
+
+def _upto(connection: Connection, tenant_id: int, before_us: int, now_us: int, at_most: int) -> int | None:
+    """The last_seq of the last row that this step deletes.
+
+    Rows are in the order of receipt. One of the future was received while the clock was ahead, before the rows behind
+    it: it goes with them.
+    """
     f = schema.feed.c
     cursor = analysis_state_of(connection, tenant_id).cursor_seq
-    oldest = (
+    first = (
         sa.select(f.last_seq, f.received_us, f["items"])
-        .where(f.tenant_id == tenant_id, f.last_seq <= cursor)
+        .where(f.tenant_id == tenant_id, f.last_seq <= cursor, f.received_us <= now_us)
         .order_by(f.last_seq)
         .limit(_ROWS_LOOKED_AT)
     )
     upto, items = None, 0
-    for row in connection.execute(oldest):
+    for row in connection.execute(first):
         if row.received_us >= before_us or (upto is not None and items + row.items > at_most):
             break
         upto, items = row.last_seq, items + row.items

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 USUAL_WAITING_MS = 5_000
+LOOK_AGAIN_SECONDS = 900
+DAY_SECONDS = 86_400
+_SLACK_SECONDS = 60  # of a plan against the clock of another host
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,8 @@ class JobKind:
     module: str  # imported by the worker when the first such job comes: the detection libraries take a second
     timeout_seconds: int
     has_timer: bool = False  # planned by service/storage/sql/timers.py, beside or instead of the clock's own rules
+    # of its timer: no job plans the next one further ahead (it looks again then, and finds that nothing is due yet)
+    longest_seconds: int = LOOK_AGAIN_SECONDS
     waiting_ms: int = USUAL_WAITING_MS  # how long a waiting job blocks the next one of its tenant, in case RQ loses it
 
 
@@ -27,10 +32,13 @@ _ALL = (
     JobKind("restore", "chores", "workers.rebuild_redis", 3600),  # fill an emptied Redis from SQL
     JobKind("selfcheck", "chores", "workers.selfcheck", 3600),  # count what would be flagged in shuffled complaints
     JobKind("poll", "chores", "workers.poll", 300, has_timer=True),  # fetch from platforms that do not post
-    JobKind("retain", "chores", "workers.retain", 3600, has_timer=True),  # delete what is past the tenant's retention
+    JobKind(  # delete what is past the tenant's retention
+        "retain", "chores", "workers.retain", 3600, has_timer=True, longest_seconds=DAY_SECONDS
+    ),
     JobKind("erase", "chores", "workers.erase", 3600, has_timer=True),  # replace the ids of reporters to be erased
     JobKind("dry_run", "chores", "workers.dry_run", 3600, has_timer=True),  # what other thresholds would have flagged
 )
 JOB_KINDS = {kind.work: kind for kind in _ALL}
 QUEUES = tuple(dict.fromkeys(kind.queue for kind in _ALL))
+LONGEST_US = {kind.work: (kind.longest_seconds + _SLACK_SECONDS) * 1_000_000 for kind in _ALL if kind.has_timer}
 TIMED_WORKS = tuple(sorted(kind.work for kind in _ALL if kind.has_timer))

@@ -15,7 +15,15 @@ from rq.serializers import JSONSerializer
 
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_kinds import JOB_KINDS, QUEUES
+from service.storage.redis_store.stream import Script
 
+# KEYS: the mark that such a job waits. ARGV: for how many milliseconds. Answers 1 when the mark is new. A mark with
+# more time left was set before Redis' clock was set back: it is cut to its usual time.
+_MARK = Script("""
+if redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 1 end
+if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return 0
+""")
 STALE_SECONDS = 60  # a job that no worker took for this long is dropped: the clock enqueues newer ones
 FAILED_SECONDS = 300
 
@@ -72,7 +80,7 @@ def enqueue(redis: Redis, work: str, tenant: str) -> bool:
     """Enqueue the work for the tenant; False if such a job is waiting already."""
     kind = JOB_KINDS[work]
     queue = open_queue(redis, kind.queue)
-    if not redis.set(redis_keys.enqueued(work, tenant), 1, nx=True, px=kind.waiting_ms):
+    if not _MARK.run(redis, [redis_keys.enqueued(work, tenant)], [kind.waiting_ms]):
         return False
     queue.enqueue_call(
         work, args=(tenant,), timeout=kind.timeout_seconds, result_ttl=0, failure_ttl=FAILED_SECONDS, ttl=STALE_SECONDS

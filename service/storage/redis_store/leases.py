@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import LockError, RedisError
@@ -23,6 +24,9 @@ from service.storage.sql.engine import write
 log = logging.getLogger(__name__)
 
 TTL_MS = 3000
+# A lease with more time left was taken before Redis' clock was set back, since a holder that lives renews it every
+# second: `take` cuts it to one term, after which it is free.
+_LONGEST_MS = 2 * TTL_MS
 
 
 class Lease:
@@ -30,13 +34,19 @@ class Lease:
 
     def __init__(self, redis: Redis, work: str, tenant: str, *, ttl_ms: int = TTL_MS) -> None:
         self.key = redis_keys.lease(work, tenant)
+        self._redis, self._ttl_ms = redis, ttl_ms
         self.lost = False  # another worker holds it, or it expired
         # not thread-local: another thread renews it
         self._lock = Lock(redis, self.key, timeout=ttl_ms / 1000, blocking=False, thread_local=False)
 
     def take(self) -> bool:
         """Take the lease if it is free."""
-        return bool(self._lock.acquire())
+        if self._lock.acquire():
+            return True
+        left_ms: Any = self._redis.pttl(self.key)
+        if left_ms > _LONGEST_MS:
+            self._redis.pexpire(self.key, self._ttl_ms)
+        return False
 
     def renew(self) -> bool:
         """Extend it for another term; False (and `lost` is set) if it is no longer ours."""
@@ -59,6 +69,11 @@ class Lease:
             log.debug("lease %s is no longer ours to release", self.key)
         except RedisError as error:
             log.info("lease %s not released, it expires on its own: %s", self.key, error)
+
+
+def is_held(left_ms: int | None) -> bool:
+    """Whether somebody holds the lease that has so many milliseconds left (Redis' PTTL; -2: there is none)."""
+    return left_ms is not None and (left_ms == -1 or 0 < left_ms <= _LONGEST_MS)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def lease(work: str, tenant: str) -> str:
 
 
 def spent(tenant: str, policy: str, owner: int, per_second: float) -> str:
-    """When the rate bucket of the tenant, key or source is full again (microseconds); absent: it is full."""
+    """The rate bucket of the tenant, key or source: "debt at", in microseconds; absent: it is full."""
     return f"{PREFIX}:{tenant}:spent:{policy}:{owner}:{per_second:g}"
 
 
@@ -94,6 +94,7 @@ DETECTORS = (
     f"{PREFIX}:detectors"  # sorted set: the living detect workers by their latest beat (workers/tenant_assignment.py)
 )
 HOMES = f"{PREFIX}:homes"  # hash: tenant -> the detect worker that holds it; absent with a single worker
+CLOCK_STEPS = f"{PREFIX}:clock-steps"  # list: the latest steps of the wall clock (service/ops/clock_steps.py)
 PROCESSES = f"{PREFIX}:processes"  # hash: the living processes by kind (service/ops/processes.py)
 WRITE_PROBE = f"{PREFIX}:write-probe"  # written to see whether Redis takes writes (redis_store/health.py)
 REFUSED_WRITE = f"{PREFIX}:refused-write"  # why the database refused a worker's write within the last minute

@@ -7,7 +7,6 @@ SQLite by default (write-ahead log, synchronous FULL: a commit survives SIGKILL 
 from __future__ import annotations
 
 import fcntl
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -21,6 +20,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engin
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
+from service import wall_clock
 from service.errors import Refused
 from service.storage.sql import deadlines
 from service.storage.sql.deadlines import Deadline, DeadlinePassed
@@ -124,9 +124,15 @@ def lock_tenant(connection: Connection, tenant_id: int) -> None:
 
 def database_now_us(connection: Connection) -> int:
     """The database's clock, microseconds since 1970, so that several hosts agree; on SQLite the host's."""
-    if connection.dialect.name == "postgresql":
-        return int(connection.scalar(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")))
-    return time.time_ns() // 1_000
+    server = server_now_us(connection)
+    return wall_clock.now_us() if server is None else server
+
+
+def server_now_us(connection: Connection) -> int | None:
+    """The database server's wall clock, microseconds since 1970; None on SQLite, which has its host's."""
+    if connection.dialect.name == "sqlite":
+        return None
+    return int(connection.scalar(text("SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint")))
 
 
 def migrate(engine: Engine) -> None:

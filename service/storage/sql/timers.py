@@ -1,6 +1,9 @@
 """When the next job of a kind is due for a tenant. The clock keeps enqueuing due work until the job itself moves the
 time.
 
+No plan lies further ahead than the longest interval of its kind (service/storage/redis_store/job_kinds.py). One that
+does was made while the wall clock was ahead: it counts as due, and its job plans again.
+
 What makes work for a job schedules it in its own transaction (`at_latest`); the job ends with `hold`, a look at what is
 still to be done, and `move_to`, in one transaction. So no due time is lost if a process is killed in between, or plans
 work then.
@@ -8,7 +11,9 @@ work then.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, select, text
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, and_, delete, or_, select, text
 
 from service.storage.sql.schema import tenants, timers
 
@@ -54,12 +59,15 @@ def planned(connection: Connection, tenant_id: int, work: str) -> bool:
     )
 
 
-def due(connection: Connection, now_us: int) -> list[tuple[str, str]]:
-    """(work, tenant's name) of everything that is due."""
+def due(connection: Connection, now_us: int, longest_us: Mapping[str, int] | None = None) -> list[tuple[str, str]]:
+    """(work, tenant's name) of everything that is due: its time has come, or lies further ahead than the longest
+    interval of its kind (`longest_us`, by work; a kind without one may be planned for any time).
+    """
+    late = [and_(timers.c.work == work, timers.c.due_us > now_us + most) for work, most in (longest_us or {}).items()]
     statement = (
         select(timers.c.work, tenants.c.name)
         .join(tenants, tenants.c.id == timers.c.tenant_id)
-        .where(timers.c.due_us <= now_us)
+        .where(or_(timers.c.due_us <= now_us, *late))
         .order_by(timers.c.due_us)
     )
     return [(row.work, row.name) for row in connection.execute(statement)]

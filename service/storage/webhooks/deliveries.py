@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, case, func, insert, select, tuple_, update
 
 from service.errors import NotFound, Refused
 from service.moderation.events import PING, Event
@@ -116,6 +116,19 @@ def next_due_us(connection: Connection, tenant_id: int) -> int | None:
         (max(next_us, rests.get(subscription, next_us)) for subscription, next_us in connection.execute(first)),
         default=None,
     )
+
+
+def pull_back(connection: Connection, tenant_id: int, now_us: int, longest_first_us: int, longest_us: int) -> bool:
+    """Make due now what is planned further ahead than any pause lasts (`longest_first_us` from now: what never failed,
+    or is claimed; `longest_us`: the rest, and receivers left alone), since the wall clock was ahead then; whether
+    there was any.
+    """
+    c, s = deliveries.c, subscriptions.c
+    far = now_us + case((c.attempts == 0, longest_first_us), else_=longest_us)
+    mine = (c.tenant_id == tenant_id) & (c.state == PENDING) & (c.next_us > now_us + longest_first_us)
+    moved = connection.execute(update(deliveries).where(mine, c.next_us > far).values(next_us=now_us)).rowcount
+    rests = (s.tenant_id == tenant_id) & (s.rest_until_us > now_us + longest_us)
+    return bool(connection.execute(update(subscriptions).where(rests).values(rest_until_us=None)).rowcount + moved)
 
 
 def claim(connection: Connection, delivery_id: str, *, now_us: int, until_us: int) -> Claimed | None:

@@ -41,7 +41,7 @@ from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDIN
 from service.storage.sql.schema.declarations import Big, metadata
 from service.storage.sql.schema.detection_tables import allowed_reporters, analysis_state, dry_runs, sweeps
 from service.storage.sql.schema.installation_tables import redis_identity, redis_users
-from service.storage.sql.schema.privacy_tables import erasures
+from service.storage.sql.schema.privacy_tables import erasures, retention_state
 from service.storage.sql.schema.webhook_tables import deliveries, delivery_attempts, events, sources, subscriptions
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "redis_users",
     "reporter_warnings",
     "restorations",
+    "retention_state",
     "sessions",
     "sign_in_addresses",
     "sign_in_devices",
