@@ -25,6 +25,7 @@ from service.storage.privacy import retention_guard
 from service.storage.probe import Probe
 from service.storage.redis_store import health
 from service.storage.redis_store.redis_identity import trouble_of_pair
+from service.storage.sql.engine import server_now_us
 from service.storage.sql.health import trouble_of_database
 
 PATIENCE_SECONDS = 0.8  # for both stores together
