@@ -178,14 +178,13 @@ def change_subscription(
     with write(api.engine) as connection:
         by = name_of_key(connection, key.id)
         subscriptions.read(connection, key.tenant_id, id)
-        # Deliveries first: an audit entry locks the timer, and whoever sends locks deliveries before that.
+        subscriptions.change(connection, key.tenant_id, id, values, by=by, now_us=now_us)
+        if sealed is not None:
+            subscriptions.rotate_secret(connection, key.tenant_id, id, sealed, by=by, now_us=now_us)
         if requested.enabled is True:
             subscriptions.enable(connection, key.tenant_id, id, by=by, now_us=now_us)
         elif requested.enabled is False:
             subscriptions.disable(connection, key.tenant_id, id, f"disabled by {by}", by=by, now_us=now_us)
-        subscriptions.change(connection, key.tenant_id, id, values, by=by, now_us=now_us)
-        if sealed is not None:
-            subscriptions.rotate_secret(connection, key.tenant_id, id, sealed, by=by, now_us=now_us)
         current = subscription_item(subscriptions.read(connection, key.tenant_id, id), now_us)
     return current if secret is None else NewSecret(**current.model_dump(), secret=secret)
 

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select
 
 from service.model import JsonObject, moment
 from service.moderation.events import AUDIT_RECORDED, Event
+from service.storage.sql.engine import before_commit
 from service.storage.sql.outbox_rows import enabled_subscribers, event_id, event_json, insert_events, wants
 from service.storage.sql.schema import audit_trail
 
@@ -40,6 +41,13 @@ def enter(
         insert(audit_trail).values(tenant_id=tenant_id, at_us=now_us, detail=detail_json, **values)
     ).inserted_primary_key
     assert made is not None
+    entry = AuditEntry(int(made[0]), now_us, **values, detail=json.loads(detail_json))
+    # At the end: most changes go on after their entry, and the timer of deliveries has to be locked last.
+    before_commit(connection, lambda ending: _send(ending, tenant_id, entry))
+
+
+def _send(connection: Connection, tenant_id: int, entry: AuditEntry) -> None:
+    """Write the event of an entry, if anybody subscribes to it."""
     # Not locked, unlike for other events: those who change subscriptions come here too, each with one of them locked.
     # An event that meets a subscription just being disabled or removed may still go there, or is cancelled.
     subscribers = [
@@ -49,10 +57,9 @@ def enter(
     ]
     if not subscribers:
         return  # the trail itself is the log; other events are kept without subscribers too
-    entry = AuditEntry(int(made[0]), now_us, **values, detail=json.loads(detail_json))
     event = Event(AUDIT_RECORDED, str(entry.id), entry_document(entry))
     new = {event_id(tenant_id, event): (event.type, event_json(event))}
-    insert_events(connection, tenant_id, new, subscribers, now_us, place=entry.id % 1_000)
+    insert_events(connection, tenant_id, new, subscribers, entry.at_us, place=entry.id % 1_000)
 
 
 @dataclass(frozen=True, slots=True)

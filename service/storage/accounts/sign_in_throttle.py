@@ -164,10 +164,11 @@ def _charge(connection: Connection, key: str, allowance: FreeAttempts, now_us: i
 def _forget_old(connection: Connection, now_us: int) -> None:
     c = sign_in_addresses.c
     forget_us = FORGET_SECONDS * _SECOND
-    connection.execute(
-        delete(sign_in_addresses).where(or_(c.seen_us < now_us - forget_us, c.seen_us > now_us + forget_us))
-    )
+    old = [select(c.address).where(or_(c.seen_us < now_us - forget_us, c.seen_us > now_us + forget_us))]
     rows = connection.scalar(select(func.count()).select_from(sign_in_addresses)) or 0
     if rows > MOST_ROWS:
-        oldest = select(c.address).order_by(c.seen_us).limit(rows - MOST_ROWS + MOST_ROWS // 10)
-        connection.execute(delete(sign_in_addresses).where(c.address.in_(oldest.scalar_subquery())))
+        old.append(select(c.address).order_by(c.seen_us).limit(rows - MOST_ROWS + MOST_ROWS // 10))
+    for those in old:
+        # Not those that another attempt holds: it may want one of ours.
+        free = those.with_for_update(skip_locked=True)
+        connection.execute(delete(sign_in_addresses).where(c.address.in_(free)))

@@ -29,6 +29,7 @@ from service.storage.sql.private_files import create_private
 
 HEAD = "0008"  # the newest migration; a test compares it with the files in migrations/versions
 BUSY_SECONDS = 30
+_AT_THE_END = "brigadewatch: at the end"  # in Connection.info: what `before_commit` was given
 MIGRATION_LOCK = 0x6272_6967  # key of PostgreSQL's advisory lock
 KEYS_PER_SELECT = 400
 LEAST_TO_COPY, LEAST_TO_COPY_BESIDE = 100, 1_000  # rows; with fewer, the surrounding statements cost more
@@ -106,9 +107,26 @@ def write(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         connection = connection.execution_options(**_WRITES[engine.dialect.name])
         with connection.begin() as transaction:
-            yield connection
+            connection.info[_AT_THE_END] = []
+            try:
+                yield connection
+                for action in connection.info[_AT_THE_END]:
+                    action(connection)
+            finally:
+                connection.info.pop(_AT_THE_END, None)
             with deadlines.commit_watched():
                 transaction.commit()
+
+
+def before_commit(connection: Connection, action: Callable[[Connection], None]) -> None:
+    """Have `action` done at the end of the block of `write`, just before it is committed: for rows that many
+    transactions write, so that each of them locks these last. Outside of `write` it is done at once.
+    """
+    actions = connection.info.get(_AT_THE_END)
+    if actions is None:
+        action(connection)
+    else:
+        actions.append(action)
 
 
 def lock_tenant(connection: Connection, tenant_id: int) -> None:

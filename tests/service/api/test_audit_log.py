@@ -237,3 +237,14 @@ def test_the_script_of_the_guide_prints_each_entry_once(desk: Api, tmp_path: Pat
         enter(desk, 1, action="new", now_us=NOW_US + 60_000_000)
         assert sorted(printed()) == ["late", "new"]
         assert printed() == []
+
+
+def test_the_timer_of_deliveries_is_locked_last(desk: Api) -> None:
+    subscribe(desk, ["audit.recorded"])
+    waiting = sa.select(sa.func.count()).select_from(schema.timers).where(schema.timers.c.work == "deliver")
+    with write(desk.engine) as connection:
+        connection.execute(sa.delete(schema.timers))
+        audit_log.enter(connection, 1, actor="a", action="b", subject="c:d", now_us=NOW_US)
+        assert connection.scalar(waiting) == 0, "a transaction that goes on to lock other rows must not hold it"
+    with desk.engine.connect() as connection:
+        assert connection.scalar(waiting) == 1
