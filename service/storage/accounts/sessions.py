@@ -20,7 +20,8 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from service.storage.accounts import audit_log
-from service.storage.accounts.users import Role
+from service.storage.accounts.sign_in_rules import factor_due
+from service.storage.accounts.users import NO_PASSWORD, Role
 from service.storage.sql.engine import insert_rows
 from service.storage.sql.schema import sessions, sign_in_addresses, tenants, users
 
@@ -50,6 +51,8 @@ class SessionRow:
     flash: str | None
     seen_us: int
     one_time: bool  # the password must be changed first
+    via: str = "password"  # or "sso": opened by an identity provider
+    factor_due: bool = False  # the tenant requires a second factor, and the person has none yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ def begin_attempt(connection: Connection, tenant: str, name: str, address: str, 
     failures = row.failures + 1
     locked_until_us = now_us + _wait_us(failures, FREE_ATTEMPTS) if failures >= FREE_ATTEMPTS else None
     connection.execute(update(users).where(c.id == row.id).values(failures=failures, locked_until_us=locked_until_us))
-    return SignInAttempt("try", user_id=row.id, password_hash=row.password_hash, locks_until_us=locked_until_us)
+    # Without a password the same work is done as for an unknown name, so that time does not tell them apart.
+    known = row.password_hash if row.password_hash != NO_PASSWORD else None
+    return SignInAttempt("try", user_id=row.id, password_hash=known, locks_until_us=locked_until_us)
 
 
 def note_failure(connection: Connection, attempt: SignInAttempt, address: str, now_us: int) -> None:
@@ -139,6 +144,27 @@ def open_session(
         return None
     rehashed = {} if new_password_hash is None else {"password_hash": new_password_hash}
     connection.execute(update(users).where(users.c.id == user_id).values(failures=0, locked_until_us=None, **rehashed))
+    return start_session(connection, user.tenant_id, user_id, user.name, address, now_us)
+
+
+def start_session(
+    connection: Connection,
+    tenant_id: int,
+    user_id: int,
+    name: str,
+    address: str,
+    now_us: int,
+    *,
+    seconds: int = ABSOLUTE_SECONDS,
+    via: Literal["password", "sso"] = "password",
+    provider_session: str | None = None,
+    id_token_secret: str | None = None,
+) -> str:
+    """Store a session of somebody who has proven who they are, of at most `seconds`, and return its token.
+
+    In a transaction that has locked the account. `provider_session` and `id_token_secret` (sealed) are what the
+    provider knows it by.
+    """
     connection.execute(delete(sessions).where(sessions.c.expires_us <= now_us))
     token = secrets.token_urlsafe(32)
     connection.execute(
@@ -148,17 +174,20 @@ def open_session(
             csrf=secrets.token_urlsafe(32),
             created_us=now_us,
             seen_us=now_us,
-            expires_us=now_us + ABSOLUTE_SECONDS * _SECOND,
+            expires_us=now_us + min(seconds, ABSOLUTE_SECONDS) * _SECOND,
+            via=via,
+            provider_session=provider_session,
+            id_token_secret=id_token_secret,
         )
     )
     audit_log.enter(
         connection,
-        user.tenant_id,
-        actor=user.name,
+        tenant_id,
+        actor=name,
         action="sign-in",
-        subject=f"user:{user.name}",
+        subject=f"user:{name}",
         now_us=now_us,
-        detail={"address": address},
+        detail={"address": address, **({} if via == "password" else {"via": via})},
     )
     return token
 
@@ -179,6 +208,8 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
             s.flash,
             s.seen_us,
             u.one_time,
+            s.via,
+            factor_due(s.via, u.id, u.tenant_id).label("factor_due"),
         )
         .join(users, u.id == s.user_id)
         .join(tenants, tenants.c.id == u.tenant_id)
@@ -194,8 +225,15 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
             flash=row.flash,
             seen_us=row.seen_us,
             one_time=bool(row.one_time),
+            via=row.via,
+            factor_due=bool(row.factor_due),
         )
     )
+
+
+def id_token_of(connection: Connection, session_hash: str) -> str | None:
+    """The sealed ID token that a provider opened the session with."""
+    return connection.scalar(select(sessions.c.id_token_secret).where(sessions.c.hash == session_hash))
 
 
 def alive(connection: Connection, hashes: Collection[str], now_us: int) -> set[str]:

@@ -40,6 +40,15 @@ from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDIN
 from service.storage.sql.schema.declarations import Big, metadata
 from service.storage.sql.schema.detection_tables import allowed_reporters, analysis_state, dry_runs, sweeps
 from service.storage.sql.schema.privacy_tables import erasures
+from service.storage.sql.schema.sign_in_tables import (
+    identity_providers,
+    one_time_links,
+    passkeys,
+    recovery_codes,
+    second_factors,
+    sign_in_rules,
+    user_identities,
+)
 from service.storage.sql.schema.webhook_tables import deliveries, delivery_attempts, events, sources, subscriptions
 
 __all__ = [
@@ -67,15 +76,21 @@ __all__ = [
     "erasures",
     "events",
     "feed",
+    "identity_providers",
     "ingest_state",
     "metadata",
     "notes",
+    "one_time_links",
     "outcomes",
+    "passkeys",
     "policy_overrides",
+    "recovery_codes",
     "reporter_warnings",
     "restorations",
+    "second_factors",
     "sessions",
     "sign_in_addresses",
+    "sign_in_rules",
     "sources",
     "subscriptions",
     "sweeps",
@@ -83,6 +98,7 @@ __all__ = [
     "tenant_settings",
     "tenants",
     "timers",
+    "user_identities",
     "users",
     "withdrawals",
 ]

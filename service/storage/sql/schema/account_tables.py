@@ -99,6 +99,10 @@ sessions = Table(
     Column("seen_us", Big, nullable=False),
     Column("expires_us", Big, nullable=False),
     Column("flash", Text, info=not_personal("JSON: what the next page shows once; names no reporter")),
+    Column("via", String(12), nullable=False, server_default="password", info=not_personal("password | sso")),
+    # Of a session that a provider opened: the one there, and its sealed ID token, to end that too.
+    Column("provider_session", String(255), info=not_personal("a provider's random id")),
+    Column("id_token_secret", Text, info=not_personal("a sealed secret")),
     Index("sessions_by_user", "user_id"),
     Index("sessions_by_expiry", "expires_us"),
 )

@@ -1,0 +1,79 @@
+"""What comes between a right password, or a provider's word, and a session: rules, and the second factor."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from fastapi import Request
+from sqlalchemy import Connection
+from starlette.responses import RedirectResponse, Response
+
+from service.console.cookies import FORM_COOKIE, SESSION_COOKIE, drop_cookie, read_sealed, set_cookie, set_sealed
+from service.console.person import Person
+from service.storage.accounts import second_factors, users
+from service.storage.accounts.sign_in_rules import rules_of
+
+SECOND_STEP = "/console/sign-in/code"
+STEP_COOKIE = "brigadewatch-step"
+STEP_SECONDS = 300
+PROOF_COOKIE = "brigadewatch-proof"
+USE_PROVIDER = "Your team signs in with single sign-on; passwords are for admins only."
+
+
+@dataclass(frozen=True, slots=True)
+class SecondStep:
+    """The password was right, or the provider vouches for the person; the second factor is missing."""
+
+    user_id: int
+    tenant_id: int
+    mark: str  # of the password at that moment: another one ends this
+    via: str
+    seconds: int = 0  # of the session to come, where the provider bounds it
+    provider_session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotByPassword:
+    """The password was right, but the tenant's rules do not let this account in by it."""
+
+
+def after_password(connection: Connection, user_id: int, password_hash: str) -> SecondStep | NotByPassword | None:
+    """What a right password leads to, if not to a session."""
+    account = users.sign_in_facts(connection, user_id)
+    if account is None:
+        return None
+    if not rules_of(connection, account.tenant_id).allows_password(account.role):
+        return NotByPassword()
+    if second_factors.status_of(connection, user_id).any:
+        return SecondStep(user_id, account.tenant_id, mark_of(password_hash), "password")
+    return None
+
+
+def mark_of(password_hash: str) -> str:
+    """A short mark of a stored password."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
+
+
+def to_second_step(request: Request, step: SecondStep, next: str) -> Response:
+    """To the page that takes the second factor; the cookie remembers for five minutes how far the person is."""
+    answer = RedirectResponse(SECOND_STEP, 303, {"Cache-Control": "no-store"})
+    values = {name: getattr(step, name) for name in step.__slots__} | {"next": next[:1_000]}
+    set_sealed(request, answer, STEP_COOKIE, values, STEP_SECONDS)
+    drop_cookie(request, answer, FORM_COOKIE)
+    return answer
+
+
+def let_in(request: Request, token: str, path: str, seconds: int) -> Response:
+    """To the page that was asked for, with the new session's cookie and none of the others."""
+    answer = RedirectResponse(path, 303, {"Cache-Control": "no-store"})
+    set_cookie(request, answer, SESSION_COOKIE, token, seconds)
+    drop_cookie(request, answer, FORM_COOKIE)
+    drop_cookie(request, answer, STEP_COOKIE)
+    return answer
+
+
+def has_proof(request: Request, person: Person) -> bool:
+    """Whether this session has proven within ten minutes, on “Sign-in and security”, whose it is."""
+    proof = read_sealed(request, PROOF_COOKIE)
+    return proof is not None and proof["session"] == person.session.hash
