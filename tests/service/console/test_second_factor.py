@@ -362,6 +362,8 @@ def test_a_link_takes_an_account_back_from_the_provider(api: Api) -> None:
         anna = Visitor(api)
         arrive(anna, liar.come_back(begin(anna)))
         assert liar.issuer in root.get("/console/settings/people/2").text
+        for guess in ("", "the password of nobody"):  # what an unknown name's password is compared with
+            assert Visitor(api).sign_in("default", "anna", guess).status_code == 401
         anna.get("/console/password")
         assert anna.post("/console/password", {"present": "", "fresh": "", "again": ""}).status_code == 409
         assert choose(Visitor(api), link_for(api, root, "anna")) == 200
