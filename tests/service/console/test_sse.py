@@ -42,7 +42,9 @@ class World:
         with write(self.engine) as connection:
             connection.execute(
                 sa.update(schema.sessions).values(
-                    seen_us=microseconds(NOW), expires_us=microseconds(NOW + timedelta(days=7))
+                    created_us=microseconds(NOW),
+                    seen_us=microseconds(NOW),
+                    expires_us=microseconds(NOW + timedelta(days=7)),
                 )
             )
         self.live = CaseEvents(self.engine, lambda: self.now, poll_seconds=0.01, heartbeat_seconds=0.05)
