@@ -24,6 +24,7 @@ from service.storage.accounts.policy_overrides import policy_of
 from service.storage.detection.stored_progress import StoredProgress, read_stored_progress
 from service.storage.redis_store import hurry, redis_keys
 from service.storage.redis_store.job_queue import enqueue
+from service.storage.redis_store.server_check import CheckOnce
 from service.storage.sql import timers
 from workers.resources import Resources
 
@@ -106,18 +107,21 @@ def _moved_us(state: TenantState, policy: Policy) -> int:
 
 
 def run_clock(resources: Resources, stop: threading.Event) -> None:
-    """Enqueue what is due until `stop` is set; Redis or the database may go and come back meanwhile."""
+    """Enqueue what is due until `stop` is set; Redis or the database may go and come back meanwhile. Raises UnfitServer
+    when Redis is one that cannot be used.
+    """
     with beating(resources.redis, "clock"):
         _tick_until(resources, stop)
 
 
 def _tick_until(resources: Resources, stop: threading.Event) -> None:
-    clock = Clock(resources)
+    clock, check = Clock(resources), CheckOnce(resources.redis)
     silent = True
     while not stop.is_set():
         began = time.monotonic()
         say_alive(resources.settings.alive_file)
         try:
+            check()
             clock.beat()
             if not silent:
                 log.warning("clock: the stores answer again")

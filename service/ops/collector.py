@@ -18,6 +18,9 @@ from sqlalchemy import Engine
 
 from service.ops.database_metrics import read_database
 from service.ops.redis_metrics import read_redis
+from service.storage.redis_store import job_failures
+from service.storage.redis_store.job_failures import JobFailures
+from service.storage.redis_store.server_check import ServerReport, all_warnings
 
 PATIENCE_SECONDS = 0.8  # for both stores together
 Reading = list[Metric]
@@ -34,12 +37,24 @@ class StoreCollector(Collector):
         self._readings: dict[str, Future[Reading]] = {}
         self._starting = threading.Lock()
         self._names: list[str] = []  # tenants as of SQL's last answer; Redis is read for these
+        self._server: ServerReport | None = None  # as of Redis' last answer, and so are the jobs
+        self._failing: dict[tuple[str, str], JobFailures] = {}
 
     def states(self, *, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
-        """Each dependency's state: "ok", or what is wrong."""
-        return {
+        """Each dependency's state: "ok", or what is wrong. A Redis that answers and cannot be used is not ok."""
+        states = {
             name: "ok" if isinstance(found, list) else found for name, found in self._read(patience_seconds).items()
         }
+        if states["redis"] == "ok" and self._server is not None and self._server.problems:
+            states["redis"] = "; ".join(self._server.problems)
+        return states
+
+    def warnings(self) -> list[str]:
+        """What may lose complaints or has stopped for a tenant, though the installation works; as of the last reading,
+        of which `states` makes one.
+        """
+        server = [] if self._server is None else all_warnings(self._server)
+        return server + [job_failures.sentence(*of, failures) for of, failures in sorted(self._failing.items())]
 
     def collect(self) -> Iterable[Metric]:
         """Everything that can be read now; registered with prometheus_client."""
@@ -88,4 +103,7 @@ class StoreCollector(Collector):
     def _redis(self) -> Reading:
         if not self._names:  # the first scrape of a process: the two readings are under way at the same time
             wait([self._readings["database"]], timeout=PATIENCE_SECONDS / 2)
-        return list(read_redis(self._client, self._names, self._now_us()))
+        return list(read_redis(self._client, self._names, self._now_us(), self._notice))
+
+    def _notice(self, server: ServerReport, failing: dict[tuple[str, str], JobFailures]) -> None:
+        self._server, self._failing = server, failing

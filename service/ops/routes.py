@@ -13,7 +13,9 @@ from service.ops.collector import StoreCollector
 
 
 def create_ops_app(registry: CollectorRegistry, stores: StoreCollector) -> Starlette:
-    """GET /metrics (Prometheus text), GET /readyz with each dependency's state, GET /healthz."""
+    """GET /metrics (Prometheus text), GET /readyz with each dependency's state and warnings (with which it is ready all
+    the same), GET /healthz.
+    """
 
     def metrics(_: Request) -> Response:  # not async: Starlette runs it on a thread, since stores are read
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
@@ -21,7 +23,8 @@ def create_ops_app(registry: CollectorRegistry, stores: StoreCollector) -> Starl
     def readyz(_: Request) -> JSONResponse:
         states = stores.states()
         ready = all(state == "ok" for state in states.values())
-        return JSONResponse({"ready": ready, "dependencies": states}, status_code=200 if ready else 503)
+        document = {"ready": ready, "dependencies": states, "warnings": stores.warnings()}
+        return JSONResponse(document, status_code=200 if ready else 503)
 
     async def healthz(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})

