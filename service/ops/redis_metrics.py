@@ -12,7 +12,7 @@ from service.ops.processes import read_kinds
 from service.ops.worker_metrics import metrics_of
 from service.storage.redis_store import job_failures, redis_keys, stream
 from service.storage.redis_store.job_failures import JobFailures
-from service.storage.redis_store.job_kinds import QUEUES
+from service.storage.redis_store.job_kinds import JOB_KINDS, QUEUES
 from service.storage.redis_store.server_check import ServerReport, examine, judge
 
 _A_TENANT = 5  # answers about each
@@ -57,7 +57,7 @@ def read_redis(client: redis.Redis, names: list[str], now_us: int, notice: Notic
     notice(report, failing)
     yield from _server(facts.info)
     yield from _judgement(report)
-    yield _failing(failing)
+    yield _failing(names, failing)
 
 
 def _streams(names: list[str], answers: list[Any], now_us: int) -> Iterator[Metric]:
@@ -107,14 +107,16 @@ def _processes(fields: Mapping[Any, Any], now_seconds: float) -> Iterator[Metric
     yield from (alive, resident, peak)
 
 
-def _failing(failing: Mapping[tuple[str, str], JobFailures]) -> Metric:
+def _failing(names: list[str], failing: Mapping[tuple[str, str], JobFailures]) -> Metric:
     family = GaugeMetricFamily(
         "brigadewatch_job_failures_in_a_row",
-        "Failures of a job without a success in between; absent: the latest one succeeded.",
+        "Failures of a job without a success in between; 0: the latest one succeeded.",
         labels=["work", "tenant"],
     )
-    for (work, tenant), failures in sorted(failing.items()):
-        family.add_metric([work, tenant], failures.times)
+    for name in names:
+        for work in JOB_KINDS:
+            failures = failing.get((work, name))
+            family.add_metric([work, name], 0 if failures is None else failures.times)
     return family
 
 

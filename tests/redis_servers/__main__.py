@@ -1,7 +1,7 @@
 """The tests of everything that depends on the Redis, on every server that can be had; prints a table.
 
-`PYTHONPATH=.:tests python -m redis_servers [--quick] [--only NAME]`, as `make test-redis` calls it. What cannot be
-fetched is listed as not tried, with the reason. Exit code 1: a test failed, or no server at all could be had.
+`PYTHONPATH=.:tests python -m redis_servers [--few] [--short] [--only NAME]`, as `make test-redis` calls it. What cannot
+be fetched is listed as not tried, with the reason. Exit code 1: a test failed, or no server at all could be had.
 """
 
 from __future__ import annotations
@@ -118,21 +118,22 @@ def _row(row: Result) -> str:
 def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="four servers, and fewer tests on each")
+    parser.add_argument("--few", action="store_true", help="four servers only")
+    parser.add_argument("--short", action="store_true", help="fewer tests on each")
     parser.add_argument("--only", metavar="NAME", help="only servers whose name contains this")
     options = parser.parse_args()
-    results = []
+    results, tests = [], QUICK if options.short else LONG
     for server in SERVERS:
-        if (options.quick and not server.quick) or (options.only and options.only.lower() not in server.name.lower()):
+        if (options.few and not server.quick) or (options.only and options.only.lower() not in server.name.lower()):
             continue
         print(f"== {server.name}", flush=True)
-        results.append(tried(server, QUICK if options.quick else LONG))
+        results.append(tried(server, tests))
         print(_row(results[-1]), flush=True)
-    if not options.quick and not options.only:
+    if not options.few and not options.only:
         print("== the packaged Valkey", flush=True)
         packaged = Result("Valkey (packaged)", version_of(Path(program())))
         began = time.monotonic()
-        _run_tests(program(), LONG, packaged)
+        _run_tests(program(), tests, packaged)
         packaged.seconds = time.monotonic() - began
         results += [packaged, *(Result(name, remark="not tried: no package to be had") for name in NOT_TO_BE_HAD)]
     print(f"\n{'server':24} {'version':10} {'passed':>6} {'failed':>6} {'seconds':>7}")

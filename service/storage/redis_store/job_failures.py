@@ -1,9 +1,8 @@
 """Jobs that fail again and again: how often each has failed, why, and the pause until it may run again.
 
 The pause doubles from failure to failure. While it lasts, the mark that a job of this kind waits
-(service/storage/redis_store/job_queue.py) keeps everyone from enqueueing another, whoever wants to: the clock, a timer,
-or a job of another kind. The first success forgets all of it, and so do ten minutes without another try: then nobody
-wants the work any more.
+(service/storage/redis_store/job_queue.py) keeps the clock, timers and other jobs from enqueueing another. The first
+success forgets all of it, and so do ten minutes without another try: then the work is no longer wanted.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ def _unknown(facts: ServerFacts) -> tuple[str, ...]:
 
 
 def numbers_of(version: str) -> tuple[int, int] | None:
-    """(6, 2) of "6.2.5"; None: it is no number."""
+    """(6, 2) of "6.2.5"; None: it does not begin with a number."""
     found = re.match(r"v?(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else None
 
