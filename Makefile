@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick php rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
+.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick php oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -22,7 +22,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 days
 	$(BIN)/brigadewatch demo
 
-test: $(INSTALLED) php ## all tests except those in a browser, on all cores
+test: $(INSTALLED) php oidc-provider ## all tests except those in a browser, on all cores
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # The WordPress plugin is tested by running it. Where PHP cannot be had its tests skip, and say so.
@@ -37,8 +37,26 @@ php:
 		fi; \
 	fi
 
+# The certified OpenID Connect provider that single sign-on is tested against, as locked, in a folder of its own.
+OIDC_PROVIDER := build/oidc-provider/.installed
+oidc-provider: $(OIDC_PROVIDER)
+
+$(OIDC_PROVIDER): tests/oidc_provider/package.json tests/oidc_provider/package-lock.json
+	@if ! command -v npm > /dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+			echo "installing nodejs and npm for the tests of single sign-on"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nodejs npm; } > /dev/null; \
+		else \
+			echo "install Node.js 20 or newer and npm: single sign-on is tested against a provider that runs on it" >&2; exit 1; \
+		fi; \
+	fi
+	mkdir -p $(dir $@)
+	cp tests/oidc_provider/package.json tests/oidc_provider/package-lock.json $(dir $@)
+	npm ci --prefix $(dir $@) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
 # All that touches a database, once more on PostgreSQL: on the server that DATABASE_URL names (its user has to be allowed to make databases), or on one of its own.
-test-postgres: $(INSTALLED) postgresql ## the tests that touch a database, on PostgreSQL
+test-postgres: $(INSTALLED) postgresql oidc-provider ## the tests that touch a database, on PostgreSQL
 	$(BIN)/python -m pytest --database postgresql tests/service tests/workers tests/scenarios
 
 test-postgres-quick: $(INSTALLED) postgresql ## the storage, and who writes to it
@@ -85,7 +103,7 @@ promtool:
 		fi; \
 	fi
 
-e2e: $(INSTALLED) chromium ## the console in a real browser, against a running service
+e2e: $(INSTALLED) chromium oidc-provider ## the console in a real browser, against a running service
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
 screenshots: $(INSTALLED) chromium ## docs/pictures/console-*.png anew, from the demo's world

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from service.commands import access, histories, redis, running, sources, tenants, upkeep
+from service.commands import access, histories, redis, running, single_sign_on, sources, tenants, upkeep
 from service.commands.common import UsageError
 from service.errors import BrigadewatchError, UnknownTenant
 
@@ -33,6 +33,7 @@ for name, group in (
     ("tenants", tenants.tenants),
     ("keys", access.keys),
     ("users", access.users),
+    ("sso", single_sign_on.sso),
     ("sources", sources.sources),
     ("policy", tenants.policy),
     ("dead-letters", upkeep.dead_letters),

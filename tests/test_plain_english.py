@@ -32,7 +32,7 @@ CHECKED = {
     ),
     "intake": ("service/intake",),
     "platforms": ("service/platforms", "service/polling"),
-    "outgoing requests": ("service/webhooks", "service/outbound"),
+    "outgoing requests": ("service/webhooks", "service/outbound", "service/single_sign_on"),
     "clients": ("clients/python/src",),
     "workers": ("workers",),
     "storage": ("service/storage",),

@@ -22,12 +22,16 @@ from service.console import (
     charts,
     decisions,
     exports,
+    oidc_sign_in,
     operations,
     overview,
     password,
     queue,
     reporters,
+    reset_link,
     restorations,
+    second_step,
+    security_page,
     settings,
     sign_in,
     sse,
@@ -35,12 +39,23 @@ from service.console import (
     targets,
     your_sessions,
 )
+from service.console.hashing import Hashing
 from service.console.person import Person, Theme
 from service.console.rendering import render, see_other, wants_fragment
 from service.console.security_middleware import SecurityMiddleware
 from service.console.shares import add_shares, few_requests
-from service.console.sign_in import HOME, PASSWORD, Hashing, NewPasswordFirst, SignInFirst, Viewer, sign_in_path
+from service.console.sign_in import (
+    HOME,
+    PASSWORD,
+    SECURITY,
+    NewPasswordFirst,
+    SecondFactorFirst,
+    SignInFirst,
+    Viewer,
+    sign_in_path,
+)
 from service.errors import BrigadewatchError, StoreUnavailable
+from service.single_sign_on.provider import ProviderDirectory
 from service.storage.accounts import users
 from service.storage.sql.engine import write
 
@@ -75,8 +90,10 @@ def add_console(app: FastAPI, api: ApiContext) -> None:
     add_shares(console)
     app.state.live = console.state.live = sse.CaseEvents(api.engine, lambda: api.now())
     console.include_router(static_files.router)
-    console.include_router(sign_in.router)
-    console.include_router(password.router)
+    console.state.providers = ProviderDirectory(api.settings)
+    console.state.provider_turns = oidc_sign_in.ProviderTurns()
+    for each in (sign_in, oidc_sign_in, second_step, reset_link, password, security_page):
+        console.include_router(each.router)
     for router in PAGES:
         console.include_router(router, dependencies=[Depends(decoded_path), Depends(few_requests)])
     console.add_api_route("/preferences", set_preferences, methods=["POST"])
@@ -118,6 +135,7 @@ def _answer_failures(console: FastAPI) -> None:
         console.add_exception_handler(kind, _failure_page)
     console.add_exception_handler(SignInFirst, _to_sign_in)
     console.add_exception_handler(NewPasswordFirst, _to_new_password)
+    console.add_exception_handler(SecondFactorFirst, _to_second_factor)
 
 
 async def _to_sign_in(request: Request, failure: Exception) -> Response:
@@ -139,6 +157,12 @@ async def _to_new_password(request: Request, failure: Exception) -> Response:
 def late_page(request: Request, failure: StoreUnavailable) -> ASGIApp:
     """The answer to a request for a page whose time is over (service/api/deadline.py). It asks the database nothing."""
     return SecurityMiddleware(_page_of_failure(request, failure, None))
+
+
+async def _to_second_factor(request: Request, failure: Exception) -> Response:
+    if _wants_json(request):
+        return problems.problem(403, "set up a second factor first", headers={"Cache-Control": "no-store"})
+    return see_other(request, SECURITY)
 
 
 def _failure_page(request: Request, failure: Exception) -> Response:

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.client_address import address_of
+from service.console.hashing import TooBusy
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other
-from service.console.sign_in import HOME, TooBusy, Viewer
+from service.console.sign_in import HOME, Viewer
 from service.errors import Refused
 from service.model import microseconds
 from service.storage.accounts import sessions, users
@@ -37,6 +38,9 @@ async def change_password(
     again: Annotated[str, Form()] = "",
 ) -> Response:
     """Set a new password, given the current one; the person's other sessions end."""
+    if person.session.via != "password":
+        text = "You sign in with single sign-on: change your password at your provider."
+        return await run_in_threadpool(_form, request, person, text, 409)
     api = api_context(request)
     attempt = await run_in_threadpool(_begin, request, person)
     if attempt.user_id is None:
@@ -102,5 +106,6 @@ def _form(request: Request, person: Person, error: str | None = None, status: in
         status=status,
         messages=messages,
         one_time=person.session.one_time,
+        elsewhere=person.session.via != "password",
         most=MOST_CHARACTERS,
     )

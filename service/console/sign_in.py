@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
-import anyio
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -25,31 +24,42 @@ from service.api.api_context import api_context, metrics_sink
 from service.console import device_cookie
 from service.console.browser_words import browser_words
 from service.console.client_address import address_of
+from service.console.cookies import FORM_COOKIE, SESSION_COOKIE, cookie_name, drop_cookie, set_cookie
+from service.console.hashing import TooBusy
 from service.console.person import Person, person_of
-from service.console.rendering import FlashMessage, render, see_other
+from service.console.provider_sign_out import leave_provider
+from service.console.rendering import FlashMessage, MessageKind, render, see_other
+from service.console.steps import (
+    USE_PROVIDER,
+    NewSession,
+    NotByPassword,
+    SecondStep,
+    after_password,
+    known_from_now_on,
+    let_in,
+    to_second_step,
+)
 from service.errors import Refused
 from service.model import microseconds
-from service.storage.accounts import sessions, users
-from service.storage.accounts.passwords import hash_password, is_outdated, verify_password
+from service.storage.accounts import sessions, sign_in_throttle, users
+from service.storage.accounts.identity_providers import sso_choice
 from service.storage.accounts.users import Role
 from service.storage.sql.engine import write
 
 HOME = "/console/clusters"
 SIGN_IN = "/console/sign-in"
 LIVE = "/console/live"
-COOKIE = "brigadewatch"
-FORM_COOKIE = "brigadewatch-form"  # the sign-in form's token, before there is a session
+COOKIE = SESSION_COOKIE
 REFUSED = (
     "Wrong tenant, name or password. After several failed attempts the account is temporarily locked: wait a few"
     " minutes and try again."
 )
-_HASHES_AT_ONCE = 2  # 64 MiB each
-_WAITING = 20  # attempts that may wait
-_STRANGERS_WAITING = 15  # of browsers in which the person has not signed in before
 _FORM_SECONDS = 3_600
 _SAFE = ("GET", "HEAD", "OPTIONS")
 PASSWORD = "/console/password"  # noqa: S105  (an address)
 _BEFORE_A_NEW_PASSWORD = (PASSWORD, "/console/sign-out", "/console/preferences")
+SECURITY = "/console/security"
+_BEFORE_A_SECOND_FACTOR = (SECURITY, *_BEFORE_A_NEW_PASSWORD)
 log = logging.getLogger(__name__)
 router = APIRouter()
 
@@ -66,37 +76,13 @@ class NewPasswordFirst(Exception):
     """The password is a one-time password: the person has to choose a new one first."""
 
 
-class TooBusy(Exception):
-    """Too many sign-in attempts are waiting already."""
-
-
-class Hashing:
-    """Runs a few password hashes at a time: each takes 64 MiB, and attackers decide how many are requested."""
-
-    def __init__(self) -> None:
-        self._turns = anyio.CapacityLimiter(_HASHES_AT_ONCE)
-
-    async def verify(self, password_hash: str | None, password: str, *, known: bool = True) -> tuple[bool, str | None]:
-        """Whether the password is correct, and its new hash if the old one has outdated parameters. Raises TooBusy,
-        sooner for those who are not `known`: strangers cannot take every place.
-        """
-        if self._turns.statistics().tasks_waiting >= (_WAITING if known else _STRANGERS_WAITING):
-            raise TooBusy
-
-        def work() -> tuple[bool, str | None]:
-            correct = verify_password(password_hash, password)
-            return correct, (
-                hash_password(password)
-                if correct and password_hash is not None and is_outdated(password_hash)
-                else None
-            )
-
-        return await anyio.to_thread.run_sync(work, limiter=self._turns)
+class SecondFactorFirst(Exception):
+    """The tenant requires a second factor: the person has to set one up first."""
 
 
 async def present(request: Request) -> Person:
     """The signed-in person who sent this request, from one of our own pages; resolved once per request."""
-    found = await run_in_threadpool(_person, request)
+    found = await run_in_threadpool(person_of_request, request)
     if found is None:
         raise SignInFirst(_path_back(request))
     if request.method not in _SAFE:
@@ -110,6 +96,8 @@ async def present(request: Request) -> Person:
     logs.note(tenant=found.tenant, role=found.role)
     if found.session.one_time and request.url.path not in _BEFORE_A_NEW_PASSWORD:
         raise NewPasswordFirst
+    if found.session.factor_due and not request.url.path.startswith(_BEFORE_A_SECOND_FACTOR):
+        raise SecondFactorFirst
     return found
 
 
@@ -149,14 +137,9 @@ def _own_hosts(request: Request) -> set[str]:
     return {request.headers.get("host", "").lower()} | ({urlsplit(public).netloc.lower()} if public else set())
 
 
-def is_secure(request: Request) -> bool:
-    """Whether people reach this page over https; cookies are then limited to https."""
-    public = api_context(request).settings.public_url or ""
-    return request.url.scheme == "https" or public.startswith("https:")
-
-
-def _person(request: Request) -> Person | None:
-    token = request.cookies.get(_cookie_name(request))
+def person_of_request(request: Request) -> Person | None:
+    """The person whose session this browser has; None if it has none that is valid."""
+    token = request.cookies.get(cookie_name(request))
     if not token or len(token) > 128:
         return None
     engine, now_us = api_context(request).engine, _now_us(request)
@@ -174,9 +157,9 @@ def _person(request: Request) -> Person | None:
 @router.get("/sign-in")
 def show_sign_in(request: Request, next: str = "") -> Response:
     """The form; someone already signed in is redirected."""
-    if _person(request) is not None:
+    if person_of_request(request) is not None:
         return RedirectResponse(safe_path(next), 303)
-    return _form(request, next=next)
+    return show_form(request, next=next)
 
 
 @router.post("/sign-in")
@@ -190,20 +173,19 @@ async def do_sign_in(
 ) -> Response:
     """Sign the person in with a new session, or refuse with the same message and timing whatever was wrong."""
     check_origin(request)
-    cookie_token = request.cookies.get(_cookie_name(request, FORM_COOKIE), "")
+    cookie_token = request.cookies.get(cookie_name(request, FORM_COOKIE), "")
     if not cookie_token or not hmac.compare_digest(cookie_token.encode(), csrf.encode()):
         _count(request, "form-expired")
         text = "The sign-in form has expired, or this browser blocks cookies. Please try again."
         return await run_in_threadpool(
-            lambda: _form(request, tenant=tenant, name=name, next=next, status=403, message=text)
+            lambda: show_form(request, tenant=tenant, name=name, next=next, status=403, message=text)
         )
-    address = address_of(request)
-    attempt = await run_in_threadpool(_begin, request, tenant.strip(), name, address)
+    attempt = await run_in_threadpool(_begin, request, tenant.strip(), name)
     if attempt.verdict == "address-locked":
         _count(request, "address-locked", cause="sign-in-address")
         text = f"Too many attempts from this address. Try again in {attempt.wait_seconds} s."
         return await run_in_threadpool(
-            lambda: _form(
+            lambda: show_form(
                 request,
                 tenant=tenant,
                 name=name,
@@ -221,33 +203,36 @@ async def do_sign_in(
         _count(request, "busy", cause="sign-in-crowd")
         text = "Too many people are signing in right now. Try again in a few seconds."
         return await run_in_threadpool(
-            lambda: _form(
+            lambda: show_form(
                 request, tenant=tenant, name=name, next=next, status=503, message=text, headers={"Retry-After": "5"}
             )
         )
-    begun = await run_in_threadpool(_conclude, request, attempt, correct, address, new_hash, tenant.strip(), name)
-    if begun is None:
-        _count(request, "locked" if attempt.verdict == "locked" else "lock-out" if attempt.locks_until_us else "wrong")
-        log.info("refused a sign-in from %s", address)
+    begun = await run_in_threadpool(_conclude, request, attempt, correct, new_hash)
+    if isinstance(begun, SecondStep):
+        _count(request, "second-step")
+        return to_second_step(request, begun, next)
+    if isinstance(begun, NotByPassword):
+        _count(request, "not-by-password")
         return await run_in_threadpool(
-            lambda: _form(request, tenant=tenant, name=name, next=next, status=401, message=REFUSED)
+            lambda: show_form(request, tenant=tenant, name=name, next=next, status=403, message=USE_PROVIDER)
+        )
+    if begun is None:
+        _note_refusal(request, attempt)
+        return await run_in_threadpool(
+            lambda: show_form(request, tenant=tenant, name=name, next=next, status=401, message=REFUSED)
         )
     _count(request, "signed-in")
-    token, device = begun
-    answer = RedirectResponse(safe_path(next), 303, {"Cache-Control": "no-store"})
-    _set_cookie(request, answer, COOKIE, token, sessions.ABSOLUTE_SECONDS)
-    _set_cookie(request, answer, device_cookie.name_for(tenant.strip(), name), device, device_cookie.SECONDS)
-    answer.delete_cookie(_cookie_name(request, FORM_COOKIE), secure=is_secure(request), path="/")
-    return answer
+    return let_in(request, begun, safe_path(next), sessions.ABSOLUTE_SECONDS)
 
 
 @router.post("/sign-out")
 def sign_out(request: Request, person: Viewer, everywhere: Annotated[str, Form()] = "") -> Response:
-    """End this session or, with `everywhere`, all of the person's sessions."""
+    """End this session or, with `everywhere`, all of the person's; and the one at the provider that opened it."""
+    leaving = leave_provider(request, person)
     with write(api_context(request).engine) as connection:
         sessions.close_sessions(connection, person.session, _now_us(request), everywhere=bool(everywhere))
-    answer = see_other(request, SIGN_IN)
-    answer.delete_cookie(_cookie_name(request), secure=is_secure(request), path="/")
+    answer = leaving or see_other(request, SIGN_IN)
+    drop_cookie(request, answer, COOKIE)
     return answer
 
 
@@ -256,34 +241,40 @@ def _count(request: Request, result: str, cause: str | None = None) -> None:
     logs.note(sign_in=result, cause=cause)
 
 
-def _begin(request: Request, tenant: str, name: str, address: str) -> sessions.SignInAttempt:
+def _note_refusal(request: Request, attempt: sessions.SignInAttempt) -> None:
+    _count(request, "locked" if attempt.verdict == "locked" else "lock-out" if attempt.locks_until_us else "wrong")
+    log.info("refused a sign-in from %s", address_of(request))
+
+
+def _begin(request: Request, tenant: str, name: str) -> sessions.SignInAttempt:
     try:
         name = users.checked_name(name)
     except Refused:
         name = ""  # counted for the address only
-    device = request.cookies.get(_cookie_name(request, device_cookie.name_for(tenant, name)))
+    device = request.cookies.get(cookie_name(request, device_cookie.name_for(tenant, name)))
     with write(api_context(request).engine) as connection:
-        return sessions.begin_attempt(connection, tenant, name, address, _now_us(request), device=device)
+        return sessions.begin_attempt(connection, tenant, name, address_of(request), _now_us(request), device=device)
 
 
 def _conclude(
-    request: Request,
-    attempt: sessions.SignInAttempt,
-    correct: bool,
-    address: str,
-    new_hash: str | None,
-    tenant: str,
-    name: str,
-) -> tuple[str, str] | None:
-    """The new session's token and the device's; None if the password was wrong or the account no longer exists."""
+    request: Request, attempt: sessions.SignInAttempt, correct: bool, new_hash: str | None
+) -> NewSession | SecondStep | NotByPassword | None:
+    """The new session, or what comes before one; None if the password was wrong or the account no longer
+    exists.
+    """
     if attempt.user_id is None or attempt.password_hash is None or not (correct or attempt.locks_until_us):
         return None
-    now_us = _now_us(request)
+    address, now_us = address_of(request), _now_us(request)
     with write(api_context(request).engine) as connection:
         if not correct:
             sessions.note_failure(connection, attempt, address, now_us)
             return None
-        old = request.cookies.get(_cookie_name(request))
+        # The counts first, in the same order as counting; then the account, for the rest of this.
+        sign_in_throttle.hold(connection, attempt.charges)
+        gate = after_password(connection, attempt.user_id, attempt.password_hash, attempt)
+        if gate is not None:
+            return gate
+        old = request.cookies.get(cookie_name(request))
         if old is not None:
             sessions.drop_session(connection, old)
         token = sessions.open_session(
@@ -296,13 +287,10 @@ def _conclude(
             attempt=attempt,
             browser=browser_words(request.headers.get("user-agent", "")),
         )
-        if token is None:
-            return None
-        device = request.cookies.get(_cookie_name(request, device_cookie.name_for(tenant, name)))
-        return token, sessions.remember_device(connection, attempt.user_id, token, device, now_us)
+        return None if token is None else known_from_now_on(request, connection, attempt.user_id, token, now_us)
 
 
-def _form(
+def show_form(
     request: Request,
     *,
     tenant: str = "",
@@ -310,12 +298,15 @@ def _form(
     next: str = "",
     status: int = 200,
     message: str | None = None,
+    kind: MessageKind = "bad",
     headers: dict[str, str] | None = None,
 ) -> Response:
+    """The sign-in page, with what was entered and a message."""
     with api_context(request).engine.connect() as connection:
         tenants = users.tenant_names(connection)
+        sso = sso_choice(connection, tenants[0] if len(tenants) == 1 else None)
     token = secrets.token_urlsafe(32)
-    messages = (FlashMessage(message, "bad"),) if message else ()
+    messages = (FlashMessage(message, kind),) if message else ()
     answer = render(
         request,
         None,
@@ -327,28 +318,12 @@ def _form(
         tenant=tenant[:40] or (tenants[0] if len(tenants) == 1 else ""),
         name=name[:128],
         next=next[:2048],
+        sso=sso,
         no_accounts=not tenants,
         one_tenant=len(tenants) == 1 and tenant in ("", tenants[0]),
     )
-    _set_cookie(request, answer, FORM_COOKIE, token, _FORM_SECONDS)
+    set_cookie(request, answer, FORM_COOKIE, token, _FORM_SECONDS)
     return answer
-
-
-def _set_cookie(request: Request, answer: Response, name: str, value: str, seconds: int) -> None:
-    # Lax, so that links to a case from mail or chat work; Lax cookies are not sent with POSTs from other sites.
-    answer.set_cookie(
-        _cookie_name(request, name),
-        value,
-        max_age=seconds,
-        path="/",
-        secure=is_secure(request),
-        httponly=True,
-        samesite="lax",
-    )
-
-
-def _cookie_name(request: Request, name: str = COOKIE) -> str:
-    return f"__Host-{name}" if is_secure(request) else name
 
 
 def _path_back(request: Request) -> str:

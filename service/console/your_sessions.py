@@ -15,10 +15,11 @@ from service.model import microseconds, moment
 from service.moderation.phrases import plural
 from service.storage.accounts import session_list, users
 from service.storage.accounts.session_list import OpenSession
-from service.storage.accounts.sessions import MOST_SESSIONS
+from service.storage.accounts.sessions import MOST_SESSIONS, Via
 from service.storage.sql.engine import write
 
 HERE = "/console/sessions"
+_OPENED: dict[Via, str] = {"password": "password", "sso": "single sign-on"}
 router = APIRouter()
 
 
@@ -74,6 +75,7 @@ def shown_session(one: OpenSession) -> dict[str, Any]:
     return {
         "id": one.id,
         "browser": one.browser or "unknown browser",
+        "opened": _OPENED[one.via],
         "address": one.address or "unknown",
         "created": moment(one.created_us),
         "seen": moment(one.seen_us),

@@ -25,7 +25,21 @@ LIMITS = (
     "sign-in-crowd",
 )
 # lock-out: one wrong password too many; locked: the account is temporarily locked
-SIGN_INS = ("signed-in", "wrong", "lock-out", "locked", "address-locked", "busy", "form-expired")
+SIGN_INS = (
+    "signed-in",
+    "wrong",
+    "lock-out",
+    "locked",
+    "address-locked",
+    "busy",
+    "form-expired",
+    "second-step",
+    "code-wrong",
+    "code-locked",
+    "not-by-password",
+    "sso-refused",
+    "sso-failed",
+)
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

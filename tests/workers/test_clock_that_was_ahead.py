@@ -168,6 +168,10 @@ def test_a_lock_or_session_of_a_clock_ahead_has_ended(connection: Connection) ->
     assert sessions.read_session(connection, token, NOW) is None
     an_hour_back = sessions.open_session(connection, user.id, "hash", "1.2.3.4", NOW + HOUR)
     assert an_hour_back is not None and sessions.read_session(connection, an_hour_back, NOW) is not None
+    short = sessions.start_session(
+        connection, 1, user.id, "ann", "1.2.3.4", NOW + 2 * DAY, seconds=12 * 3_600, via="sso"
+    )
+    assert sessions.read_session(connection, short, NOW) is None, "it would last for five times as long as it may"
     assert sign_in_throttle.is_locked(NOW + 900 * SECOND, NOW)
     assert not sign_in_throttle.is_locked(NOW + 901 * SECOND, NOW) and not sign_in_throttle.is_locked(NOW, NOW)
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from service.console.settings import allow_list, audit_log, keys, people, privacy, sources, subscriptions, thresholds
+from service.console.settings import (
+    allow_list,
+    audit_log,
+    keys,
+    people,
+    privacy,
+    sign_in,
+    sources,
+    subscriptions,
+    thresholds,
+)
 from service.console.settings.frame import SECTIONS
 from service.console.sign_in import Admin
 
@@ -22,6 +32,7 @@ SECTION_ROUTERS = (
     thresholds.router,
     allow_list.router,
     people.router,
+    sign_in.router,
     keys.router,
     subscriptions.router,
     sources.router,

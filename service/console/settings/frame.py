@@ -32,6 +32,7 @@ SECTIONS = (
     SettingsSection("thresholds", "Thresholds"),
     SettingsSection("patrols", "Good patrols"),
     SettingsSection("people", "People"),
+    SettingsSection("sign-in", "Sign-in"),
     SettingsSection("keys", "API keys"),
     SettingsSection("subscriptions", "Webhook subscriptions"),
     SettingsSection("sources", "Connected platforms"),

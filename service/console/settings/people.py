@@ -1,4 +1,4 @@
-"""Accounts: roles and one-time passwords. Nobody can lock out the last admin or themselves."""
+"""Accounts: roles and one-time passwords and links. Nobody can lock out the last admin or themselves."""
 
 from __future__ import annotations
 
@@ -11,14 +11,24 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
+from service.console.cookies import own_base
 from service.console.rendering import flash, see_other
+from service.console.reset_link import HERE as RESET_LINK
 from service.console.settings.frame import now_us, page, secret, sentence
 from service.console.sign_in import Admin
 from service.console.your_sessions import shown_session
 from service.errors import NotFound, Refused
 from service.model import moment
 from service.moderation.phrases import plural
-from service.storage.accounts import audit_log, session_list, sign_in_throttle, users
+from service.storage.accounts import (
+    audit_log,
+    identities,
+    one_time_links,
+    second_factors,
+    session_list,
+    sign_in_throttle,
+    users,
+)
 from service.storage.accounts.passwords import hash_password
 from service.storage.accounts.users import ROLES, Role, User
 from service.storage.sql.engine import write
@@ -109,17 +119,30 @@ def enable(request: Request, person: Admin, id: str) -> Response:
 
 
 @router.post("/{id}/reset")
-def reset(request: Request, person: Admin, id: str) -> Response:
-    """Set a new one-time password, shown once; open sessions end."""
+def reset(request: Request, person: Admin, id: str, factors: Annotated[str, Form(max_length=10)] = "") -> Response:
+    """A one-time link to choose a new password, shown once; open sessions end. With `factors` it removes those too."""
     user = _user(request, person, id)
     if user.id == person.user_id:
         return _one(request, person, id, error="To change your own password, use the menu under your name.")
-    password = new_password()
-    password_hash = hash_password(password)
     with write(api_context(request).engine) as connection:
         user = users.read_user(connection, person.tenant_id, user.id)
-        users.set_password(connection, user, password_hash, actor=person.name, now_us=now_us(request), one_time=True)
-    return _password(request, person, user, password, "Password reset")
+        token = one_time_links.make_link(
+            connection, user, factors_too=bool(factors), actor=person.name, now_us=now_us(request)
+        )
+    return secret(
+        request,
+        person,
+        SECTION,
+        title="Sign-in link made",
+        label=f"One-time link for {user.name}",
+        shown=f"{own_base(request)}{RESET_LINK}/{token}",
+        back=f"{HERE}/{user.id}",
+        text=(
+            f"Send it to {user.name} ({user.role}, tenant {person.tenant}) over a channel you trust. It works once,"
+            f" for {one_time_links.LINK_SECONDS // 3_600} hours; with it they choose a new password."
+        ),
+        after="The earlier password no longer works. If the link is lost, make another one.",
+    )
 
 
 @router.post("/{id}/sessions/end-all")
@@ -210,6 +233,8 @@ def _one(request: Request, person: Admin, id: str, *, error: str | None = None) 
         lines, _ = audit_log.list_page(
             connection, person.tenant_id, audit_log.AuditFilter(actor=user.name), before_id=None, limit=_LINES_SHOWN
         )
+        factors = second_factors.status_of(connection, user.id)
+        issuer = identities.issuer_of(connection, user.id)
     activity = [{"at": moment(line.at_us), "action": line.action, "subject": line.subject} for line in lines]
     return page(
         request,
@@ -222,6 +247,8 @@ def _one(request: Request, person: Admin, id: str, *, error: str | None = None) 
         created=moment(user.created_us),
         open_sessions=[shown_session(one) for one in open_sessions],
         current=session_list.id_of(person.session.hash),
+        factors=factors,
+        issuer=issuer,
         activity=activity,
         roles=list(ROLE_TEXTS.items()),
         own=user.id == person.user_id,

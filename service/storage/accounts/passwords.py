@@ -45,7 +45,7 @@ def verify_password(password_hash: str | None, password: str) -> bool:
         _HASHER.verify(password_hash or _dummy_hash(), text)
     except (VerificationError, InvalidHashError):
         return False
-    return password_hash is not None
+    return bool(password_hash)  # an account without a password has an empty hash, which nothing matches
 
 
 def is_outdated(password_hash: str) -> bool:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from sqlalchemy import Column, Connection, Table, select, update
 
 from service.storage.accounts.secret_box import SealedWithAnotherKey, SecretBox
-from service.storage.sql.schema import erasures, sources, subscriptions, tenant_settings
+from service.storage.sql.schema import (
+    erasures,
+    identity_providers,
+    second_factors,
+    sessions,
+    sources,
+    subscriptions,
+    tenant_settings,
+)
 
 # Every column with sealed values, and its table's key. A test finds missing columns.
 SEALED: tuple[tuple[Table, Column[str], tuple[str, ...]], ...] = (
@@ -13,6 +21,9 @@ SEALED: tuple[tuple[Table, Column[str], tuple[str, ...]], ...] = (
     (subscriptions, subscriptions.c.id, ("secret", "previous_secret")),
     (tenant_settings, tenant_settings.c.tenant_id, ("pseudonym_key",)),
     (erasures, erasures.c.id, ("reporter_id",)),
+    (identity_providers, identity_providers.c.tenant_id, ("client_secret",)),
+    (second_factors, second_factors.c.user_id, ("secret",)),
+    (sessions, sessions.c.hash, ("id_token_secret",)),
 )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select
 
 from service.errors import NotFound
 from service.storage.accounts import audit_log, sign_in_devices
-from service.storage.accounts.sessions import not_expired
+from service.storage.accounts.sessions import Via, not_expired
 from service.storage.accounts.users import User
 from service.storage.sql.schema import sessions
 
@@ -24,6 +24,7 @@ class OpenSession:
     """One session, without what could be used to enter it."""
 
     id: str
+    via: Via  # what opened it
     browser: str  # in words, like "Firefox on Linux"; "" where it began before this was kept
     address: str  # an IPv4 address, or an IPv6 /64; "" likewise
     created_us: int
@@ -40,12 +41,12 @@ def list_sessions(connection: Connection, user_id: int, now_us: int) -> list[Ope
     """The person's open sessions, the one that was used last first."""
     s = sessions.c
     rows = connection.execute(
-        select(s.hash, s.browser, s.address, s.created_us, s.seen_us, s.expires_us)
+        select(s.hash, s.via, s.browser, s.address, s.created_us, s.seen_us, s.expires_us)
         .where(s.user_id == user_id, not_expired(now_us))
         .order_by(s.seen_us.desc(), s.created_us.desc(), s.hash)
     )
     return [
-        OpenSession(id_of(row.hash), row.browser, row.address, row.created_us, row.seen_us, row.expires_us)
+        OpenSession(id_of(row.hash), row.via, row.browser, row.address, row.created_us, row.seen_us, row.expires_us)
         for row in rows
     ]
 

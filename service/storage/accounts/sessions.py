@@ -1,7 +1,8 @@
 """Sessions of the console, and the lock-out after wrong passwords.
 
 A session is 32 random bytes in a cookie. Only their SHA-256 is stored, so a copy of the database lets nobody in. It
-ends 12 h after the last request, 7 days after sign-in, at sign-out, and with the account.
+ends 12 h after the last request, 7 days after sign-in (sooner where a provider opened it), at sign-out, and with the
+account.
 
 Attempts to sign in are counted before the password is checked, so that parallel attempts gain nothing: how, and who
 waits then, is in sign_in_throttle.py and sign_in_devices.py. A person has at most MOST_SESSIONS; a further one ends the
@@ -20,8 +21,9 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from service.storage.accounts import audit_log, sign_in_devices, sign_in_throttle
+from service.storage.accounts.sign_in_rules import factor_due
 from service.storage.accounts.sign_in_throttle import OF_ACCOUNT, Charge, is_locked
-from service.storage.accounts.users import Role
+from service.storage.accounts.users import NO_PASSWORD, Role
 from service.storage.sql.schema import sessions, tenants, users
 
 IDLE_SECONDS = 12 * 3_600
@@ -30,6 +32,7 @@ TOUCH_SECONDS = 300  # how old `seen_us` may get before a request updates it: th
 MOST_SESSIONS = 10  # of a person: several browsers on several machines
 SIGNED_IN = "signed in"  # instead of an address: a password tried in an open session
 _SECOND = 1_000_000
+Via = Literal["password", "sso"]  # what opened a session: a password, or an identity provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,14 @@ class SessionRow:
     flash: str | None
     seen_us: int
     one_time: bool  # the password must be changed first
+    via: Via = "password"
+    factor_due: bool = False  # the tenant requires a second factor, and the person has none yet
 
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """An attempt to sign in, already counted: `password_hash` to compare with (None: no such user, or it has to wait),
-    `user_id` with it.
+    """An attempt to sign in, already counted: `password_hash` to compare with (None: no such user, one without a
+    password, or it has to wait), `user_id` with it.
     """
 
     verdict: Literal["try", "locked", "address-locked"]
@@ -82,7 +87,7 @@ def begin_attempt(
         return SignInAttempt(
             "try",
             user_id=known.user_id,
-            password_hash=known.password_hash,
+            password_hash=_comparable(known.password_hash),
             locks_until_us=known.counted.locked_until_us,
             locked="device",
             failures=known.counted.failures,
@@ -111,7 +116,7 @@ def begin_signed_in_attempt(connection: Connection, user_id: int, tenant: str, n
     return SignInAttempt(
         "try",
         user_id=user_id,
-        password_hash=password_hash,
+        password_hash=_comparable(password_hash),
         locks_until_us=charge.locked_until_us,
         failures=charge.failures,
         charges=(charge,),
@@ -143,7 +148,7 @@ def _begin_with_account(
     return SignInAttempt(
         "try",
         user_id=row.id,
-        password_hash=row.password_hash,
+        password_hash=_comparable(row.password_hash),
         locks_until_us=counted.locked_until_us if whole else here.locked_until_us,
         locked="account" if whole else "address",
         failures=counted.failures if whole else here.failures,
@@ -151,6 +156,11 @@ def _begin_with_account(
         account_counted=True,
         account_locked_until_us=counted.locked_until_us,
     )
+
+
+def _comparable(password_hash: str | None) -> str | None:
+    """Without a password the same work is done as for an unknown name, so that time does not tell them apart."""
+    return None if password_hash == NO_PASSWORD else password_hash
 
 
 def note_failure(connection: Connection, attempt: SignInAttempt, address: str, now_us: int) -> None:
@@ -174,10 +184,12 @@ def note_failure(connection: Connection, attempt: SignInAttempt, address: str, n
         )
 
 
-def note_success(connection: Connection, attempt: SignInAttempt) -> None:
-    """Take the attempt back after a right password; what others tried still counts."""
-    sign_in_throttle.take_back(connection, list(attempt.charges))  # first, in the same order as counting
-    if not attempt.account_counted:
+def note_success(connection: Connection, attempt: SignInAttempt, *, once: bool = False) -> None:
+    """Take the attempt back after a right password, and the second factor where there is one; what others tried still
+    counts. `once`: the caller may bring the same attempt again, which changes nothing then.
+    """
+    # first, in the same order as counting
+    if not sign_in_throttle.take_back(connection, attempt.charges, once=once) or not attempt.account_counted:
         return
     c = users.c
     connection.execute(update(users).where(c.id == attempt.user_id, c.failures > 0).values(failures=c.failures - 1))
@@ -195,17 +207,18 @@ def open_session(
     *,
     new_password_hash: str | None = None,
     attempt: SignInAttempt | None = None,
+    once: bool = False,
     browser: str = "",
 ) -> str | None:
     """Start a session after the password of `password_hash` was right, and return its token; None if the account was
     disabled in the meantime or has another password.
 
-    `attempt` is taken back; `browser` is what the person's list of sessions calls it.
+    `attempt` is taken back (`once`: see note_success); `browser` is what the person's list of sessions calls it.
     """
     # The attempt first, in the same order as counting it. The account is locked against being disabled, or given
     # another password, until the session is stored.
     if attempt is not None:
-        note_success(connection, attempt)
+        note_success(connection, attempt, once=once)
     query = select(users.c.tenant_id, users.c.name).where(
         users.c.id == user_id, users.c.disabled_us.is_(None), users.c.password_hash == password_hash
     )
@@ -214,6 +227,28 @@ def open_session(
         return None
     if new_password_hash is not None:
         connection.execute(update(users).where(users.c.id == user_id).values(password_hash=new_password_hash))
+    return start_session(connection, user.tenant_id, user_id, user.name, address, now_us, browser=browser)
+
+
+def start_session(
+    connection: Connection,
+    tenant_id: int,
+    user_id: int,
+    name: str,
+    address: str,
+    now_us: int,
+    *,
+    browser: str = "",
+    seconds: int = ABSOLUTE_SECONDS,
+    via: Via = "password",
+    provider_session: str | None = None,
+    id_token_secret: str | None = None,
+) -> str:
+    """Store a session of somebody who has proven who they are, of at most `seconds`, and return its token.
+
+    In a transaction that has locked the account. `provider_session` and `id_token_secret` (sealed) are what the
+    provider knows it by.
+    """
     connection.execute(delete(sessions).where(sessions.c.expires_us <= now_us))
     token = secrets.token_urlsafe(32)
     connection.execute(
@@ -223,20 +258,27 @@ def open_session(
             csrf=secrets.token_urlsafe(32),
             created_us=now_us,
             seen_us=now_us,
-            expires_us=now_us + ABSOLUTE_SECONDS * _SECOND,
             address=address[:64],
             browser=browser[:40],
+            expires_us=now_us + min(seconds, ABSOLUTE_SECONDS) * _SECOND,
+            via=via,
+            provider_session=provider_session,
+            id_token_secret=id_token_secret,
         )
     )
     ended = _end_the_oldest(connection, user_id, hash_of(token))
     audit_log.enter(
         connection,
-        user.tenant_id,
-        actor=user.name,
+        tenant_id,
+        actor=name,
         action="sign-in",
-        subject=f"user:{user.name}",
+        subject=f"user:{name}",
         now_us=now_us,
-        detail={"address": address} | ({"sessions_ended": ended} if ended else {}),
+        detail={
+            "address": address,
+            **({} if via == "password" else {"via": via}),
+            **({"sessions_ended": ended} if ended else {}),
+        },
     )
     return token
 
@@ -264,6 +306,8 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
             s.flash,
             s.seen_us,
             u.one_time,
+            s.via,
+            factor_due(s.via, u.id, u.tenant_id).label("factor_due"),
         )
         .join(users, u.id == s.user_id)
         .join(tenants, tenants.c.id == u.tenant_id)
@@ -279,8 +323,15 @@ def read_session(connection: Connection, token: str, now_us: int) -> SessionRow 
             flash=row.flash,
             seen_us=row.seen_us,
             one_time=bool(row.one_time),
+            via=row.via,
+            factor_due=bool(row.factor_due),
         )
     )
+
+
+def id_token_of(connection: Connection, session_hash: str) -> str | None:
+    """The sealed ID token that a provider opened the session with."""
+    return connection.scalar(select(sessions.c.id_token_secret).where(sessions.c.hash == session_hash))
 
 
 def alive(connection: Connection, hashes: Collection[str], now_us: int) -> set[str]:
@@ -329,10 +380,11 @@ def hash_of(token: str) -> str:
 
 def not_expired(now_us: int) -> ColumnElement[bool]:
     """Of a row of `sessions`: neither too old nor idle for too long, nor begun when the wall clock was far ahead."""
+    s = sessions.c
     return (
-        (sessions.c.expires_us > now_us)
-        & (sessions.c.expires_us <= now_us + 2 * ABSOLUTE_SECONDS * _SECOND)
-        & (sessions.c.seen_us > now_us - IDLE_SECONDS * _SECOND)
+        (s.expires_us > now_us)
+        & (s.expires_us - now_us <= 2 * (s.expires_us - s.created_us))
+        & (s.seen_us > now_us - IDLE_SECONDS * _SECOND)
     )
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -117,9 +118,22 @@ def charge_account(connection: Connection, address: str, account: str, now_us: i
     return _charge(connection, _pair(address, account), OF_ONE, now_us)
 
 
-def take_back(connection: Connection, charges: list[Charge]) -> None:
-    """The attempt succeeded: it counts no longer. Those before it do, unless they were for the same account here."""
+def hold(connection: Connection, charges: Sequence[Charge]) -> bool:
+    """Lock the counts, one by one in the order of counting. Returns whether all of them are still there."""
     c = sign_in_addresses.c
+    held = [connection.scalar(select(c.address).where(c.address == one.key).with_for_update()) for one in charges]
+    return None not in held
+
+
+def take_back(connection: Connection, charges: Sequence[Charge], *, once: bool = False) -> bool:
+    """The attempt succeeded: it counts no longer. Those before it do, unless they were for the same account here.
+
+    `once`: nothing changes, and False is returned, where it was taken back before: the count of the account here, which
+    goes with it, tells.
+    """
+    c = sign_in_addresses.c
+    if once and not hold(connection, charges):
+        return False
     for charge in charges:
         if " " in charge.key:
             connection.execute(delete(sign_in_addresses).where(c.address == charge.key))
@@ -130,6 +144,7 @@ def take_back(connection: Connection, charges: list[Charge]) -> None:
         if charge.locked_until_us is not None:
             mine = (c.address == charge.key) & (c.locked_until_us == charge.locked_until_us)
             connection.execute(update(sign_in_addresses).where(mine).values(locked_until_us=None))
+    return True
 
 
 def lift(connection: Connection, tenant_id: int, name: str) -> None:

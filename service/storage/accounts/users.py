@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
@@ -16,11 +16,12 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from service.errors import NotFound, Refused
 from service.storage.accounts import audit_log, sign_in_throttle
 from service.storage.sql.engine import lock_tenant
-from service.storage.sql.schema import sessions, tenants, users
+from service.storage.sql.schema import one_time_links, sessions, tenants, user_identities, users
 
 Role = Literal["viewer", "moderator", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)  # each may do everything that those before it may
 MOST_CHARACTERS = 128  # of a name
+NO_PASSWORD = ""  # in place of a hash: the account signs in elsewhere, or by a one-time link
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,29 @@ def read_user(connection: Connection, tenant_id: int, user_id: int) -> User:
     return _user(row)
 
 
+@dataclass(frozen=True, slots=True)
+class SignInFacts:
+    """What decides how an account may sign in."""
+
+    tenant_id: int
+    tenant: str
+    name: str
+    role: Role
+    password_hash: str = field(repr=False)  # NO_PASSWORD: with a provider, or by a link
+
+
+def sign_in_facts(connection: Connection, user_id: int) -> SignInFacts | None:
+    """Of an account that is not disabled; its row is locked in a writing transaction."""
+    u = users.c
+    query = select(u.tenant_id, tenants.c.name.label("tenant"), u.name, u.role, u.password_hash)
+    row = connection.execute(
+        query.join(tenants, tenants.c.id == u.tenant_id)
+        .where(u.id == user_id, u.disabled_us.is_(None))
+        .with_for_update(of=users)
+    ).first()
+    return None if row is None else SignInFacts(*row)
+
+
 def set_password(
     connection: Connection,
     user: User,
@@ -119,7 +143,8 @@ def set_password(
     one_time: bool = False,
     but_session: str | None = None,
 ) -> None:
-    """Set another password; ends every wait of the account and all sessions of the user, except the one given.
+    """Set another password; ends every wait of the account, its one-time links and all sessions of the user, except
+    the one given. An account that signed in with a provider signs in with the password from now on.
 
     `one_time`: it must be changed at the first sign-in.
     """
@@ -129,6 +154,9 @@ def set_password(
         .values(password_hash=password_hash, failures=0, locked_until_us=None, one_time=one_time)
     )
     sign_in_throttle.lift(connection, user.tenant_id, user.name)
+    # An account signs in with a password or with a provider, never with both (identities.py); links end too.
+    connection.execute(delete(user_identities).where(user_identities.c.user_id == user.id))
+    connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user.id))
     _end_sessions(connection, user, but_session)
     audit_log.enter(
         connection, user.tenant_id, actor=actor, action="user-password", subject=f"user:{user.name}", now_us=now_us

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from case_world import START, at_us, put_cluster, put_complaint
+from case_world import START, put_cluster, put_complaint
 from conftest import Api
 from console_world import Visitor, sign_in
 
@@ -22,10 +22,8 @@ NOW = START + timedelta(hours=30)
 
 @pytest.fixture
 def anna(api: Api) -> Visitor:
-    visitor = sign_in(api)
     api.app.state.api.now = lambda: NOW
-    with write(api.engine) as connection:
-        connection.execute(sa.update(schema.sessions).values(seen_us=at_us(9_000), expires_us=at_us(9_000)))
+    visitor = sign_in(api)
     for number, name in enumerate(("k-1", "k-2", "k-3")):
         targets = [f"{name}-t1", f"{name}-t2"]
         put_cluster(api.engine, 1, name, score=5.0 - number, targets=targets)

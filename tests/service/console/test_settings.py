@@ -372,9 +372,11 @@ def test_roles_are_changed_accounts_disabled_and_passwords_reset(api: Api, root:
     assert root.post(f"{there}/role", {"role": "admin"}).status_code == 303
     assert anna.get("/console/settings/keys").status_code == 200
     assert root.post(f"{there}/role", {"role": "god"}).status_code == 409
-    password = shown_once(root.post(f"{there}/reset").text)
+    link, password = shown_once(root.post(f"{there}/reset").text), "chosen by anna herself"
     assert anna.get("/console/clusters").status_code == 303, "sessions have ended"
     assert Visitor(api).sign_in("default", "anna", PASSWORD).status_code == 401
+    path = link.removeprefix("http://testserver")
+    assert anna.post(path, {"fresh": password, "again": password}).status_code == 200
     assert anna.sign_in("default", "anna", password).status_code == 303
     root.post(f"{there}/disable")
     assert anna.get("/console/password").headers["location"].startswith("/console/sign-in")
@@ -383,8 +385,16 @@ def test_roles_are_changed_accounts_disabled_and_passwords_reset(api: Api, root:
     assert Visitor(api).sign_in("default", "anna", password).status_code == 303
     assert [
         (actor, action)
-        for actor, action, *_ in trail_of(api, "user-role", "user-password", "user-disabled", "user-enabled")
-    ] == [("root", "user-role"), ("root", "user-password"), ("root", "user-disabled"), ("root", "user-enabled")]
+        for actor, action, *_ in trail_of(
+            api, "user-role", "user-reset-link", "user-password", "user-disabled", "user-enabled"
+        )
+    ] == [
+        ("root", "user-role"),
+        ("root", "user-reset-link"),
+        ("anna", "user-password"),
+        ("root", "user-disabled"),
+        ("root", "user-enabled"),
+    ]
 
 
 def test_nobody_locks_out_themselves_or_the_last_admin(api: Api, root: Visitor) -> None:

@@ -42,6 +42,15 @@ from service.storage.sql.schema.declarations import Big, metadata
 from service.storage.sql.schema.detection_tables import allowed_reporters, analysis_state, dry_runs, sweeps
 from service.storage.sql.schema.installation_tables import redis_identity, redis_users
 from service.storage.sql.schema.privacy_tables import erasures, retention_state
+from service.storage.sql.schema.sign_in_tables import (
+    identity_providers,
+    one_time_links,
+    passkeys,
+    recovery_codes,
+    second_factors,
+    sign_in_rules,
+    user_identities,
+)
 from service.storage.sql.schema.webhook_tables import deliveries, delivery_attempts, events, sources, subscriptions
 
 __all__ = [
@@ -69,19 +78,25 @@ __all__ = [
     "erasures",
     "events",
     "feed",
+    "identity_providers",
     "ingest_state",
     "metadata",
     "notes",
+    "one_time_links",
     "outcomes",
+    "passkeys",
     "policy_overrides",
+    "recovery_codes",
     "redis_identity",
     "redis_users",
     "reporter_warnings",
     "restorations",
     "retention_state",
+    "second_factors",
     "sessions",
     "sign_in_addresses",
     "sign_in_devices",
+    "sign_in_rules",
     "sources",
     "subscriptions",
     "sweeps",
@@ -89,6 +104,7 @@ __all__ = [
     "tenant_settings",
     "tenants",
     "timers",
+    "user_identities",
     "users",
     "withdrawals",
 ]

@@ -104,6 +104,10 @@ sessions = Table(
     Column("address", String(64), nullable=False, server_default="", info=personal("network address")),
     Column("browser", String(40), nullable=False, server_default="", info=not_personal("words of ours: a browser")),
     Column("device", String(64), info=not_personal("a hash of a random token")),
+    Column("via", String(12), nullable=False, server_default="password", info=not_personal("password | sso")),
+    # Of a session that a provider opened: the one there, and its sealed ID token, to end that too.
+    Column("provider_session", String(255), info=not_personal("a provider's random id")),
+    Column("id_token_secret", Text, info=not_personal("a sealed secret")),
     Index("sessions_by_user", "user_id"),
     Index("sessions_by_expiry", "expires_us"),
 )

@@ -103,3 +103,11 @@ def test_a_password_is_the_same_however_it_is_typed() -> None:
     assert not verify_password(stored, "passe compose fin")
     assert not verify_password(None, "passe compose fin")
     assert not verify_password("no hash at all", "passe compose fin")
+
+
+def test_nothing_matches_an_account_without_a_password() -> None:
+    from service.storage.accounts.passwords import verify_password
+
+    for password_hash in (None, "", "not a hash"):
+        for password in ("", "the password of nobody"):  # the latter is what an unknown name is compared with
+            assert verify_password(password_hash, password) is False

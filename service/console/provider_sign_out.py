@@ -1,0 +1,66 @@
+"""Signing out at the provider too (RP-initiated logout), and pages that lead a browser to another site.
+
+A form's answer may not redirect to another site (the policy's form-action): a page of ours sends the browser on.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import Request
+from starlette.responses import Response
+
+from service.api.api_context import api_context
+from service.console.cookies import own_base
+from service.console.person import Person
+from service.console.rendering import render
+from service.errors import BrigadewatchError
+from service.single_sign_on.exchange import end_session_url
+from service.single_sign_on.provider import ProviderDirectory
+from service.storage.accounts.identity_providers import provider_for
+from service.storage.accounts.sessions import id_token_of
+
+log = logging.getLogger(__name__)
+SIGNED_OUT = "/console/sign-in"
+
+
+def directory_of(request: Request) -> ProviderDirectory:
+    """What this process knows about providers."""
+    found: ProviderDirectory = request.app.state.providers
+    return found
+
+
+def send_to(request: Request, url: str, *, title: str, text: str, link: str) -> Response:
+    """A page that leads the browser to another site at once."""
+    return render(request, None, "leaving.html", url=url, title=title, text=text, link=link)
+
+
+def leave_provider(request: Request, person: Person) -> Response | None:
+    """The page that ends the session at the provider; None if it did not open this one, or offers no such thing.
+
+    Whatever happens there, the session here ends.
+    """
+    if person.session.via != "sso":
+        return None
+    api = api_context(request)
+    with api.engine.connect() as connection:
+        provider = provider_for(connection, person.tenant_id)
+        sealed = id_token_of(connection, person.session.hash)
+    if provider is None:
+        return None
+    try:
+        metadata = directory_of(request).metadata(provider.issuer)
+        id_token = None if sealed is None else api.box.open(sealed)
+    except BrigadewatchError as error:
+        log.warning("signed out here, but not at the provider: %s", error)
+        return None
+    url = end_session_url(metadata, provider, id_token, f"{own_base(request)}{SIGNED_OUT}")
+    if url is None:
+        return None
+    return send_to(
+        request,
+        url,
+        title="Signed out here",
+        text=f"You are signed out of this console. {provider.label} ends your session there as well.",
+        link=f"Continue to {provider.label}",
+    )
