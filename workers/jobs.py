@@ -28,9 +28,12 @@ from service.errors import LostLease, StaleVersion, StoreUnavailable
 from service.liveness import BELIEVED_SECONDS, say_alive
 from service.ops.processes import beating
 from service.ops.worker_metrics import JobResult, record_job
+from service.storage.redis_store import job_failures
 from service.storage.redis_store.health import note_refused_write
+from service.storage.redis_store.job_failures import JobFailures
 from service.storage.redis_store.job_kinds import JOB_KINDS
 from service.storage.redis_store.job_queue import TenantJob, TenantQueue, begun, open_queue
+from service.storage.redis_store.server_check import CheckOnce
 from service.storage.sql.health import refused_write
 from workers.resources import Resources, connect_redis
 from workers.tenant_assignment import taking_part
@@ -52,6 +55,27 @@ SWEEP_NICENESS = 10
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 
 
+def pace(
+    resources: Resources, work: str, tenant: str, earlier: JobFailures | None, result: JobResult, because: str
+) -> None:
+    """Have a job that failed rest before it is enqueued again; one line in the log when it begins to fail, fails for
+    another reason, or works again. `because` is empty where it did not fail, or was ended. Raises RedisError.
+    """
+    if result == "done" and earlier is not None:
+        job_failures.forget(resources.redis, work, tenant)
+        log.warning("the job %s of tenant %s works again after %d failures", work, tenant, earlier.times)
+    elif because:
+        failures = job_failures.failed_again(earlier, because, resources.now_us(), outage=result == "interrupted")
+        job_failures.note(resources.redis, work, tenant, failures)
+        if earlier is None or earlier.because != failures.because:
+            log.warning(
+                "the job %s of tenant %s fails (%s) and is tried again, after pauses that grow",
+                work,
+                tenant,
+                failures.because,
+            )
+
+
 def function_of(work: str) -> Callable[[str, Resources], None]:
     """The function that does the work, given a tenant's name and stores. Raises KeyError for an unknown kind of job."""
     function: Callable[[str, Resources], None] = import_module(JOB_KINDS[work].module).run
@@ -68,10 +92,11 @@ class RunnableJob(TenantJob):
         resources = self.resources
         if resources is None:
             raise RuntimeError("this job has no stores: jobs run in `brigadewatch worker`")
-        begun(resources.redis, work, tenant)
+        earlier = begun(resources.redis, work, tenant)
         line = logs.begin(self.id)
         started = time.perf_counter()
         result: JobResult = "failed"
+        because = ""
         try:
             function_of(work)(tenant, resources)
             result = "done"
@@ -87,10 +112,12 @@ class RunnableJob(TenantJob):
             StoreUnavailable,
         ) as error:  # an outage: one line each time, and the clock enqueues it again
             result = "interrupted"
+            because = f"{type(error).__name__}: {getattr(error, 'orig', error)}"
             logs.note(because=f"{type(error).__name__}: {error}"[:300])
             _tell(resources.redis, error)
         except Exception as error:
-            logs.note(because=type(error).__name__)  # RQ logs the traceback, under the same id
+            because = type(error).__name__
+            logs.note(because=because)  # RQ logs the traceback, under the same id
             _tell(resources.redis, error)
             raise
         finally:
@@ -98,6 +125,8 @@ class RunnableJob(TenantJob):
             facts = {"work": work, "tenant": tenant, "result": result, "seconds": round(seconds, 4), **line.pairs()}
             job_log.log(_LEVELS[result], "job", extra={"facts": facts})
             record_job(resources.redis, work, tenant, seconds, result)
+            with suppress(RedisError):  # without it the job runs again at once, which an outage of Redis prevents
+                pace(resources, work, tenant, earlier, result, because)
 
 
 def _tell(client: Redis, error: Exception) -> None:
@@ -172,7 +201,8 @@ class QueueWorker(SimpleWorker):
 def run_worker(queue_name: str, resources: Resources, stop: threading.Event | None = None) -> None:
     """Work on one queue until SIGTERM, SIGINT or `stop`, however often Redis goes away meanwhile.
 
-    Call it in the main thread. Raises ValueError for an unknown queue.
+    Call it in the main thread. Raises ValueError for an unknown queue, UnfitServer when Redis is one that cannot be
+    used.
     """
     open_queue(resources.redis, queue_name)
     stop = stop or threading.Event()
@@ -202,12 +232,13 @@ def _holding_windows(resources: Resources) -> Iterator[None]:
 
 
 def _work(queue_name: str, resources: Resources, stop: threading.Event) -> None:
-    pause = 0.1
+    pause, check = 0.1, CheckOnce(resources.redis)
     while not stop.is_set():
         _stop_on_signals(stop)
         say_alive(resources.settings.alive_file)
         began = time.monotonic()
         try:
+            check()
             QueueWorker(queue_name, resources, stop).work(logging_level="WARNING")
         except StopRequested:
             break

@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.stream import Script
+from service.storage.redis_store.client import Script
 
 log = logging.getLogger(__name__)
 

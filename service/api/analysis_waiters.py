@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from service.api.fair_share import FairShare
 from service.storage.redis_store import hurry
 from service.storage.redis_store.assessments import read_analysed
-from service.storage.redis_store.stream import AsyncRedis
+from service.storage.redis_store.client import AsyncRedis
 
 LOOK_SECONDS = 0.01
 MOST = 2_000  # requests of a process that wait at the same time

@@ -20,7 +20,7 @@ from service.api.redis_guard import RedisGuard
 from service.settings import Settings
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.probe import Probe
-from service.storage.redis_store.stream import AsyncRedis
+from service.storage.redis_store.client import AsyncRedis
 
 
 class MetricsSink:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from service import logs
 from service.storage.redis_store import stream
+from service.storage.redis_store.client import AsyncRedis
 from service.storage.redis_store.room import NO_LIMIT, UNANALYSED, no_room
-from service.storage.redis_store.stream import AsyncRedis, StreamBatch
+from service.storage.redis_store.stream import StreamBatch
 
 _BYTES_PER_WRITE = 16 * 1024 * 1024  # a write is one script call, during which Redis serves nothing else
 _ITEMS_PER_ENTRY = 1_000  # single items that share an entry

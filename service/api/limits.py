@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from service.errors import Overloaded, StoreUnavailable
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.stream import AsyncRedis, Script, unavailable_when_it_fails
+from service.storage.redis_store.client import AsyncRedis, Script, unavailable_when_it_fails
 
 BURST_SECONDS = 1.0  # a bucket holds the items of one second
 MAX_BODY_BYTES_HELD = 256 * 1024 * 1024

@@ -20,6 +20,7 @@ from service.model import microseconds, moment
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.complaints.progress import TenantProgress, read_progress
 from service.storage.redis_store import health, stream
+from service.storage.redis_store.client import AsyncRedis
 from service.storage.redis_store.stream import PositionAbsent
 
 READY_SECONDS = 1.5  # that Redis and the database are given to answer
@@ -114,7 +115,7 @@ async def readyz(request: Request) -> Response:
     return Response(b'{"status":"ready"}', media_type="application/json")
 
 
-async def _redis_is_ready(client: stream.AsyncRedis) -> bool:
+async def _redis_is_ready(client: AsyncRedis) -> bool:
     """Whether it takes writes, and no worker found that the database takes none."""
     try:
         async with asyncio.timeout(READY_SECONDS):

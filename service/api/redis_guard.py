@@ -18,8 +18,8 @@ from starlette.concurrency import run_in_threadpool
 
 from service.errors import StoreUnavailable
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.redis_identity import SIGN_SECONDS, ForeignRedis, as_text, end_use, sign
-from service.storage.redis_store.stream import AsyncRedis, unavailable_when_it_fails
+from service.storage.redis_store.client import AsyncRedis, unavailable_when_it_fails
+from service.storage.redis_store.redis_identity import SIGN_SECONDS, ForeignRedis, end_use, identity_in, sign
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +46,14 @@ class RedisGuard:
     async def watching(self) -> AsyncIterator[None]:
         """Look once, and go on looking until the end of the block."""
         await self.look()
-        task = asyncio.create_task(self._watch())
+        over = asyncio.Event()
+        # Not cancelled: a cancellation may end a command to Redis, be taken for its failure, and be lost.
+        task = asyncio.create_task(self._watch_until(over))
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            over.set()
+            await task
             with suppress(SQLAlchemyError):
                 await run_in_threadpool(end_use, self._engine, self._user)
 
@@ -63,7 +64,7 @@ class RedisGuard:
                 found = await self._client.get(redis_keys.IDENTITY)
         except StoreUnavailable:
             return  # whoever reads from it finds out
-        in_redis = as_text(found)
+        in_redis = identity_in(found)
         if in_redis == self._identity is not None and time.monotonic() - self._signed_at < SIGN_SECONDS:
             return
         if in_redis != self._identity:
@@ -79,7 +80,9 @@ class RedisGuard:
         else:
             self._identity, self._signed_at = in_redis, time.monotonic()
 
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
+    async def _watch_until(self, over: asyncio.Event) -> None:
+        while not over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), LOOK_SECONDS)
+                return
             await self.look()

@@ -40,13 +40,14 @@ def status(data: Data = None) -> None:
     """Print the identity that the database and Redis have, who uses Redis, and what waits to be archived."""
     from service.storage.accounts.tenants import list_tenants
     from service.storage.redis_store import redis_identity, redis_keys, stream
+    from service.storage.redis_store.client import unavailable_when_it_fails
 
     resources = _stores(data)
     with resources.engine.connect() as connection:
         known = redis_identity.stored_identity(connection)
         using = [] if known is None else redis_identity.users(connection, known.identity)
-    with stream.unavailable_when_it_fails():
-        found = redis_identity.as_text(resources.redis.get(redis_keys.IDENTITY))
+    with unavailable_when_it_fails():
+        found = redis_identity.identity_in(resources.redis.get(redis_keys.IDENTITY))
         waiting = {name: stream.waiting(resources.redis, name) for name in list_tenants(resources.engine)}
     typer.echo(f"database  {'no Redis yet' if known is None else known.identity}")
     typer.echo(f"Redis     {found or 'no identity: empty, or not used by this version yet'}")
@@ -88,11 +89,12 @@ def adopt(old: OldRedis = None, abandon: Abandon = False, data: Data = None) -> 
 def _check_source(source: Redis, resources: Resources) -> None:
     """Raise unless this is the Redis that the database knows, or knew last."""
     from service.errors import Refused
-    from service.storage.redis_store import redis_identity, redis_keys, stream
+    from service.storage.redis_store import redis_identity, redis_keys
+    from service.storage.redis_store.client import unavailable_when_it_fails
 
-    with stream.unavailable_when_it_fails():
-        found = redis_identity.as_text(source.get(redis_keys.IDENTITY))
-        mine = redis_identity.as_text(resources.redis.get(redis_keys.IDENTITY))
+    with unavailable_when_it_fails():
+        found = redis_identity.identity_in(source.get(redis_keys.IDENTITY))
+        mine = redis_identity.identity_in(resources.redis.get(redis_keys.IDENTITY))
     with resources.engine.connect() as connection:
         known = redis_identity.stored_identity(connection)
     if found is not None and found == mine:

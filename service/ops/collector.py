@@ -23,8 +23,10 @@ from service.ops.redis_metrics import read_redis
 from service.storage.detection import metrics_reads
 from service.storage.privacy import retention_guard
 from service.storage.probe import Probe
-from service.storage.redis_store import health
+from service.storage.redis_store import health, job_failures
+from service.storage.redis_store.job_failures import JobFailures
 from service.storage.redis_store.redis_identity import trouble_of_pair
+from service.storage.redis_store.server_check import ServerReport, all_warnings
 from service.storage.sql.engine import server_now_us
 from service.storage.sql.health import trouble_of_database
 
@@ -45,6 +47,8 @@ class StoreCollector(Collector):
         self._waiting: dict[str, str] = {}  # tenants whose retention waits, and why
         self._ahead_us: dict[str, int] = {}  # how far a store's clock is ahead of this host's
         self._names: list[str] = []  # tenants as of SQL's last answer; Redis is read for these
+        self._server: ServerReport | None = None  # as of Redis' last answer, and so are the jobs
+        self._failing: dict[tuple[str, str], JobFailures] = {}
         self._refused: str | None = None  # what a worker found wrong with the database, as of Redis' last answer
         self._probes = {
             "database": Probe("database", lambda: trouble_of_database(engine)),
@@ -54,15 +58,9 @@ class StoreCollector(Collector):
 
     def states(self, *, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
         """Each dependency's state: "ok" (it answers, takes writes and belongs to the other), or what is wrong."""
-        until = time.monotonic() + patience_seconds
-        for probe in self._probes.values():
-            probe.start()
-        states = {name: probe.state(max(0.0, until - time.monotonic())) for name, probe in self._probes.items()}
-        pair = states.pop(_PAIR)
-        if states["redis"] == "ok" == states["database"]:
-            states["redis"] = pair
-            states["database"] = self._refused or "ok"
-        return states
+        self._start_probes()
+        self._read(patience_seconds)
+        return self._states()
 
     def warnings(self) -> dict[str, str]:
         """What does not stop anything, but needs somebody, as of the latest readings (`states`, a scrape)."""
@@ -73,6 +71,10 @@ class StoreCollector(Collector):
                 f"the clocks of the host, Redis and the database differ by {clocks.apart_seconds:,.0f} s: retention"
                 " deletes nothing until they agree"
             )
+        if self._server is not None and (texts := all_warnings(self._server)):
+            found["redis"] = "; ".join(texts)
+        for (work, tenant), failures in sorted(self._failing.items()):
+            found[f"{work} of {tenant}"] = job_failures.sentence(work, tenant, failures)
         return found
 
     def collect(self) -> Iterable[Metric]:
@@ -82,10 +84,9 @@ class StoreCollector(Collector):
             "Whether the dependency answered this scrape, and takes writes.",
             labels=["dependency"],
         )
-        for probe in self._probes.values():
-            probe.start()
+        self._start_probes()
         readings = self._read(PATIENCE_SECONDS)
-        states = self.states(patience_seconds=_LEFT_SECONDS)
+        states = self._states()
         for name, found in readings.items():
             up.add_metric([name], 1.0 if isinstance(found, list) and states[name] == "ok" else 0.0)
             if isinstance(found, list):
@@ -100,6 +101,22 @@ class StoreCollector(Collector):
         for name in clocks.times_us.keys() - {"host"}:
             apart.add_metric([name], clocks.difference_seconds(name))
         yield apart
+
+    def _start_probes(self) -> None:
+        for probe in self._probes.values():
+            probe.start()
+
+    def _states(self) -> dict[str, str]:
+        """By the probes, which have had the time of the readings, and the latest judgement about the server."""
+        until = time.monotonic() + _LEFT_SECONDS
+        states = {name: probe.state(max(0.0, until - time.monotonic())) for name, probe in self._probes.items()}
+        pair = states.pop(_PAIR)
+        if self._server is not None and self._server.problems:
+            states["redis"] = "; ".join(self._server.problems)
+        if states["redis"] == "ok" == states["database"]:
+            states["redis"] = pair
+            states["database"] = self._refused or "ok"
+        return states
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering must not need the stores."""
@@ -151,10 +168,14 @@ class StoreCollector(Collector):
         self._names = names
 
     def _redis(self) -> Reading:
+        self._server = None  # until it answers
         if not self._names:  # the first scrape of a process: the two readings are under way at the same time
             wait([self._readings["database"]], timeout=PATIENCE_SECONDS / 2)
         self._compare("redis", redis_now_us(self._client.time()))
-        return list(read_redis(self._client, self._names, self._now_us()))
+        return list(read_redis(self._client, self._names, self._now_us(), self._notice))
+
+    def _notice(self, server: ServerReport, failing: dict[tuple[str, str], JobFailures]) -> None:
+        self._server, self._failing = server, failing
 
     def _compare(self, name: str, time_us: int | None) -> None:
         if time_us is not None:

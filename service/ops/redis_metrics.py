@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import redis
@@ -10,20 +10,26 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from service.ops.processes import read_kinds
 from service.ops.worker_metrics import metrics_of
-from service.storage.redis_store import redis_keys, stream
-from service.storage.redis_store.job_kinds import QUEUES
+from service.storage.redis_store import job_failures, redis_keys, stream
+from service.storage.redis_store.job_failures import JobFailures
+from service.storage.redis_store.job_kinds import JOB_KINDS, QUEUES
+from service.storage.redis_store.server_check import ServerReport, examine, judge
 
-_A_TENANT = 4  # answers about each
+_A_TENANT = 5  # answers about each
+Notice = Callable[[ServerReport, dict[tuple[str, str], JobFailures]], None]
 
 
-def read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[Metric]:
-    """Two round trips. Raises RedisError."""
+def read_redis(client: redis.Redis, names: list[str], now_us: int, notice: Notice) -> Iterator[Metric]:
+    """Five round trips. `notice` gets the judgement about the server, and the failing jobs by (work, tenant). Raises
+    RedisError.
+    """
     pipe = client.pipeline(transaction=False)
     for name in names:
         pipe.get(redis_keys.position(name))
         pipe.xlen(redis_keys.stream(name))
         stream.OLDEST.run(pipe, [redis_keys.stream(name)], [])
         pipe.hgetall(redis_keys.tallies(name))
+        pipe.mget(job_failures.names(name))
     for queue in QUEUES:
         pipe.llen(f"rq:queue:{queue}")
     pipe.hgetall(redis_keys.tallies(""))
@@ -41,7 +47,17 @@ def read_redis(client: redis.Redis, names: list[str], now_us: int) -> Iterator[M
     yield queued
     yield from metrics_of({name: by_tenant[_A_TENANT * index + 3] for index, name in enumerate(names)}, everybody)
     yield from _processes(processes, time[0] + time[1] / 1e6)
-    yield from _server(_info(client))
+    facts = examine(client)
+    failing = {
+        (work, name): failures
+        for index, name in enumerate(names)
+        for work, failures in job_failures.read_all(by_tenant[_A_TENANT * index + 4]).items()
+    }
+    report = judge(facts)
+    notice(report, failing)
+    yield from _server(facts.info)
+    yield from _judgement(report)
+    yield _failing(names, failing)
 
 
 def _streams(names: list[str], answers: list[Any], now_us: int) -> Iterator[Metric]:
@@ -91,17 +107,33 @@ def _processes(fields: Mapping[Any, Any], now_seconds: float) -> Iterator[Metric
     yield from (alive, resident, peak)
 
 
-def _info(client: redis.Redis) -> dict[str, Any]:
-    """The server's INFO; a hosted Redis may refuse some sections."""
-    pipe = client.pipeline(transaction=False)
-    for section in ("memory", "persistence", "stats", "clients"):
-        pipe.info(section)
-    return {
-        name: value
-        for section in pipe.execute(raise_on_error=False)
-        if isinstance(section, dict)
-        for name, value in section.items()
-    }
+def _failing(names: list[str], failing: Mapping[tuple[str, str], JobFailures]) -> Metric:
+    family = GaugeMetricFamily(
+        "brigadewatch_job_failures_in_a_row",
+        "Failures of a job without a success in between; 0: the latest one succeeded.",
+        labels=["work", "tenant"],
+    )
+    for name in names:
+        for work in JOB_KINDS:
+            failures = failing.get((work, name))
+            family.add_metric([work, name], 0 if failures is None else failures.times)
+    return family
+
+
+def _judgement(report: ServerReport) -> Iterator[Metric]:
+    """What `brigadewatch up` says at its start; here it also shows what was changed since."""
+    for name, text, value in (
+        ("problems", "Reasons for which the server cannot be used (0).", len(report.problems)),
+        (
+            "warnings",
+            "Settings with which acknowledged complaints may be lost (0).",
+            len(report.warnings),
+        ),
+        ("unknown_settings", "Settings that the server does not tell.", len(report.unknown)),
+    ):
+        family = GaugeMetricFamily(f"brigadewatch_redis_{name}", text)
+        family.add_metric([], value)
+        yield family
 
 
 def _server(info: Mapping[str, Any]) -> Iterator[Metric]:
@@ -112,7 +144,7 @@ def _server(info: Mapping[str, Any]) -> Iterator[Metric]:
         (
             "evicts",
             "Whether Redis would evict keys when its memory is full (it must not: 0).",
-            float(info.get("maxmemory_policy", "noeviction") != "noeviction"),
+            None if "maxmemory_policy" not in info else float(info["maxmemory_policy"] != "noeviction"),
         ),
         ("append_only", "Whether the append-only file is on (it has to be: 1).", info.get("aof_enabled")),
         (

@@ -18,8 +18,8 @@ from service.ops.clock_steps import ClockStep, read_steps
 from service.ops.clocks import redis_now_us
 from service.ops.processes import Kind, read_kinds
 from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.client import AsyncRedis, unavailable_when_it_fails
 from service.storage.redis_store.job_kinds import QUEUES
-from service.storage.redis_store.stream import AsyncRedis, unavailable_when_it_fails
 
 _WORKERS = "rq:workers"
 _FIELDS = ("queues", "state", "birth", "last_heartbeat", "successful_job_count", "failed_job_count")

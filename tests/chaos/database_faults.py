@@ -10,31 +10,16 @@ from subprocess import CalledProcessError
 import psutil
 from fault import Fault
 from installation import TENANT, Installation
-from sqlalchemy import text
 
 from service.settings import read_settings
 from service.storage.sql.engine import open_database, write
 
-_REFUSED_IDS = "%7"  # of complaints; one in ten
-_REFUSE = {
-    "sqlite": (
-        (
-            f"CREATE TRIGGER chaos_refuses BEFORE INSERT ON complaints WHEN NEW.id LIKE '{_REFUSED_IDS}' BEGIN SELECT"
-            " RAISE(ABORT, 'refused by the chaos run'); END"
-        ),
-    ),
-    "postgresql": (
-        (
-            "CREATE OR REPLACE FUNCTION chaos_refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION"
-            " 'refused by the chaos run' USING ERRCODE = '23514'; END $$"
-        ),
-        (
-            f"CREATE TRIGGER chaos_refuses BEFORE INSERT ON complaints FOR EACH ROW WHEN (NEW.id LIKE '{_REFUSED_IDS}')"
-            " EXECUTE FUNCTION chaos_refuses()"
-        ),
-    ),
-}
-_ACCEPT = {"sqlite": "DROP TRIGGER chaos_refuses", "postgresql": "DROP TRIGGER chaos_refuses ON complaints"}
+# one complaint in ten, and this run's own withdrawals, so that there is something also when all is posted
+_REFUSED = {"complaints": "NEW.id LIKE '%7'", "withdrawals": "NEW.complaint_id LIKE 'probe-%'"}
+_FUNCTION = (
+    "CREATE OR REPLACE FUNCTION chaos_refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused"
+    " by the chaos run' USING ERRCODE = '23514'; END $$"
+)
 _HIT_BY_A_READ_ONLY_FOLDER = ("api", "worker-ingest", "worker-detect", "worker-chores")
 
 
@@ -109,15 +94,26 @@ def _dead_letters(installation: Installation, rng: random.Random) -> None:
     """A constraint refuses some complaints until they are dead letters; then it is lifted, and they are sent again."""
     engine = open_database(read_settings(installation.data, installation.variables).database_url)
     kind = engine.dialect.name
+    percent = "%%" if kind == "postgresql" else "%"  # the driver's placeholders begin with one
     try:
         with write(engine) as connection:
-            for statement in _REFUSE[kind]:
-                connection.execute(text(statement))
-        until = time.monotonic() + 20  # nothing may be on its way
-        while not (installation.pipeline() or {}).get("dead_letters") and time.monotonic() < until:
-            time.sleep(0.1)
+            if kind == "postgresql":
+                connection.exec_driver_sql(_FUNCTION)
+            for table, which in _REFUSED.items():
+                body = (
+                    f"FOR EACH ROW WHEN ({which}) EXECUTE FUNCTION chaos_refuses()"
+                    if kind == "postgresql"
+                    else f"WHEN {which} BEGIN SELECT RAISE(ABORT, 'refused by the chaos run'); END"
+                )
+                connection.exec_driver_sql(
+                    f"CREATE TRIGGER refuses_{table} BEFORE INSERT ON {table} {body}".replace("%", percent)
+                )
+        installation.wait(lambda: installation.probe() is not None, 60, "an item is taken that will be refused")
+        installation.wait(lambda: (installation.pipeline() or {}).get("dead_letters"), 60, "there is a dead letter")
         with write(engine) as connection:
-            connection.execute(text(_ACCEPT[kind]))
+            for table in _REFUSED:
+                on = f" ON {table}" if kind == "postgresql" else ""
+                connection.exec_driver_sql(f"DROP TRIGGER refuses_{table}{on}")
     finally:
         engine.dispose()
     installation.letters_sent_again += (installation.pipeline() or {}).get("dead_letters", 0)

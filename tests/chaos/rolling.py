@@ -23,7 +23,7 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
 import backup  # noqa: E402  (the test folders are not packages)
 from fortnight import documents_of  # noqa: E402
-from installation import PARTS, TENANT, Installation  # noqa: E402
+from installation import TENANT, Installation  # noqa: E402
 from listening import free_port  # noqa: E402
 from posting import Posters  # noqa: E402
 from proofs import prove  # noqa: E402
@@ -128,12 +128,17 @@ def schema_to_come(installation: Installation) -> bool:
         installation.wait(lambda: "newer version" in installation.log(log)[before:], 30, "the worker refuses")
         told = installation.log(log)[before:]
         set_version(HEAD)
-        seconds = installation.wait(lambda: set(PARTS) <= installation.parts().keys(), 60, "the worker is back")
+        position = installation.probe() or 0
+        seconds = installation.wait(
+            lambda: (installation.pipeline() or {"analysed_position": -1})["analysed_position"] >= position > 0,
+            60,
+            "the worker is back",
+        )
     finally:
         engine.dispose()
     clean = "Traceback" not in told
     print(
-        f"{'yes' if clean else 'NO '}  a worker refuses a schema to come, and is back after {seconds:.1f} s:"
+        f"{'yes' if clean else 'NO '}  a worker refuses a schema to come, and works again after {seconds:.1f} s:"
         f" {told.strip().splitlines()[-1][:200]}"
     )
     return clean

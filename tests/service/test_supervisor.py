@@ -167,7 +167,7 @@ def test_a_given_free_port_is_used(messages: list[str]) -> None:
 def test_the_embedded_redis_keeps_its_data_and_requires_its_password(settings: Settings) -> None:
     prepare(settings).dispose()
     for expected in (None, b"kept"):
-        child, url = module._embedded_redis(settings)
+        child, url = module._redis_child(settings, print)
         child.start()
         try:
             eventually(lambda url=url: module._redis_answers(url))  # type: ignore[misc]

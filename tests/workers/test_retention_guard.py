@@ -15,7 +15,7 @@ from service import wall_clock
 from service.errors import Refused
 from service.ops.clocks import Clocks
 from service.settings import Settings
-from service.storage.accounts.audit_log import AuditEntry, AuditFilter, each_line
+from service.storage.accounts.audit_log import AuditEntry, AuditFilter, list_page
 from service.storage.privacy.retention_guard import (
     Consent,
     RetentionState,
@@ -183,4 +183,4 @@ def test_rows_received_while_the_clock_was_ahead_hold_up_nothing(paper: Archive)
 
 def audit_lines(paper: Archive) -> list[AuditEntry]:
     with paper.engine.connect() as connection:
-        return list(each_line(connection, paper.id, AuditFilter(), at_most=100))
+        return list_page(connection, paper.id, AuditFilter(), before_id=None, limit=100)[0]

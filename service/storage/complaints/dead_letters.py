@@ -19,7 +19,8 @@ from service import logs
 from service.errors import StoreUnavailable
 from service.storage.complaints.archive_writer import pass_over
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.stream import AsyncRedis, StreamEntry, unavailable_when_it_fails
+from service.storage.redis_store.client import AsyncRedis, unavailable_when_it_fails
+from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from service.storage.sql.schema import dead_letters
 

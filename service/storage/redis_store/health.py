@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.stream import AsyncRedis
+from service.storage.redis_store.client import AsyncRedis
 
 TROUBLE_SECONDS = 60  # after a worker's write was refused; each further one begins the minute again
 _PROBE_SECONDS = 60

@@ -12,7 +12,7 @@ from typing import Any
 from redis import Redis
 
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.stream import AsyncRedis
+from service.storage.redis_store.client import AsyncRedis
 
 MARK_MS = 1_000
 _MOST_NAMES = 1_000  # kept for a clock that does not run

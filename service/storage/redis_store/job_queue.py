@@ -13,9 +13,10 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from service.storage.redis_store import redis_keys
+from service.storage.redis_store import job_failures, redis_keys
+from service.storage.redis_store.client import Script
+from service.storage.redis_store.job_failures import JobFailures
 from service.storage.redis_store.job_kinds import JOB_KINDS, QUEUES
-from service.storage.redis_store.stream import Script
 
 # KEYS: the mark that such a job waits. ARGV: for how many milliseconds. Answers 1 when the mark is new. A mark with
 # more time left was set before Redis' clock was set back: it is cut to its usual time.
@@ -77,7 +78,7 @@ def open_queue(redis: Redis, name: str) -> TenantQueue:
 
 
 def enqueue(redis: Redis, work: str, tenant: str) -> bool:
-    """Enqueue the work for the tenant; False if such a job is waiting already."""
+    """Enqueue the work for the tenant; False if such a job is waiting already, or rests after a failure."""
     kind = JOB_KINDS[work]
     queue = open_queue(redis, kind.queue)
     if not _MARK.run(redis, [redis_keys.enqueued(work, tenant)], [kind.waiting_ms]):
@@ -88,9 +89,15 @@ def enqueue(redis: Redis, work: str, tenant: str) -> bool:
     return True
 
 
-def begun(redis: Redis, work: str, tenant: str) -> None:
-    """Record that a job has started: work that comes up from now on needs another job."""
-    redis.delete(redis_keys.enqueued(work, tenant))
+def begun(redis: Redis, work: str, tenant: str) -> JobFailures | None:
+    """Record that a job has started: work that comes up from now on needs another job. Returns its latest failures, if
+    the one before has failed.
+    """
+    with redis.pipeline(transaction=False) as pipeline:
+        pipeline.delete(redis_keys.enqueued(work, tenant))
+        pipeline.get(redis_keys.failures(work, tenant))
+        _, failures = pipeline.execute()
+    return None if failures is None else job_failures.read(failures)
 
 
 def others_wait(redis: Redis, work: str) -> bool:

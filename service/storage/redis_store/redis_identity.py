@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.stream import unavailable_when_it_fails
+from service.storage.redis_store.client import as_text, unavailable_when_it_fails
 from service.storage.sql.engine import database_now_us, write
 from service.storage.sql.schema import redis_identity, redis_users, tenants
 
@@ -79,7 +79,7 @@ def agree(engine: Engine, redis: Redis, user: str = "") -> str:
     answer, SQLAlchemyError if the database does not.
     """
     with unavailable_when_it_fails():
-        in_redis = as_text(redis.get(redis_keys.IDENTITY))
+        in_redis = identity_in(redis.get(redis_keys.IDENTITY))
     with engine.connect() as connection:
         known = stored_identity(connection)
         names = list(connection.scalars(select(tenants.c.name))) if in_redis is None else []
@@ -98,7 +98,7 @@ def agree(engine: Engine, redis: Redis, user: str = "") -> str:
         made = _give(connection, known, user)
     with unavailable_when_it_fails():
         redis.set(redis_keys.IDENTITY, made, nx=True)
-        if as_text(redis.get(redis_keys.IDENTITY)) != made:
+        if identity_in(redis.get(redis_keys.IDENTITY)) != made:
             raise ForeignRedis("somebody else has just begun to use this Redis: try again")
     return made
 
@@ -135,7 +135,7 @@ def trouble_of_pair(engine: Engine, redis: Redis) -> str | None:
     """Why the two do not belong together; None: they do, or neither has an identity yet. Raises RedisError and
     SQLAlchemyError.
     """
-    in_redis = as_text(redis.get(redis_keys.IDENTITY))
+    in_redis = identity_in(redis.get(redis_keys.IDENTITY))
     with engine.connect() as connection:
         known = stored_identity(connection)
     if in_redis is None:
@@ -189,7 +189,7 @@ def adopt(engine: Engine, redis: Redis) -> StoredIdentity:
     """
     with unavailable_when_it_fails():
         redis.set(redis_keys.IDENTITY, _new(), nx=True)
-        mine = as_text(redis.get(redis_keys.IDENTITY))
+        mine = identity_in(redis.get(redis_keys.IDENTITY))
     assert mine is not None
     with write(engine) as connection:
         known = _locked(connection)
@@ -266,6 +266,6 @@ def _new() -> str:
     return secrets.token_hex(16)
 
 
-def as_text(value: Any) -> str | None:
-    """What Redis answers for its identity, as text."""
-    return None if value is None else value.decode() if isinstance(value, bytes) else str(value)
+def identity_in(answer: Any) -> str | None:
+    """The identity in Redis' answer; None: it has none."""
+    return None if answer is None else as_text(answer)

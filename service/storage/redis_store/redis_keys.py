@@ -72,8 +72,15 @@ def checked(tenant: str) -> str:
 
 
 def enqueued(work: str, tenant: str) -> str:
-    """Set while a job of that kind waits in RQ, so that the clock does not pile up jobs."""
+    """Set while a job of that kind waits in RQ, so that the clock does not pile up jobs, or rests after a failure."""
     return f"{PREFIX}:{tenant}:enqueued:{work}"
+
+
+def failures(work: str, tenant: str) -> str:
+    """The job's failures in a row, as JSON (service/storage/redis_store/job_failures.py); absent: the latest one
+    succeeded, or it was not tried for a while.
+    """
+    return f"{PREFIX}:{tenant}:failures:{work}"
 
 
 def delivered(tenant: str, digest: str) -> str:

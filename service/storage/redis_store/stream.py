@@ -10,24 +10,18 @@ batch again (ids make that idempotent).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import redis.asyncio
 from redis import Redis
-from redis.asyncio.connection import BlockingConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
-from redis.maint_notifications import MaintNotificationsConfig
+from redis.exceptions import ResponseError
 
-from service.errors import Overloaded, StoreUnavailable
+from service.errors import StoreUnavailable
 from service.storage.redis_store import redis_keys, unseen
-from service.storage.redis_store.room import BACKLOG_RETRY_SECONDS, NO_LIMIT, no_room
+from service.storage.redis_store.client import AsyncRedis, Script, as_text, unavailable_when_it_fails
+from service.storage.redis_store.room import NO_LIMIT, no_room
 
-AsyncRedis = redis.asyncio.Redis
 GROUP = "ingest"
 _FIRST_READ = 8  # entries read first; an entry may hold 8 MiB, so more are read only once their size is known
 
@@ -125,71 +119,7 @@ class StreamEntry:
         return self.lines.count(b"\n") + 1
 
 
-class Script:
-    """A Lua script, sent in full only if Redis does not know it yet (Redis says so before running anything)."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self._sha: str | None = None
-
-    async def ask(self, client: Any, names: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run it through an asyncio client."""
-        if self._sha is None:
-            self._sha = _text(await client.execute_command("SCRIPT LOAD", self.source))
-        try:
-            return await client.execute_command("EVALSHA", self._sha, len(names), *names, *arguments)
-        except NoScriptError:
-            return await client.execute_command("EVAL", self.source, len(names), *names, *arguments)
-
-    def run(self, client: Any, names: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run it through a blocking client."""
-        return client.execute_command("EVAL", self.source, len(names), *names, *arguments)
-
-
 APPEND, OLDEST, BEGIN = Script(_APPEND), Script(_OLDEST), Script(_BEGIN)
-
-
-def connect(url: str, timeout_seconds: float, *, connections: int = 64) -> AsyncRedis:
-    """An asyncio client for the API: a bounded pool, every wait bounded, and no command ever sent twice.
-
-    A connection closed by the server is noticed and replaced before use.
-    """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=timeout_seconds,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-        retry=Retry(NoBackoff(), 0),
-        # With these (of Redis Enterprise) on, the client does not look whether a pooled connection is still alive.
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
-    return redis.asyncio.Redis.from_pool(pool)
-
-
-@contextmanager
-def unavailable_when_it_fails() -> Iterator[None]:
-    """Turn Redis' failures into Overloaded (out of memory) and StoreUnavailable (no answer)."""
-    try:
-        yield
-    except OutOfMemoryError:
-        raise Overloaded(
-            "Redis is out of memory: nothing was accepted",
-            retry_after_seconds=BACKLOG_RETRY_SECONDS,
-            cause="redis-memory",
-        ) from None
-    except ResponseError as error:
-        # LOADING, READONLY, MISCONF, BUSY, MASTERDOWN: states of the server, none of them caused by the caller.
-        if "OOM" in str(error)[:40]:
-            raise Overloaded(
-                "Redis is out of memory: nothing was accepted",
-                retry_after_seconds=BACKLOG_RETRY_SECONDS,
-                cause="redis-memory",
-            ) from None
-        raise StoreUnavailable(f"Redis cannot answer now: {error}") from error
-    except (RedisError, OSError, TimeoutError) as error:
-        # the error's text contains its address
-        raise StoreUnavailable(f"Redis does not answer ({type(error).__name__}): try again") from error
 
 
 async def append(
@@ -322,7 +252,7 @@ def oldest_entries(client: Redis, tenant: str, count: int) -> list[StreamEntry]:
     """The oldest entries, delivered or not, without taking them."""
     rows = client.xrange(redis_keys.stream(tenant), count=count)
     return [
-        _entry(_text(entry_id), known, 1) for entry_id, fields in rows or [] if (known := _fields(fields)) is not None
+        _entry(as_text(entry_id), known, 1) for entry_id, fields in rows or [] if (known := _fields(fields)) is not None
     ]
 
 
@@ -374,7 +304,7 @@ def _rows(answer: Any) -> list[tuple[str, dict[bytes, bytes] | None]]:
             if not part or isinstance(part[0], tuple) or (len(part[0]) == 2 and isinstance(part[0][0], bytes | str))
             else part[0]
         )
-    return [(_text(entry_id), _fields(fields)) for entry_id, fields in rows]
+    return [(as_text(entry_id), _fields(fields)) for entry_id, fields in rows]
 
 
 def _fields(fields: Any) -> dict[bytes, bytes] | None:
@@ -400,11 +330,7 @@ def _deliveries(client: Any, tenant: str, consumer: str, rows: Sequence[tuple[st
     known = client.xpending_range(
         redis_keys.stream(tenant), GROUP, min=rows[0][0], max=rows[-1][0], count=len(rows), consumername=consumer
     )
-    return {_text(row["message_id"]): int(row["times_delivered"]) for row in known}
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return {as_text(row["message_id"]): int(row["times_delivered"]) for row in known}
 
 
 def _bytes(value: Any) -> bytes:

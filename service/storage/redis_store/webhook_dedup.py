@@ -11,7 +11,7 @@ from hashlib import sha256
 from redis.exceptions import RedisError
 
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.stream import AsyncRedis, unavailable_when_it_fails
+from service.storage.redis_store.client import AsyncRedis, unavailable_when_it_fails
 
 REMEMBERED_SECONDS = 7 * 86_400  # Mastodon, the most patient, tries for about two days
 log = logging.getLogger(__name__)

@@ -58,7 +58,7 @@ def open_database(url: str, answer_seconds: float | None = None) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return open_postgresql(parsed, answer_seconds)
-    file = Path(parsed.database) if parsed.database and parsed.database != ":memory:" else None
+    file = sqlite_file(url)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_engine(
@@ -72,6 +72,14 @@ def open_database(url: str, answer_seconds: float | None = None) -> Engine:
     patience = BUSY_SECONDS if answer_seconds is None else min(BUSY_SECONDS, answer_seconds)
     event.listen(engine, "begin", lambda connection: _begin_sqlite(connection, patience))
     return engine
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite database; None for any other, and for one in memory."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    return Path(parsed.database)
 
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:

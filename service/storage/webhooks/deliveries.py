@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, tuple_, update
 
 from service.errors import NotFound, Refused
 from service.moderation.events import PING, Event
@@ -124,9 +124,9 @@ def pull_back(connection: Connection, tenant_id: int, now_us: int, longest_first
     there was any.
     """
     c, s = deliveries.c, subscriptions.c
-    far = now_us + case((c.attempts == 0, longest_first_us), else_=longest_us)
-    mine = (c.tenant_id == tenant_id) & (c.state == PENDING) & (c.next_us > now_us + longest_first_us)
-    moved = connection.execute(update(deliveries).where(mine, c.next_us > far).values(next_us=now_us)).rowcount
+    far = or_(c.next_us > now_us + longest_us, (c.attempts == 0) & (c.next_us > now_us + longest_first_us))
+    mine = (c.tenant_id == tenant_id) & (c.state == PENDING) & far
+    moved = connection.execute(update(deliveries).where(mine).values(next_us=now_us)).rowcount
     rests = (s.tenant_id == tenant_id) & (s.rest_until_us > now_us + longest_us)
     return bool(connection.execute(update(subscriptions).where(rests).values(rest_until_us=None)).rowcount + moved)
 

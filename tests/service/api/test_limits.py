@@ -15,7 +15,7 @@ from service.errors import Overloaded
 from service.settings import read_settings
 from service.storage.accounts.tenant_settings import TenantSettings
 from service.storage.accounts.tenants import KeyRecord, create_key, create_tenant, find_key, revoke_key
-from service.storage.redis_store import stream
+from service.storage.redis_store.client import connect
 from tests.conftest import RedisClients
 
 
@@ -133,7 +133,7 @@ def test_a_debt_ends_with_the_rate_that_it_was_made_at(clients: RedisClients) ->
 
 
 def test_while_redis_is_away_each_process_counts_for_itself(loop: asyncio.AbstractEventLoop) -> None:
-    nowhere = stream.connect("redis://127.0.0.1:1/0", 0.3)
+    nowhere = connect("redis://127.0.0.1:1/0", 0.3)
     rates = Rates(100.0, None, Clock(), nowhere)
     loop.run_until_complete(rates.charge(key(1), 1_000))
     with pytest.raises(RateExceeded):

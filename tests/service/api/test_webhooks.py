@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import tenant_id
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.stream import connect
+from service.storage.redis_store.client import connect
 from service.storage.sql import timers
 from service.storage.sql.engine import write
 from service.storage.sql.schema import complaints, outcomes

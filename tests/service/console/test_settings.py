@@ -23,6 +23,7 @@ from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings, settings_of
 from service.storage.accounts.tenants import find_key
 from service.storage.detection import dry_runs
+from service.storage.privacy import retention_guard
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.webhooks import outbox, sources, subscriptions
@@ -748,3 +749,44 @@ def test_the_audit_trail_is_paged_filtered_and_available_as_csv(api: Api, root: 
     for wrong in ("since=yesterday", "until=9999-12-31", "cursor=x", "since=%00", "actor=%00", f"actor={'x' * 300}"):
         assert root.get(f"/console/settings/audit?{wrong}").status_code in (200, 400, 422), wrong
         assert root.get(f"/console/settings/audit.csv?{wrong}").status_code in (200, 409, 422), wrong
+
+
+# --- retention that waits
+
+
+def test_the_run_that_retention_waits_with_is_shown_and_consented_to_once(api: Api, root: Visitor) -> None:
+    number, now_us = tenant_of(api), int(api.app.state.api.now().timestamp() * 1e6)
+    with write(api.engine) as connection:
+        outbox.record(connection, number, [Event("target.hold", str(k), {}) for k in range(300)], 1)
+        change_settings(connection, number, actor="cli", now_us=now_us, retention_days=30)
+        before_us = now_us - 30 * 86_400_000_000
+        assert retention_guard.refusal_for(connection, number, before_us, agree=True) == "amount"
+        assert retention_guard.refuse(connection, number, "amount", before_us, now_us)
+        assert not retention_guard.refuse(connection, number, "amount", before_us, now_us), "known already"
+    for page in ("/console/settings/privacy", "/console/ops"):
+        text = root.get(page).text
+        assert "Retention is waiting" in text and "Delete 300 records once" in text
+    wrong = root.post("/console/settings/privacy/consent", {"records": "20"})
+    assert wrong.status_code == 422 and "retention would delete 300 records now" in wrong.text.lower()
+    assert root.post("/console/settings/privacy/consent", {"records": "300"}).status_code == 303
+    with api.engine.connect() as connection:
+        assert retention_guard.refusal_for(connection, number, before_us, agree=True) is None
+        assert retention_guard.refusal_for(connection, number, before_us, agree=False) == "clocks"
+    assert "retention-consent" in root.get("/console/settings/audit").text
+
+
+def test_confirming_a_shorter_retention_is_the_consent_to_the_amount_shown(api: Api, root: Visitor) -> None:
+    number, now_us = tenant_of(api), int(api.app.state.api.now().timestamp() * 1e6)
+    with write(api.engine) as connection:
+        outbox.record(connection, number, [Event("target.hold", str(k), {}) for k in range(300)], 1)
+    values = {"pseudonyms": "off", "keep_text": "off", "retention_days": "30", "confirmed": "30"}
+    many = root.post("/console/settings/privacy/change", {**values, "records": "900"})
+    assert many.status_code == 422, "the form showed another amount"
+    with api.engine.connect() as connection:
+        assert settings_of(connection, number).retention_days is None, "nothing is stored then"
+    asked = root.post("/console/settings/privacy/change", {**values, "confirmed": ""})
+    assert 'name="records" value="300"' in asked.text
+    assert root.post("/console/settings/privacy/change", {**values, "records": "300"}).status_code == 303
+    with api.engine.connect() as connection:
+        assert settings_of(connection, number).retention_days == 30
+        assert retention_guard.refusal_for(connection, number, now_us - 30 * 86_400_000_000, agree=True) is None

@@ -14,6 +14,7 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
+from redis_process import RedisProcess
 from sqlalchemy import Engine, insert, update
 
 from service.ops.collector import StoreCollector
@@ -21,7 +22,7 @@ from service.ops.observations import Observations
 from service.ops.routes import create_ops_app
 from service.ops.worker_metrics import CUT_PAIRS, DELIVERY_ATTEMPTS, POLLS, WINDOW_COMPLAINTS, WorkerMetrics, record_job
 from service.storage.accounts.tenants import create_tenant
-from service.storage.redis_store import redis_keys
+from service.storage.redis_store import job_failures, redis_keys
 from service.storage.sql.engine import write
 from service.storage.sql.schema import (
     analysis_state,
@@ -307,3 +308,43 @@ def test_readiness_names_each_dependency(web: Web) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.json() == {"ready": True, "dependencies": {"database": "ok", "redis": "ok"}, "warnings": {}}
     assert web.get("/healthz").status_code == 200
+
+
+def test_settings_that_lose_complaints_and_jobs_that_fail_are_warnings_of_a_service_that_is_ready(
+    web: Web, server: Any
+) -> None:
+    failures = job_failures.failed_again(None, "ValueError", NOW_US, outage=False)
+    for _ in range(3):
+        failures = job_failures.failed_again(failures, "ValueError", NOW_US, outage=False)
+    job_failures.note(server, "restore", "news", failures)
+    before = server.config_get("maxmemory-policy")["maxmemory-policy"]
+    server.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        answer, found = web.get("/readyz"), samples(web)
+    finally:
+        server.config_set("maxmemory-policy", before)
+    assert (answer.status_code, answer.json()["ready"]) == (200, True)
+    warnings = answer.json()["warnings"]
+    assert "maxmemory-policy is allkeys-lru" in warnings["redis"]
+    assert warnings["restore of news"].startswith(
+        "the job restore of tenant news has failed 4 times in a row (ValueError)"
+    )
+    assert found["brigadewatch_redis_warnings"][()] == 1
+    assert found["brigadewatch_redis_problems"][()] == 0
+    assert found["brigadewatch_redis_evicts"][()] == 1
+    failing = {labels: times for labels, times in found["brigadewatch_job_failures_in_a_row"].items() if times}
+    assert failing == {("news", "restore"): 4}
+    job_failures.forget(server, "restore", "news")
+    assert web.get("/readyz").json()["warnings"] == {}
+
+
+def test_a_server_that_answers_and_cannot_be_used_is_not_ready(seeded: Engine, tmp_path: Path, server: Any) -> None:
+    """As after a failover: what was the primary is a replica now."""
+    primary = server.connection_pool.connection_kwargs["port"]
+    replica = RedisProcess(tmp_path / "replica", "--replicaof", "127.0.0.1", str(primary)).start()
+    with redis.Redis.from_url(replica.url) as client:
+        for web in _web(seeded, client):
+            answer = web.get("/readyz")
+            assert answer.status_code == 503
+            assert "is a replica of 127.0.0.1" in answer.json()["dependencies"]["redis"]
+    replica.kill()

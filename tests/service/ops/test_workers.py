@@ -15,6 +15,7 @@ from service.ops import worker_metrics
 from service.ops.workers import read_machinery
 from service.settings import Settings, read_settings
 from service.storage.redis_store import redis_keys
+from service.storage.redis_store.client import connect
 from service.storage.redis_store.job_queue import enqueue
 from workers.jobs import QueueWorker
 from workers.resources import Resources
@@ -75,10 +76,8 @@ def test_a_worker_whose_row_is_no_worker_does_not_break_the_page(fake_redis: Any
 def test_a_redis_that_is_away_is_said_so() -> None:
     import asyncio
 
-    from service.storage.redis_store import stream
-
     async def ask() -> None:
-        client = stream.connect("redis://127.0.0.1:1/0", 0.2)
+        client = connect("redis://127.0.0.1:1/0", 0.2)
         try:
             with pytest.raises(StoreUnavailable):
                 await read_machinery(client, "paper", NOW)

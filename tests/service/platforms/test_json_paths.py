@@ -126,6 +126,30 @@ def test_no_map_makes_a_document_take_long(mapping: dict[str, Any], document: An
     assert time.thread_time() - began < 5.0  # seconds; measured: 0.6 at most
 
 
+def test_work_is_counted_whatever_selects_nothing() -> None:
+    nested = json.loads("[" * 19 + "0" + "]" * 19)
+    mapping = mapping_of("$.e[*]")
+    mapping["complaint"]["when"] = {"path": "$.d" + "[0]" * 19, "from": "document", "in": [1]}
+    with pytest.raises(Unusable, match=f"more than {MAX_WORK} steps"):  # 400,000 elements, 21 steps each
+        read_generic({"e": [0] * 400_000, "d": nested}, read_mapping(mapping))
+    with pytest.raises(Unusable):
+        list(compiled("$[*]", several=True).values([0] * (MAX_WORK + 1), Work()))
+
+
+def test_no_item_holds_more_of_the_document_than_is_checked() -> None:
+    big = {"path": "$.big", "from": "document"}
+    fields = {
+        "id": big | {"prefix": "p/"},
+        "reporter.id": big,
+        "target.attributes.x": big,
+        "reporter.trusted": "$.list",
+    }
+    document = {"big": "x" * 1_000_000, "e": [{"list": [0] * 1_000}] * 3}
+    (first, *_) = read_generic(document, read_mapping(mapping_of("$.e[*]", **fields))).items
+    assert len(first.document["id"]) == len("p/") + 129 and first.document["reporter"]["trusted"] == []
+    assert len(first.document["reporter"]["id"]) == len(first.document["target"]["attributes"]["x"]) == 4_097
+
+
 def test_an_id_that_is_too_long_is_refused_and_not_made_another_ones() -> None:
     mapping = mapping_of("$[*]", id={"path": "$.id", "prefix": "p/"})
     item = {"id": "x" * 5_000_000, "at": "2026-11-22T11:00:00Z", "by": "r", "post": "t"}

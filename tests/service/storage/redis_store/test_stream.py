@@ -9,6 +9,7 @@ import pytest
 
 from service.errors import Overloaded, StoreUnavailable
 from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.client import connect
 from service.storage.redis_store.room import UNANALYSED
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
 from tests.conftest import RedisClients
@@ -193,7 +194,7 @@ def test_a_read_only_server_is_unavailable(real_redis: RedisClients) -> None:
 
 
 def test_a_server_that_is_not_there_is_unavailable(loop: asyncio.AbstractEventLoop) -> None:
-    client = stream.connect("redis://127.0.0.1:1/0", 0.2)
+    client = connect("redis://127.0.0.1:1/0", 0.2)
     with pytest.raises(StoreUnavailable, match="does not answer"):
         loop.run_until_complete(stream.append(client, "t", [StreamBatch(1, b"a")], 10))
     loop.run_until_complete(client.aclose())
@@ -212,7 +213,7 @@ def test_connections_that_died_with_the_server_are_replaced_before_use(real_redi
 
 def test_a_lost_answer_is_reported_and_nothing_is_sent_twice(real_redis: RedisClients) -> None:
     begin(real_redis)
-    impatient = stream.connect(real_redis.url, 0.3)
+    impatient = connect(real_redis.url, 0.3)
     real_redis.run(stream.append(impatient, "t", [StreamBatch(1, b"a")], NO_LIMIT))
     real_redis.blocking.execute_command("CLIENT", "PAUSE", 900, "ALL")  # takes the command, answers too late
     with pytest.raises(StoreUnavailable):
