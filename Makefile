@@ -66,7 +66,7 @@ test-postgres-quick: $(INSTALLED) postgresql ## the storage, and who writes to i
 test-redis: $(INSTALLED) ## the tests of what depends on Redis, on every Redis and Valkey that can be had; prints a table
 	PYTHONPATH=.:tests $(BIN)/python -m redis_servers
 
-test-redis-quick: $(INSTALLED) ## the same, on four of them
+test-redis-quick: $(INSTALLED) ## the short form of it, on the oldest ones
 	PYTHONPATH=.:tests $(BIN)/python -m redis_servers --few --short
 
 # Debian's server; the cluster that it would start by itself is neither started nor used.

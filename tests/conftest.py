@@ -1,5 +1,5 @@
 """What tests share: a migrated database (`--database postgresql` for the other one), a fake Redis, a real server
-once a session (`--redis PATH` for another one), and the API in this process.
+once a session (`--redis=PATH` for another one), and the API in this process.
 """
 
 from __future__ import annotations
@@ -123,7 +123,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--redis",
         metavar="PATH",
-        help="the Redis or Valkey server to test with; default: the packaged Valkey (tests/redis_servers finds others)",
+        help=(
+            "the Redis or Valkey server to test with, in one word (--redis=PATH: pytest looks for its configuration"
+            " beside a path that stands alone); default: the packaged Valkey (tests/redis_servers finds others)"
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """A Redis or Valkey of the tests' own: a program on loopback with an append-only file, gone with the tests.
 
-Which program: the one that `--redis` names, else the packaged Valkey.
+Which program: the one that `--redis=PATH` names, else the packaged Valkey.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def program() -> str:
 class RedisProcess:
     """One server; its folder keeps its data from one to the next."""
 
-    def __init__(self, folder: Path, *settings: str, port: int | None = None) -> None:
-        """Does not start it. `settings` are words of the command line."""
-        self.folder, self.settings = folder, settings
+    def __init__(self, folder: Path, *settings: str, port: int | None = None, path: str | None = None) -> None:
+        """Does not start it. `settings` are words of the command line; `path`: another program than the tests' one."""
+        self.folder, self.settings, self.path = folder, settings, path or program()
         self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process: subprocess.Popen[bytes] | None = None
@@ -54,7 +54,7 @@ class RedisProcess:
         durable = ["--appendonly", "yes", "--appendfsync", "always"]
         with self.folder.with_suffix(".log").open("ab") as log:
             self.process = subprocess.Popen(
-                [program(), *words, *durable, *self.settings], stdout=log, stderr=log, preexec_fn=end_with_the_tests
+                [self.path, *words, *durable, *self.settings], stdout=log, stderr=log, preexec_fn=end_with_the_tests
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():

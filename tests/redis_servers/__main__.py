@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
-from redis_process import RedisProcess, program, use_program
+from redis_process import RedisProcess, program
 from redis_servers.catalogue import NOT_TO_BE_HAD, SERVERS, Server
 from redis_servers.fetching import ROOT, NotToBeHad, fetch, version_of
 
@@ -77,7 +77,7 @@ def tried(server: Server, tests: tuple[str, ...]) -> Result:
 def _run_tests(path: str, tests: tuple[str, ...], result: Result) -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "--redis", path]
+        command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", f"--redis={path}"]
         # fakeredis is the same whatever the server
         chosen = ["-k", "not fake", f"--junitxml={report}", *tests]
         done = subprocess.run(
@@ -97,9 +97,8 @@ def _run_tests(path: str, tests: tuple[str, ...], result: Result) -> None:
 
 
 def _expect_refusal(path: Path, result: Result) -> None:
-    use_program(str(path))
     with tempfile.TemporaryDirectory() as folder:
-        server = RedisProcess(Path(folder) / "redis").start()
+        server = RedisProcess(Path(folder) / "redis", path=str(path)).start()
         try:
             with redis.Redis.from_url(server.url) as client:
                 require_fit(client)
@@ -118,7 +117,7 @@ def _row(row: Result) -> str:
 def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--few", action="store_true", help="four servers only")
+    parser.add_argument("--few", action="store_true", help="three servers only")
     parser.add_argument("--short", action="store_true", help="fewer tests on each")
     parser.add_argument("--only", metavar="NAME", help="only servers whose name contains this")
     options = parser.parse_args()

