@@ -151,7 +151,10 @@ def lift(connection: Connection, tenant_id: int, name: str) -> None:
     """An administrator helped: the account may be tried again from every address."""
     tenant = connection.scalar(select(tenants.c.name).where(tenants.c.id == tenant_id))
     account = account_digest(tenant or "", name)
-    connection.execute(delete(sign_in_addresses).where(sign_in_addresses.c.address.like(f"% {account}")))
+    c = sign_in_addresses.c
+    # Not those that an attempt under way holds: it wants the account next, which our caller has locked.
+    free = select(c.address).where(c.address.like(f"% {account}")).with_for_update(skip_locked=True)
+    connection.execute(delete(sign_in_addresses).where(c.address.in_(free)))
 
 
 def _pair(address: str, account: str) -> str:
