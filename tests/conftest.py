@@ -277,7 +277,8 @@ def make_api(settings: Settings, engine: Engine, loop: asyncio.AbstractEventLoop
     made: list[tuple[Api, Any]] = []
 
     def make(clients: RedisClients, used: Settings = settings) -> Api:
-        agree(engine, clients.blocking)  # as `brigadewatch api` does before it starts
+        if clients.blocking is not None:
+            agree(engine, clients.blocking)  # as `brigadewatch api` does before it starts
         app = create_app(used, engine=engine, redis=clients.asyncio)
         lifespan = app.router.lifespan_context(app)
         clients.run(lifespan.__aenter__())

@@ -124,7 +124,7 @@ def test_a_brigade_is_found_and_survives_what_happens_to_redis(service: Service)
         assert client.hlen("bw:default:totals") == TARGETS + 60
         _nothing_was_unknown(client)
     readiness = httpx.get(f"{up.ops}/readyz").json()
-    assert readiness["warnings"] == [], readiness
+    assert readiness["warnings"] == {}, readiness
 
 
 def _nothing_was_unknown(client: Any) -> None:

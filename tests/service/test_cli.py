@@ -325,7 +325,7 @@ def test_up_serves_restarts_its_processes_and_leaves_nothing_behind(up: Up) -> N
     assert httpx.get(f"{up.ops}/readyz").json() == {
         "ready": True,
         "dependencies": {"database": "ok", "redis": "ok"},
-        "warnings": [],
+        "warnings": {},
     }
     assert "brigadewatch_up" in httpx.get(f"{up.ops}/metrics").text
     assert httpx.get(f"{up.api}/docs").status_code == 200

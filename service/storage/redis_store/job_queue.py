@@ -18,11 +18,11 @@ from service.storage.redis_store.client import Script
 from service.storage.redis_store.job_failures import JobFailures
 from service.storage.redis_store.job_kinds import JOB_KINDS, QUEUES
 
-# KEYS: the mark that such a job waits. ARGV: for how many milliseconds. Answers 1 when the mark is new. A mark with
-# more time left was set before Redis' clock was set back: it is cut to its usual time.
+# KEYS: the mark that such a job waits or rests. ARGV: for how many milliseconds it waits, and the most that it has. 1:
+# the mark is new. One with more time left was set before Redis' clock was set back: it is cut to its usual time.
 _MARK = Script("""
 if redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) then return 1 end
-if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return 0
 """)
 STALE_SECONDS = 60  # a job that no worker took for this long is dropped: the clock enqueues newer ones
@@ -81,7 +81,8 @@ def enqueue(redis: Redis, work: str, tenant: str) -> bool:
     """Enqueue the work for the tenant; False if such a job is waiting already, or rests after a failure."""
     kind = JOB_KINDS[work]
     queue = open_queue(redis, kind.queue)
-    if not _MARK.run(redis, [redis_keys.enqueued(work, tenant)], [kind.waiting_ms]):
+    most_ms = max(kind.waiting_ms, int(job_failures.LONGEST_PAUSE_SECONDS * 1_000))
+    if not _MARK.run(redis, [redis_keys.enqueued(work, tenant)], [kind.waiting_ms, most_ms]):
         return False
     queue.enqueue_call(
         work, args=(tenant,), timeout=kind.timeout_seconds, result_ttl=0, failure_ttl=FAILED_SECONDS, ttl=STALE_SECONDS

@@ -136,7 +136,7 @@ def test_no_id_is_part_of_a_key_in_redis(desk: Api, settings: Settings, engine: 
     ingest.run("default", Resources(settings, engine, desk.redis.blocking))
     names = {key.decode() for key in desk.redis.blocking.scan_iter("*")}
     assert names and all(
-        name.startswith(("bw:default:", "bw:waiting", "bw:dirty", "bw:metrics:", "bw:heartbeat", "rq:"))
+        name.startswith(("bw:default:", "bw:identity", "bw:waiting", "bw:dirty", "bw:metrics:", "bw:heartbeat", "rq:"))
         for name in names
     ), names
     for name in names:
@@ -262,7 +262,7 @@ def test_a_key_that_could_be_one_costs_one_question_by_its_hash(desk: Api, engin
     )
     guess = KEY_PREFIX + "x" * 43
     assert desk.get("/v1/targets/a", key=guess).status_code == 401
-    asked = [one for one in asked if one[0] != "BEGIN"]
+    asked = [one for one in asked if one[0] != "BEGIN" and not one[0].startswith("PRAGMA busy_timeout")]
     assert len(asked) == 1 and re.search(r"hash = [?%]", asked[0][0]) and guess not in str(asked), (
         "compared inside an index of hashes: time tells nothing about the key"
     )

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 import uvicorn
+from redis import Redis
 from sqlalchemy import Engine
 
 from service.app import create_app
 from service.settings import Settings, read_settings
 from service.storage.accounts.tenants import create_key, create_tenant
+from service.storage.redis_store.redis_identity import agree
 
 
 @pytest.fixture
@@ -24,6 +26,8 @@ def served(settings: Settings, engine: Engine, valkey_url: str) -> Iterator[tupl
     """(port, key) of the API behind uvicorn, on a real Redis server."""
     create_tenant(engine, "t", 1)
     key = create_key(engine, "t", ("ingest", "read"), "", 1)
+    with Redis.from_url(valkey_url) as client:
+        agree(engine, client)
     app = create_app(read_settings(settings.data, {"REDIS_URL": valkey_url}), engine=engine)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:

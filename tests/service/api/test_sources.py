@@ -117,6 +117,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_path_is_alone_on_stdout_and_the_secret_nowhere(data: str, tmp_path: Path, run: Command) -> None:
     secret = tmp_path / "secret"
     secret.write_text("keep me out of sight\n")
+    assert run("tenants", "create", "other", "--data", data).returncode == 0
     unknown = run(
         "sources", "add", "--tenant", "news", "--platform", "discourse", "--secret-file", str(secret), "--data", data
     )

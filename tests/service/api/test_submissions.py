@@ -27,6 +27,7 @@ from service.storage.accounts.tenants import create_key
 from service.storage.redis_store import redis_keys, stream
 from service.storage.redis_store.assessments import write_progress
 from service.storage.redis_store.client import connect
+from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.sql.engine import write
 from service.storage.sql.schema import ingest_state, tenants
 from service.storage.webhooks.sources import add_source
@@ -386,7 +387,9 @@ def test_after_redis_lost_its_data_nothing_is_taken_until_it_is_rebuilt(api: Api
     api.redis.blocking.flushall()
     is_problem(api.post("/v1/complaints", json=complaint("b")), 503)
     is_problem(api.get("/v1/targets/t-1"), 503)
+    agree(api.engine, api.redis.blocking, user_of(api.settings))
     stream.initialise_position(api.redis.blocking, "default", 1)
+    api.redis.run(api.app.state.api.redis_guard.look())
     assert api.post("/v1/complaints", json=complaint("b")).json()["position"] == 2
 
 

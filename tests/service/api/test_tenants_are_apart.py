@@ -32,6 +32,7 @@ JSON = dict[str, Any]
 # Parameters and fields that hold no id. What is in none of the tables below fails `test_every_place_of_an_id_is_asked`.
 NO_IDS = frozenset(
     {
+        "actor",  # of an entry: a name of a person of the tenant, or a key
         "threshold",
         "after",
         "wait",
@@ -136,6 +137,7 @@ PLACES = (
     Place("GET /v1/clusters", "reporter", "reporter", query="disposition=any&status=any&reporter={}"),
     Place("GET /v1/clusters", "target", "target", query="disposition=any&status=any&target={}"),
     Place("GET /v1/clusters", "author", "author", query="disposition=any&status=any&author={}"),
+    Place("GET /v1/audit-log", "subject", "subscription", query="subject=subscription:{}"),
     Place("GET /v1/clusters/{id}", "id", "cluster"),
     Place("GET /v1/clusters/{id}/graph", "id", "cluster"),
     Place("GET /v1/clusters/{id}/complaints", "id", "cluster"),
