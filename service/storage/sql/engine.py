@@ -115,13 +115,15 @@ def write(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         connection = connection.execution_options(**_WRITES[engine.dialect.name])
         with connection.begin() as transaction:
-            connection.info[_AT_THE_END] = []
+            info = connection.info  # looked up once: a connection that was given up would be asked to reconnect
+            actions: list[Callable[[Connection], None]] = []
+            info[_AT_THE_END] = actions
             try:
                 yield connection
-                for action in connection.info[_AT_THE_END]:
+                for action in actions:
                     action(connection)
             finally:
-                connection.info.pop(_AT_THE_END, None)
+                info.pop(_AT_THE_END, None)
             with deadlines.commit_watched():
                 transaction.commit()
 
