@@ -20,7 +20,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -28,12 +28,10 @@ import redis
 
 from service import data_folder
 from service.embedded_redis import embedded_redis, last_lines
-from service.errors import Refused, StoreUnavailable
-from service.redis_start import agree_before_start
+from service.errors import Refused
+from service.redis_start import agree_with, wait_for_redis
 from service.settings import Settings
 from service.storage.redis_store.job_kinds import QUEUES
-from service.storage.redis_store.server_check import all_warnings, require_fit
-from service.storage.sql.engine import open_database
 from service.storage.sql.private_files import create_private
 
 END_SECONDS = 10.0  # from SIGTERM to SIGKILL
@@ -198,13 +196,8 @@ def running(
         if redis_child:
             redis_child.start()
             _wait(lambda: _redis_runs(redis_child, url), "Redis", redis_child.log)
-        try:
-            _look_at_redis(url, say)
-        except redis.RedisError as error:
-            raise StoreUnavailable(
-                f"Redis at REDIS_URL ({_without_password(url)}) does not answer ({error}); is it running?"
-            ) from error
-        _agree(settings, url, say)
+        wait_for_redis(url, say)
+        agree_with(settings, url, say)
         for child in children:
             if child is not redis_child:
                 child.start()
@@ -349,28 +342,12 @@ def _wait(ready: Callable[[], bool], what: str, log: Path, seconds: float = 60.0
         time.sleep(0.05)
 
 
-def _look_at_redis(url: str, say: Callable[[str], None]) -> None:
-    """Raises UnfitServer for a server that cannot be used, RedisError for one that does not answer; `say` warns."""
-    with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
-        report = require_fit(client)
-    for warning in all_warnings(report):
-        say(f"WARNING: {warning}")
-
-
 def _redis_answers(url: str) -> bool:
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
             return bool(client.ping())
     except redis.RedisError:
         return False
-
-
-def _agree(settings: Settings, url: str, say: Callable[[str], None]) -> None:
-    engine = open_database(settings.database_url)
-    try:
-        agree_before_start(replace(settings, redis_url=url), engine, say)
-    finally:
-        engine.dispose()
 
 
 def _http_ready(url: str) -> bool:
@@ -387,8 +364,3 @@ def _ending(status: int) -> str:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.rpartition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
