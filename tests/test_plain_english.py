@@ -46,6 +46,7 @@ CHECKED = {
         "service/demo",
         "service/supervisor.py",
         "service/redis_start.py",
+        "service/database_start.py",
         "service/embedded_redis.py",
         "service/replay.py",
         "service/serving.py",

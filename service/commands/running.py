@@ -97,12 +97,13 @@ def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, da
     Uses SQLite unless DATABASE_URL is set. Restarts processes that die. Creates the tenant `default`, but no API key
     and no console account.
     """
+    from service.database_start import once_it_answers
     from service.supervisor import one_interrupt, running
 
     settings = settings_from(data)
     try:
         with one_interrupt():
-            engine = prepared(settings)
+            engine = once_it_answers(lambda: prepared(settings), say)
             make_tenant_if_missing(engine, "default")
             engine.dispose()
             with running(settings, host=host, port=port, ops_port=ops_port, say=say) as supervisor:
