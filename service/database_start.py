@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy.exc import OperationalError
 
 from service.errors import StoreUnavailable
+from service.storage.redis_store.redis_identity import ForeignRedis
 
 T = TypeVar("T")
 
@@ -25,6 +26,8 @@ def once_it_answers(attempt: Callable[[], T], say: Callable[[str], None]) -> T:
     while True:
         try:
             return attempt()
+        except ForeignRedis:
+            raise  # it answers
         except (OperationalError, StoreUnavailable):
             if time.monotonic() > until:
                 raise

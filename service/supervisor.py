@@ -27,6 +27,7 @@ from typing import IO
 import redis
 
 from service import data_folder
+from service.database_start import once_it_answers
 from service.embedded_redis import embedded_redis, last_lines
 from service.errors import Refused
 from service.redis_start import agree_with, wait_for_redis
@@ -197,7 +198,7 @@ def running(
             redis_child.start()
             _wait(lambda: _redis_runs(redis_child, url), "Redis", redis_child.log)
         wait_for_redis(url, say)
-        agree_with(settings, url, say)
+        once_it_answers(lambda: agree_with(settings, url, say), say)
         for child in children:
             if child is not redis_child:
                 child.start()

@@ -7,7 +7,7 @@ import signal
 import threading
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from service.commands.common import (
     settings_from,
     stores,
 )
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 commands = typer.Typer()
 
@@ -103,9 +106,7 @@ def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, da
     settings = settings_from(data)
     try:
         with one_interrupt():
-            engine = once_it_answers(lambda: prepared(settings), say)
-            make_tenant_if_missing(engine, "default")
-            engine.dispose()
+            once_it_answers(lambda: _prepare_with_tenant(settings), say)
             with running(settings, host=host, port=port, ops_port=ops_port, say=say) as supervisor:
                 data_option = "" if data is None else f" --data {shlex.quote(str(settings.data))}"
                 say(f"API      {supervisor.addresses.api}  (documentation: {supervisor.addresses.api}/docs)")
@@ -193,3 +194,11 @@ def _ending_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ending.set())
     return ending
+
+
+def _prepare_with_tenant(settings: Settings) -> None:
+    engine = prepared(settings)
+    try:
+        make_tenant_if_missing(engine, "default")
+    finally:
+        engine.dispose()
