@@ -27,13 +27,12 @@ from typing import IO
 import redis
 
 from service import data_folder
-from service.database_start import once_it_answers
 from service.embedded_redis import embedded_redis, last_lines
 from service.errors import Refused
-from service.redis_start import agree_with, wait_for_redis
 from service.settings import Settings
 from service.storage.redis_store.job_kinds import QUEUES
 from service.storage.sql.private_files import create_private
+from service.store_start import agree_with, once_the_database_answers, wait_for_redis
 
 END_SECONDS = 10.0  # from SIGTERM to SIGKILL
 _PAUSE_FIRST, _PAUSE_LAST = 0.2, 5.0  # seconds between a death and the next start
@@ -198,7 +197,7 @@ def running(
             redis_child.start()
             _wait(lambda: _redis_runs(redis_child, url), "Redis", redis_child.log)
         wait_for_redis(url, say)
-        once_it_answers(lambda: agree_with(settings, url, say), say)
+        once_the_database_answers(lambda: agree_with(settings, url, say), say)
         for child in children:
             if child is not redis_child:
                 child.start()

@@ -112,7 +112,7 @@ def stores(
     """
     from dataclasses import replace
 
-    from service.redis_start import agree_before_start
+    from service.store_start import agree_before_start
     from workers.resources import open_resources
 
     settings = settings_from(data)

@@ -100,13 +100,13 @@ def up(host: Host = "127.0.0.1", port: Port = None, ops_port: OpsPort = None, da
     Uses SQLite unless DATABASE_URL is set. Restarts processes that die. Creates the tenant `default`, but no API key
     and no console account.
     """
-    from service.database_start import once_it_answers
+    from service.store_start import once_the_database_answers
     from service.supervisor import one_interrupt, running
 
     settings = settings_from(data)
     try:
         with one_interrupt():
-            once_it_answers(lambda: _prepare_with_tenant(settings), say)
+            once_the_database_answers(lambda: _prepare_with_tenant(settings), say)
             with running(settings, host=host, port=port, ops_port=ops_port, say=say) as supervisor:
                 data_option = "" if data is None else f" --data {shlex.quote(str(settings.data))}"
                 say(f"API      {supervisor.addresses.api}  (documentation: {supervisor.addresses.api}/docs)")
@@ -144,8 +144,8 @@ def api(
     from contextlib import ExitStack
     from dataclasses import replace
 
-    from service.redis_start import agree_before_start
     from service.serving import serve
+    from service.store_start import agree_before_start
     from service.supervisor import API_LISTENER, OPS_LISTENER, Listener, listening
 
     settings = settings_from(data)

@@ -6,7 +6,7 @@ feed_writer.py write it. Reads are in archive_reader.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,9 +64,15 @@ def commit(
     """
     state = _locked_state(connection, tenant_id, epoch)
     draft = _draft_from(connection, state, privacy_filter or PrivacyFilter())
-    delivered = [item for entry in entries for item in _delivered(connection, draft, entry)]
-    archived = archived_items(connection, tenant_id, [one.item for one in delivered])
-    items = [one.item for one in delivered if not (one.again and archived.holds(one.item))]
+    items: list[Item] = []
+    again: list[int] = []  # which of them lie at positions that the archive has passed
+    for entry in entries:
+        repeated, found = _items_of(connection, draft, entry)
+        again += range(len(items), len(items) + repeated)
+        items += found
+    archived = archived_items(connection, tenant_id, items)
+    if known := {number for number in again if archived.holds(items[number])}:
+        items = [item for number, item in enumerate(items) if number not in known]
     if items or draft.position != state.archived_position:
         _note_receipt(draft, items)
         add_items(draft, items, archived)
@@ -158,16 +164,9 @@ def _draft_from(connection: Connection, state: Any, privacy_filter: PrivacyFilte
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Delivered:
-    """An item of the stream; `again`: the archive has passed its position."""
-
-    item: Item
-    again: bool
-
-
-def _delivered(connection: Connection, draft: CommitDraft, entry: StreamEntry) -> Iterator[_Delivered]:
-    """The items of the entry, but those that are dead letters; moves the draft's position past it.
+def _items_of(connection: Connection, draft: CommitDraft, entry: StreamEntry) -> tuple[int, list[Item]]:
+    """The entry's items without its dead letters, and how many of them, from the first, lie at positions that the
+    archive has passed. Moves the draft's position past the entry.
 
     That the archive has passed a position does not tell that it has the item: a Redis that was copied, or put back,
     hands out positions that another one has used.
@@ -180,20 +179,20 @@ def _delivered(connection: Connection, draft: CommitDraft, entry: StreamEntry) -
             )
         )
         if gone.rowcount == 0:  # archived by an earlier delivery of this entry, sent twice, or dropped since
-            return
+            return 0, []
     else:
         # Both must match: a Redis that fell back to an older state reuses positions, but never entry ids.
         if entry_order(entry.entry_id) <= entry_order(draft.entry):
-            passed = max(0, draft.position - entry.first + 1)
+            passed = min(max(0, draft.position - entry.first + 1), len(lines))
         draft.position = max(draft.position, entry.first + entry.lines.count(b"\n"))
         draft.entry = max(draft.entry, entry.entry_id, key=entry_order)
-    last_passed = entry.first + min(passed, len(lines)) - 1
-    dead = dead_positions(connection, draft.tenant_id, entry.first, last_passed) if passed else frozenset()
-    for number, line in enumerate(lines):
-        if entry.first + number in dead:
-            continue
-        item = chr(line[0]), from_json(line[1:], cache_strings="keys"), line[1:].decode(), entry.received_us
-        yield _Delivered(item, number < passed)
+    if passed and (dead := dead_positions(connection, draft.tenant_id, entry.first, entry.first + passed - 1)):
+        lines = [line for number, line in enumerate(lines) if entry.first + number not in dead]
+        passed -= len(dead)
+    return passed, [
+        (chr(line[0]), from_json(line[1:], cache_strings="keys"), line[1:].decode(), entry.received_us)
+        for line in lines
+    ]
 
 
 def _note_receipt(draft: CommitDraft, items: Sequence[Item]) -> None:
