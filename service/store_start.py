@@ -38,7 +38,7 @@ def once_the_database_answers(attempt: Callable[[], T], say: Say) -> T:
         attempt,
         OperationalError,
         DATABASE_SECONDS,
-        lambda _: say(f"the database does not answer; waiting up to {DATABASE_SECONDS:.0f} s"),
+        lambda error: say(f"the database does not answer ({_reason(error)}); waiting up to {DATABASE_SECONDS:.0f} s"),
     )
 
 
@@ -72,8 +72,8 @@ def agree_before_start(settings: Settings, engine: Engine, say: Say) -> None:
     """Return once Redis and the database name the same identity; an empty Redis is given a new one, as soon as nobody
     uses another.
 
-    Raises ForeignRedis if they do not belong together. A Redis that does not answer is left to the processes that run:
-    they try again until it does.
+    Raises UnfitServer for a server that cannot be used, ForeignRedis if the two do not belong together. A Redis that
+    does not answer is left to the processes that run: they try again until it does.
     """
     if settings.redis_url is None:
         return
@@ -85,6 +85,7 @@ def agree_before_start(settings: Settings, engine: Engine, say: Say) -> None:
         retry=Retry(NoBackoff(), 0),
     ) as client:
         try:
+            require_fit(client)  # first: an unfit server must not become the one of this database
             _tried_again(
                 lambda: agree(engine, client, user),
                 StillInUse,
@@ -93,7 +94,7 @@ def agree_before_start(settings: Settings, engine: Engine, say: Say) -> None:
             )
         except ForeignRedis:
             raise
-        except StoreUnavailable as error:
+        except (RedisError, StoreUnavailable) as error:
             log.warning("Redis is not checked before the start: %s", error)
 
 
@@ -112,6 +113,10 @@ def _tried_again(
                 announce(error)
             announced = True
         time.sleep(_AGAIN_SECONDS)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", error)).strip().partition("\n")[0]
 
 
 def _look_at_redis(url: str, say: Say) -> None:

@@ -27,7 +27,7 @@ from service.settings import Settings, read_settings
 from service.storage.accounts.secret_box import SECRET_NAME
 from service.storage.accounts.tenants import create_key, create_tenant
 from service.storage.redis_store.client import connect
-from service.storage.redis_store.redis_identity import agree
+from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.sql.engine import migrate, open_database
 
 NOW_US = 1_795_000_000_000_000
@@ -278,7 +278,7 @@ def make_api(settings: Settings, engine: Engine, loop: asyncio.AbstractEventLoop
 
     def make(clients: RedisClients, used: Settings = settings) -> Api:
         if clients.blocking is not None:
-            agree(engine, clients.blocking)  # as `brigadewatch api` does before it starts
+            agree(engine, clients.blocking, user_of(used))  # as `brigadewatch api` does before it starts
         app = create_app(used, engine=engine, redis=clients.asyncio)
         lifespan = app.router.lifespan_context(app)
         clients.run(lifespan.__aenter__())

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,9 +119,12 @@ def run_clock(resources: Resources, stop: threading.Event) -> None:
     when Redis is one that cannot be used.
     """
     watch = RedisWatch(resources)
-    with beating(resources.redis, "clock"):
-        _tick_until(resources, watch, stop)
-    watch.end()
+    try:
+        with beating(resources.redis, "clock"):
+            _tick_until(resources, watch, stop)
+    finally:
+        with suppress(SQLAlchemyError):  # its sign of life runs out by itself
+            watch.end()
 
 
 def _tick_until(resources: Resources, watch: RedisWatch, stop: threading.Event) -> None:

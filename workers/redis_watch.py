@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from service.errors import StoreUnavailable
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.redis_identity import SIGN_SECONDS, ForeignRedis, agree, end_use, sign, user_of
+from service.storage.redis_store.redis_identity import SIGN_SECONDS, agree, end_use, sign, user_of
 from workers.resources import Resources
 
 AGAIN_SECONDS = 1.0  # after a refusal
@@ -23,11 +24,11 @@ class RedisWatch:
         self._resources, self._user = resources, user_of(resources.settings)
         self._identity: bytes | None = None
         self._signed_at = -SIGN_SECONDS
-        self._refusal: ForeignRedis | None = None
+        self._refusal: StoreUnavailable | None = None
         self._refused_at = -AGAIN_SECONDS
 
     def look(self) -> None:
-        """Raise ForeignRedis unless Redis and the database belong together."""
+        """Raise ForeignRedis unless Redis and the database belong together, StoreUnavailable if that cannot be told."""
         redis: Any = self._resources.redis
         found = redis.get(redis_keys.IDENTITY)
         now = time.monotonic()
@@ -41,7 +42,7 @@ class RedisWatch:
                 found = agree(self._resources.engine, self._resources.redis, self._user).encode()
             else:
                 sign(self._resources.engine, found.decode(), self._user)
-        except ForeignRedis as error:
+        except StoreUnavailable as error:
             self._refusal, self._refused_at = error, time.monotonic()
             raise
         self._identity, self._signed_at, self._refusal = found, time.monotonic(), None

@@ -43,8 +43,9 @@ class Resources:
         self.engine.dispose()
 
 
-def open_resources(settings: Settings) -> Resources:
-    """Open both stores; the database has the newest schema afterwards. Redis need not be up.
+def open_resources(settings: Settings, engine: Engine | None = None) -> Resources:
+    """Open both stores; the database has the newest schema afterwards. Redis need not be up. `engine`: the database,
+    where it is open already.
 
     Raises ValueError without REDIS_URL: only `up` and `demo` bring a server of their own.
     """
@@ -53,8 +54,9 @@ def open_resources(settings: Settings) -> Resources:
             "REDIS_URL is not set; `brigadewatch up` starts a Redis of its own, single processes need the address"
             " of one"
         )
-    engine = open_database(settings.database_url)
-    migrate(engine)
+    if engine is None:
+        engine = open_database(settings.database_url)
+        migrate(engine)
     return Resources(settings, engine, connect_redis(settings.redis_url, settings.redis_timeout_seconds))
 
 

@@ -121,8 +121,7 @@ def stores(
     engine = existing(settings) if must_exist else prepared(settings, make_secret=make_secret)
     settings = replace(settings, redis_url=address_of_redis(settings))
     agree_before_start(settings, engine, say)
-    engine.dispose()
-    return open_resources(settings)
+    return open_resources(settings, engine)
 
 
 def read_secret(file: str) -> str:

@@ -69,6 +69,7 @@ def adopt(old: OldRedis = None, abandon: Abandon = False, data: Data = None) -> 
 
     from service.storage.accounts.tenants import list_tenants
     from service.storage.redis_store import redis_identity
+    from service.storage.redis_store.server_check import require_fit
     from workers.move_stream import move_stream
     from workers.rebuild_redis import rebuild_redis
 
@@ -78,12 +79,13 @@ def adopt(old: OldRedis = None, abandon: Abandon = False, data: Data = None) -> 
     source: Redis | None = None if old is None else Redis.from_url(old, socket_timeout=10, socket_connect_timeout=10)
     if source is not None:
         _check_source(source, resources)
-    found = redis_identity.adopt(resources.engine, resources.redis)
-    say(f"Redis {found.identity} now belongs to this database")
+    require_fit(resources.redis)
+    identity = redis_identity.adopt(resources.engine, resources.redis)
+    say(f"Redis {identity} now belongs to this database")
     for name in list_tenants(resources.engine):
         say(f"rebuilt tenant {name} up to position {rebuild_redis(name, resources)}")
         if source is not None:
-            say(f"moved {move_stream(name, source, resources, found.identity)} waiting items of tenant {name}")
+            say(f"moved {move_stream(name, source, resources, identity)} waiting items of tenant {name}")
 
 
 def _check_source(source: Redis, resources: Resources) -> None:
@@ -112,5 +114,5 @@ def _stores(data: Path | None) -> Resources:
 
     settings = settings_from(data)
     log_to_stderr(settings, "cli")
-    existing(settings).dispose()
-    return open_resources(replace(settings, redis_url=address_of_redis(settings)))
+    engine = existing(settings)
+    return open_resources(replace(settings, redis_url=address_of_redis(settings)), engine)

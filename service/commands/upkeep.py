@@ -30,11 +30,9 @@ def rebuild(
 ) -> None:
     """Rebuild totals, memberships and position counters in Redis from the database."""
     from service.storage.accounts.tenants import list_tenants
-    from service.storage.redis_store.server_check import require_fit
     from workers.rebuild_redis import rebuild_redis
 
     resources = stores(data, None, must_exist=True)
-    require_fit(resources.redis)
     known = list(list_tenants(resources.engine))
     if tenant and tenant not in known:
         raise UnknownTenant(f"there is no tenant {tenant!r}; `brigadewatch tenants list` lists them")
@@ -71,10 +69,8 @@ def dead_letters_retry(
     """Process dead letters again; they become pending."""
     from service.storage.accounts.tenants import tenant_id
     from service.storage.complaints import dead_letters as letters
-    from service.storage.redis_store.server_check import require_fit
 
     resources = stores(data, None, must_exist=True)
-    require_fit(resources.redis)
     sent = letters.retry(
         resources.engine, resources.redis, tenant, tenant_id(resources.engine, tenant), now_us(), ids or None
     )

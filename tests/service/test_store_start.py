@@ -53,7 +53,7 @@ def test_a_database_is_tried_again_and_said_once(monkeypatch: pytest.MonkeyPatch
         return "open"
 
     assert once_the_database_answers(attempt, said.append) == "open"
-    assert said == ["the database does not answer; waiting up to 15 s"]
+    assert said == ["the database does not answer (starting); waiting up to 15 s"]
 
 
 def test_a_database_that_stays_away_is_reported_as_it_was_found(monkeypatch: pytest.MonkeyPatch) -> None:

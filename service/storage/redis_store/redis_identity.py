@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.client import as_text, unavailable_when_it_fails
+from service.storage.redis_store.client import Script, as_text, unavailable_when_it_fails
 from service.storage.sql.engine import database_now_us, write
 from service.storage.sql.schema import redis_identity, redis_users, tenants
 
@@ -36,6 +36,13 @@ _SECOND_US = 1_000_000
 _LONGEST_NAME = 300
 _KEPT_SECONDS = 86_400  # signs of life of those who are gone
 _THE_ROW = redis_identity.c.id == 1
+# KEYS: the identity, the proposed one. ARGV: what to propose.
+_PROPOSE = Script("""
+local identity = redis.call('GET', KEYS[1])
+if identity then return identity end
+redis.call('SET', KEYS[2], ARGV[1], 'NX')
+return redis.call('GET', KEYS[2])
+""")
 
 
 class ForeignRedis(StoreUnavailable):
@@ -51,7 +58,6 @@ class RedisUser:
     """Who uses a Redis: the processes of one data folder on one host."""
 
     name: str
-    identity: str
     silent_seconds: float
 
 
@@ -71,36 +77,34 @@ def user_of(settings: Settings) -> str:
     return f"{settings.data.absolute()} on {socket.gethostname()} with Redis at {address}"[:_LONGEST_NAME]
 
 
-def agree(engine: Engine, redis: Redis, user: str = "") -> str:
+def agree(engine: Engine, redis: Redis, user: str) -> str:
     """The identity that the database and Redis name, given to both if the installation is new or Redis is empty.
 
     `user` (see `user_of`) no longer uses the Redis that it used before, if this one is empty. Raises ForeignRedis if
     this Redis belongs to another database or another Redis to this one, StillInUse, StoreUnavailable if Redis does not
-    answer, SQLAlchemyError if the database does not.
+    answer or takes no writes, SQLAlchemyError if the database does not.
     """
     with unavailable_when_it_fails():
-        in_redis = identity_in(redis.get(redis_keys.IDENTITY))
+        in_redis, proposed = map(identity_in, redis.mget([redis_keys.IDENTITY, redis_keys.PROPOSED_IDENTITY]))
     with engine.connect() as connection:
         known = stored_identity(connection)
         names = list(connection.scalars(select(tenants.c.name))) if in_redis is None else []
     if in_redis is not None:
         return compare(in_redis, known)
     with unavailable_when_it_fails():
-        holds_data = bool(names) and bool(redis.exists(*[redis_keys.position(name) for name in names]))
-    if known is not None and holds_data:
-        raise ForeignRedis(
-            "Redis holds data without the identity that this database knows: it was written by another version or is"
-            " an old copy. If it is the right one: brigadewatch redis adopt"
-        )
-    if known is not None and user:
-        end_use(engine, user)  # in a transaction of its own: it holds even if others still use the old one
-    with write(engine) as connection:
-        made = _give(connection, known, user)
-    with unavailable_when_it_fails():
-        redis.set(redis_keys.IDENTITY, made, nx=True)
-        if identity_in(redis.get(redis_keys.IDENTITY)) != made:
-            raise ForeignRedis("somebody else has just begun to use this Redis: try again")
-    return made
+        if known is not None and names and redis.exists(*[redis_keys.position(name) for name in names]):
+            raise ForeignRedis(
+                "Redis holds data without the identity that this database knows: it was written by another version or"
+                " is an old copy. If it is the right one: brigadewatch redis adopt"
+            )
+    if known is not None and known.identity != proposed:  # otherwise somebody was interrupted before `_confirm`
+        end_use(engine, user)
+        with engine.connect() as connection:
+            _refuse_if_in_use(connection, known.identity)  # before anything is written to Redis; `_settle` decides
+    identity = _propose(redis)
+    _settle(engine, identity, user)
+    _confirm(redis, identity)
+    return identity
 
 
 def compare(in_redis: str, known: StoredIdentity | None) -> str:
@@ -118,9 +122,10 @@ def compare(in_redis: str, known: StoredIdentity | None) -> str:
     return in_redis
 
 
-def stored_identity(connection: Connection) -> StoredIdentity | None:
-    """The Redis that the database knows; None for a new database."""
-    row = connection.execute(select(redis_identity).where(_THE_ROW)).one_or_none()
+def stored_identity(connection: Connection, *, lock: bool = False) -> StoredIdentity | None:
+    """The Redis that the database knows; None for a new database. `lock`: nobody changes it in this transaction."""
+    statement = select(redis_identity).where(_THE_ROW)
+    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
     return None if row is None else StoredIdentity(row.identity, row.previous, row.since_us)
 
 
@@ -177,48 +182,57 @@ def users(connection: Connection, identity: str) -> list[RedisUser]:
         .where(redis_users.c.identity == identity)
         .order_by(redis_users.c.name)
     )
-    found = [RedisUser(name, identity, (now_us - seen_us) / _SECOND_US) for name, seen_us in rows]
+    found = [RedisUser(name, (now_us - seen_us) / _SECOND_US) for name, seen_us in rows]
     return [one for one in found if abs(one.silent_seconds) < SILENT_SECONDS]
 
 
-def adopt(engine: Engine, redis: Redis) -> StoredIdentity:
-    """Make this Redis the one of the database, whatever either named before; returns the new state.
+def adopt(engine: Engine, redis: Redis) -> str:
+    """Make this Redis the one of the database, whatever either named before; returns its identity.
 
     Nothing is moved or rebuilt here. Raises StillInUse while somebody uses the Redis that the database knew, and
-    ForeignRedis when somebody else changes it at the same time.
+    StoreUnavailable if Redis does not answer or takes no writes.
     """
+    identity = _propose(redis)
+    _settle(engine, identity, None)
+    _confirm(redis, identity)
+    return identity
+
+
+def _propose(redis: Redis) -> str:
+    """The identity that this Redis has or, for all who ask at once, shall have. It is written there before the database
+    knows it: a Redis that takes no writes gets none.
+    """
+    names = [redis_keys.IDENTITY, redis_keys.PROPOSED_IDENTITY]
     with unavailable_when_it_fails():
-        redis.set(redis_keys.IDENTITY, _new(), nx=True)
-        mine = identity_in(redis.get(redis_keys.IDENTITY))
-    assert mine is not None
+        return as_text(_PROPOSE.run(redis, names, [secrets.token_hex(16)]))
+
+
+def _settle(engine: Engine, identity: str, user: str | None) -> None:
+    """Make it the one that the database knows, unless somebody uses another; `user` uses it from now on."""
     with write(engine) as connection:
-        known = _locked(connection)
-        if known is None:
-            _insert(connection, mine)
-        elif known.identity != mine:
+        now_us = database_now_us(connection)
+        connection.execute(
+            text(
+                "INSERT INTO redis_identity (id, identity, since_us) VALUES (1, :identity, :now) ON CONFLICT (id) DO"
+                " NOTHING"
+            ),
+            {"identity": identity, "now": now_us},
+        )
+        known = stored_identity(connection, lock=True)
+        if known is not None and known.identity != identity:
             _refuse_if_in_use(connection, known.identity)
-            _replace(connection, known, mine)
-    with engine.connect() as connection:
-        found = stored_identity(connection)
-    if found is None or found.identity != mine:
-        raise ForeignRedis("somebody else has just adopted another Redis: look at `brigadewatch redis status`")
-    return found
+            values = {"identity": identity, "previous": known.identity, "since_us": now_us}
+            connection.execute(update(redis_identity).where(_THE_ROW).values(values))
+        if user is not None:
+            _write_sign(connection, user, identity)
 
 
-def _give(connection: Connection, known: StoredIdentity | None, user: str) -> str:
-    """A new identity for a Redis that has none."""
-    made = _new()
-    now = _locked(connection)
-    if now != known:
-        raise ForeignRedis("the database has just been given another Redis: try again")
-    if now is None:
-        _insert(connection, made)
-    else:
-        _refuse_if_in_use(connection, now.identity)
-        _replace(connection, now, made)
-    if user:
-        _write_sign(connection, user, made)
-    return made
+def _confirm(redis: Redis, identity: str) -> None:
+    """Give Redis the identity that the database knows by now; again if it was interrupted, by whoever comes next."""
+    with unavailable_when_it_fails(), redis.pipeline(transaction=True) as pipeline:
+        pipeline.set(redis_keys.IDENTITY, identity)
+        pipeline.delete(redis_keys.PROPOSED_IDENTITY)
+        pipeline.execute()
 
 
 def _refuse_if_in_use(connection: Connection, identity: str) -> None:
@@ -231,27 +245,6 @@ def _refuse_if_in_use(connection: Connection, identity: str) -> None:
         )
 
 
-def _locked(connection: Connection) -> StoredIdentity | None:
-    row = connection.execute(select(redis_identity).where(_THE_ROW).with_for_update()).one_or_none()
-    return None if row is None else StoredIdentity(row.identity, row.previous, row.since_us)
-
-
-def _insert(connection: Connection, identity: str) -> None:
-    statement = text(
-        "INSERT INTO redis_identity (id, identity, since_us) VALUES (1, :identity, :now) ON CONFLICT (id) DO NOTHING"
-    )
-    if connection.execute(statement, {"identity": identity, "now": database_now_us(connection)}).rowcount != 1:
-        raise ForeignRedis("the database has just been given another Redis: try again")
-
-
-def _replace(connection: Connection, known: StoredIdentity, identity: str) -> None:
-    connection.execute(
-        update(redis_identity)
-        .where(_THE_ROW)
-        .values(identity=identity, previous=known.identity, since_us=database_now_us(connection))
-    )
-
-
 def _write_sign(connection: Connection, user: str, identity: str) -> None:
     now_us = database_now_us(connection)
     connection.execute(
@@ -260,10 +253,6 @@ def _write_sign(connection: Connection, user: str, identity: str) -> None:
         )
     )
     connection.execute(insert(redis_users).values(name=user, identity=identity, seen_us=now_us))
-
-
-def _new() -> str:
-    return secrets.token_hex(16)
 
 
 def identity_in(answer: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 PREFIX = "bw"
 IDENTITY = f"{PREFIX}:identity"  # random; the same stands in SQL (redis_store/redis_identity.py)
+PROPOSED_IDENTITY = f"{PREFIX}:identity:proposed"  # until SQL knows it
 TENANTS_WAITING = f"{PREFIX}:waiting"  # set: tenants whose stream may hold something (a hint: the stream decides)
 TENANTS_DIRTY = f"{PREFIX}:dirty"  # set: tenants with something to analyse (a hint: SQL decides)
 HURRIED = f"{PREFIX}:hurried"  # list: tenants that somebody has just asked about; wakes the clock

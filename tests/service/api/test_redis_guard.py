@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.redis_identity import agree
+from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.sql.engine import write
 from service.storage.sql.schema import redis_identity, redis_users
 from tests.conftest import Api
@@ -58,7 +58,7 @@ def test_an_emptied_redis_is_used_again_once_it_has_an_identity(api: Api) -> Non
     api.redis.blocking.flushall()
     look(api)
     assert statuses(api) == [503, 503, 503, 503]
-    agree(api.engine, api.redis.blocking)
+    agree(api.engine, api.redis.blocking, user_of(api.settings))
     look(api)
     assert statuses(api) == [202, 200, 200, 200], "nothing was archived: the tenant begins again"
 

@@ -27,7 +27,7 @@ def served(settings: Settings, engine: Engine, valkey_url: str) -> Iterator[tupl
     create_tenant(engine, "t", 1)
     key = create_key(engine, "t", ("ingest", "read"), "", 1)
     with Redis.from_url(valkey_url) as client:
-        agree(engine, client)
+        agree(engine, client, "the tests")
     app = create_app(read_settings(settings.data, {"REDIS_URL": valkey_url}), engine=engine)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import fakeredis
 import pytest
-from sqlalchemy import Engine, update
+from redis.exceptions import ResponseError
+from sqlalchemy import Connection, Engine, update
 
+from service.errors import StoreUnavailable
 from service.storage.accounts.tenants import create_tenant
 from service.storage.redis_store import redis_identity, redis_keys
 from service.storage.redis_store.redis_identity import (
@@ -52,6 +55,25 @@ def known(engine: Engine) -> str:
         found = stored_identity(connection)
     assert found is not None
     return found.identity
+
+
+@contextmanager
+def meanwhile(engine: Engine, other: Callable[[], object]) -> Iterator[None]:
+    """Inside, `other` comes once between the first look at the database and what follows."""
+    real = redis_identity.stored_identity
+
+    def then_the_other(connection: Connection, **options: bool) -> Any:
+        found = real(connection, **options)
+        redis_identity.stored_identity = real
+        connection.rollback()
+        other()
+        return found
+
+    redis_identity.stored_identity = then_the_other
+    try:
+        yield
+    finally:
+        redis_identity.stored_identity = real
 
 
 def later(engine: Engine, seconds: float) -> None:
@@ -131,36 +153,73 @@ def test_data_without_an_identity_is_refused_once_the_database_knows_its_redis(
     engine: Engine, redis: Any, other_redis: Any
 ) -> None:
     create_tenant(engine, "paper", 0)
-    agree(engine, redis)
+    agree(engine, redis, HERE)
     other_redis.set(redis_keys.position("paper"), 3)  # of a version that knew no identity, or an old copy
     with pytest.raises(ForeignRedis, match="brigadewatch redis adopt"):
-        agree(engine, other_redis)
+        agree(engine, other_redis, THERE)
     assert other_redis.get(redis_keys.IDENTITY) is None
 
 
-def test_a_database_that_was_just_given_another_redis_gives_nothing(
-    engine: Engine, redis: Any, other_redis: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two empty Redis at the same moment, on a new database."""
-    real = redis_identity.stored_identity
-
-    def then_another_comes(connection: Any) -> Any:
-        found = real(connection)
-        monkeypatch.setattr(redis_identity, "stored_identity", real)
-        connection.rollback()
-        agree(engine, other_redis, THERE)
-        return found
-
-    monkeypatch.setattr(redis_identity, "stored_identity", then_another_comes)
-    with pytest.raises(ForeignRedis, match="try again"):
+def test_of_two_empty_redis_at_the_same_moment_one_is_taken(engine: Engine, redis: Any, other_redis: Any) -> None:
+    """On a new database: the other one comes between a look at the database and what is written there."""
+    with meanwhile(engine, lambda: agree(engine, other_redis, THERE)), pytest.raises(StillInUse, match="there"):
         agree(engine, redis, HERE)
     assert redis.get(redis_keys.IDENTITY) is None
-    with pytest.raises(StillInUse):
+    assert other_redis.get(redis_keys.IDENTITY).decode() == known(engine)
+
+
+@pytest.mark.parametrize("used_before", [False, True])
+def test_processes_that_meet_at_one_empty_redis_agree(engine: Engine, redis: Any, used_before: bool) -> None:
+    """On a new database, and after Redis lost its data: whoever comes first, both have the same identity."""
+    if used_before:
         agree(engine, redis, HERE)
+        redis.flushall()
+    first: list[str] = []
+    with meanwhile(engine, lambda: first.append(agree(engine, redis, HERE))):
+        second = agree(engine, redis, HERE)
+    assert first == [second] == [known(engine)] == [redis.get(redis_keys.IDENTITY).decode()]
+
+
+def test_a_redis_that_takes_no_writes_does_not_become_the_one_of_the_database(
+    engine: Engine, redis: Any, other_redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = agree(engine, redis, HERE)
+    end_use(engine, HERE)
+
+    real = other_redis.execute_command
+
+    def refuses_writes(*words: Any, **options: Any) -> Any:
+        if words[0] not in ("MGET", "GET", "EXISTS"):
+            raise ResponseError("MISCONF Errors writing to the AOF file")
+        return real(*words, **options)
+
+    monkeypatch.setattr(other_redis, "execute_command", refuses_writes)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="MISCONF"):
+            agree(engine, other_redis, THERE)
+        with pytest.raises(StoreUnavailable, match="MISCONF"):
+            adopt(engine, other_redis)
+    assert known(engine) == first
+
+
+def test_what_was_interrupted_before_redis_knew_goes_on(
+    engine: Engine, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(redis_identity, "_confirm", killed)
+        with pytest.raises(KeyboardInterrupt):
+            agree(engine, redis, HERE)
+    assert redis.get(redis_keys.IDENTITY) is None
+    made = known(engine)
+    assert agree(engine, redis, THERE) == made, "nobody has to wait for the one that was killed"
+    assert redis.keys() == [redis_keys.IDENTITY.encode()]
 
 
 def test_a_commit_is_taken_from_the_known_redis_alone(engine: Engine, redis: Any) -> None:
-    identity = agree(engine, redis)
+    identity = agree(engine, redis, HERE)
     with write(engine) as connection:
         require_identity(connection, identity)
         with pytest.raises(ForeignRedis):
@@ -176,7 +235,10 @@ def test_another_redis_is_adopted_on_purpose_and_never_from_under_somebody(
     assert known(engine) == first
     later(engine, SILENT_SECONDS)
     found = adopt(engine, other_redis)
-    assert (found.identity, found.previous) == (other_redis.get(redis_keys.IDENTITY).decode(), first)
+    assert found == other_redis.get(redis_keys.IDENTITY).decode() == known(engine)
     assert adopt(engine, other_redis) == found, "a second time changes nothing"
+    with engine.connect() as connection:
+        stored = stored_identity(connection)
+    assert stored is not None and stored.previous == first
     with pytest.raises(ForeignRedis):
         agree(engine, redis, HERE)
