@@ -52,7 +52,7 @@ def _binary(say: Callable[[str], None]) -> str:
             continue
         version = _version(binary)
         numbers = None if version is None else numbers_of(version)
-        if numbers is None or numbers >= MINIMUM:  # one that does not tell is asked again once it runs
+        if numbers is None or numbers >= MINIMUM:  # one that does not say is asked again once it runs
             return binary
         too_old.append(f"{binary} is version {version}")
         say(f"NOTE: {too_old[-1]}, {'.'.join(map(str, MINIMUM))} or newer is needed: looking for another")
@@ -66,10 +66,10 @@ def _binary(say: Callable[[str], None]) -> str:
 def _version(binary: str) -> str | None:
     """As it tells itself: "6.2.5"; None: it does not."""
     try:
-        told = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+        output = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(r"\bv=(\S+)", told)
+    found = re.search(r"\bv=(\S+)", output)
     return found[1] if found else None
 
 

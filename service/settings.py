@@ -105,11 +105,12 @@ def _with_password(env: dict[str, str], url_name: str, file_name: str) -> str:
     """The URL with the password in the file, unless it has one or is a SQLite file's."""
     url = env.get(url_name) or ""
     scheme, separator, rest = url.partition("://")
-    user, _, host = rest.rpartition("@") if "@" in rest.partition("?")[0].partition("/")[0] else ("", "", rest)
+    authority = re.split(r"[/?]", rest, maxsplit=1)[0]
+    user, _, host = authority.rpartition("@")
     if not separator or scheme.startswith("sqlite") or ":" in user:
         return url
     password = _secret_file(env, file_name)
-    return url if password is None else f"{scheme}://{user}:{quote(password, safe='')}@{host}"
+    return url if password is None else f"{scheme}://{user}:{quote(password, safe='')}@{host}{rest[len(authority) :]}"
 
 
 def _database_timeout(seconds: float) -> float:

@@ -127,7 +127,7 @@ class Supervisor:
         finally:
             self.end()
 
-    def _tell(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         with suppress(OSError):  # what is said goes to a full disk: the children are looked after all the same
             self.say(text)
 
@@ -140,13 +140,13 @@ class Supervisor:
             child.process = None
             child.deaths = 1 if now - child.started > _LONG_LIVED else child.deaths + 1
             child.start_again_at = now + min(_PAUSE_FIRST * 2 ** (child.deaths - 1), _PAUSE_LAST)
-            self._tell(f"{child.name} exited ({_ending(status)}) and is being restarted; log: {child.log}")
+            self._report(f"{child.name} exited ({_ending(status)}) and is being restarted; log: {child.log}")
         if now >= child.start_again_at:
             try:
                 child.start()
             except OSError as error:  # no memory, no descriptors: the next round may have them
                 child.start_again_at = now + _PAUSE_LAST
-                self._tell(f"cannot start {child.name}: {error}; trying again in {_PAUSE_LAST:.0f} s")
+                self._report(f"cannot start {child.name}: {error}; trying again in {_PAUSE_LAST:.0f} s")
 
     def end(self) -> None:
         """Stop every child: SIGTERM, then SIGKILL after ten seconds; Redis after those that need it."""
@@ -161,7 +161,7 @@ class Supervisor:
                 try:
                     child.process.wait(max(0.0, deadline - time.monotonic()))
                 except subprocess.TimeoutExpired:
-                    self._tell(f"{child.name} did not stop within {END_SECONDS:.0f} s; killing it")
+                    self._report(f"{child.name} did not stop within {END_SECONDS:.0f} s; killing it")
                     child.signal(signal.SIGKILL)
                     child.process.wait()
 

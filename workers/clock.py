@@ -25,6 +25,7 @@ from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.detection.stored_progress import StoredProgress, read_stored_progress
 from service.storage.redis_store import hurry, redis_keys
+from service.storage.redis_store.client import as_text
 from service.storage.redis_store.job_kinds import LONGEST_US
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import is_held
@@ -162,10 +163,7 @@ class Clock:
         """Check once and enqueue what is due; returns it by tenant, including jobs already waiting."""
         redis: Any = self.resources.redis
         self._watch.look(redis)
-        busy = {
-            name.decode() if isinstance(name, bytes) else str(name)
-            for name in redis.sunion([redis_keys.TENANTS_WAITING, redis_keys.TENANTS_DIRTY])
-        }
+        busy = {as_text(name) for name in redis.sunion([redis_keys.TENANTS_WAITING, redis_keys.TENANTS_DIRTY])}
         everyone = time.monotonic() - self._round_at >= ROUND_SECONDS
         with self.resources.engine.connect() as connection:
             found = self._look(connection, None if everyone else busy)

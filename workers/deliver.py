@@ -22,13 +22,14 @@ from service.ops import worker_metrics
 from service.outbound.client import outbound_client
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
-from service.storage.redis_store.job_kinds import LOOK_AGAIN_SECONDS
+from service.storage.redis_store.job_kinds import LOOK_AGAIN_SECONDS, SLACK_SECONDS
 from service.storage.redis_store.job_queue import others_wait
 from service.storage.redis_store.leases import held
 from service.storage.sql import timers
 from service.storage.sql.engine import write
+from service.storage.sql.outbox_rows import WORK
 from service.storage.webhooks import deliveries, subscriptions
-from service.storage.webhooks.outbox import DELIVERED, FAILED, WORK
+from service.storage.webhooks.outbox import DELIVERED, FAILED
 from service.webhooks.attempt import GONE, TIMEOUT_SECONDS, Result, WebhookMessage, attempt
 from service.webhooks.schedule import ATTEMPTS, JITTER, PAUSES_SECONDS, next_attempt_us, rest_until_us
 from workers.resources import Resources
@@ -43,9 +44,9 @@ PATIENCE_SECONDS, SHORT_PATIENCE_SECONDS = 1.0, 0.2  # the job ends when nothing
 CLAIM_US = 60_000_000  # three times the time-out
 SECOND_US = 1_000_000
 LAST_PAUSE_US = int(PAUSES_SECONDS[-1] * (1 + JITTER)) * SECOND_US + CLAIM_US
-SLACK_US = 60_000_000  # of a plan against the clock of another host
 # no delivery is planned further ahead: one that never failed, and others
-LONGEST_FIRST_US, LONGEST_PAUSE_US = CLAIM_US + SLACK_US, LAST_PAUSE_US + SLACK_US
+LONGEST_FIRST_US = CLAIM_US + SLACK_SECONDS * SECOND_US
+LONGEST_PAUSE_US = LAST_PAUSE_US + SLACK_SECONDS * SECOND_US
 MAX_ANSWER_BYTES = 65_536
 ACTOR = "delivery"  # in the audit trail
 

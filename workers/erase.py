@@ -51,9 +51,10 @@ def run(tenant: str, resources: Resources) -> None:
         if lease is None:
             return
         number, box = tenant_id(resources.engine, tenant), SecretBox(resources.settings)
-        with write(resources.engine) as connection:
+        with resources.engine.connect() as connection:
             waiting = erasures.unfinished(connection, number)
-            if any(e.asked_us > resources.now_us() for e in waiting):  # the wall clock was set back: wait from now on
+        if any(e.asked_us > resources.now_us() for e in waiting):  # the wall clock was set back: wait from now on
+            with write(resources.engine) as connection:
                 erasures.pull_back(connection, number, resources.now_us())
                 waiting = erasures.unfinished(connection, number)
         if waiting:

@@ -33,7 +33,7 @@ from service.storage.privacy.privacy_filters import erased_marks, open_privacy_f
 from service.storage.redis_store import assessments, hurry, redis_keys, stream
 from service.storage.redis_store.job_queue import enqueue, others_wait
 from service.storage.redis_store.leases import Lease, held, take_ingest_epoch
-from service.storage.redis_store.redis_identity import agree, require_identity, user_of
+from service.storage.redis_store.redis_identity import agree, identity_in, require_identity, user_of
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from workers.resources import Resources
@@ -130,9 +130,11 @@ class _Drain:
     def __init__(self, tenant: str, number: int, lease: Lease, resources: Resources) -> None:
         self.tenant, self.number, self.lease, self.resources = tenant, number, lease, resources
         self.redis: Redis = resources.redis
-        self._identity = agree(resources.engine, self.redis, user_of(resources.settings))
+        in_redis = identity_in(self.redis.get(redis_keys.IDENTITY))
+        self._identity = in_redis or agree(resources.engine, self.redis, user_of(resources.settings))
         epochs = resources.kept(_Epochs).by_tenant
         with resources.engine.connect() as connection:
+            require_identity(connection, self._identity)
             state = ingest_state_of(connection, number)
         if state.epoch != epochs.get(number):
             epochs[number] = take_ingest_epoch(resources.engine, number)

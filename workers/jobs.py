@@ -114,11 +114,11 @@ class RunnableJob(TenantJob):
             result = "interrupted"
             because = f"{type(error).__name__}: {getattr(error, 'orig', error)}"
             logs.note(because=f"{type(error).__name__}: {error}"[:300])
-            _tell(resources.redis, error)
+            _report_refused_write(resources.redis, error)
         except Exception as error:
             because = type(error).__name__
             logs.note(because=because)  # RQ logs the traceback, under the same id
-            _tell(resources.redis, error)
+            _report_refused_write(resources.redis, error)
             raise
         finally:
             seconds = time.perf_counter() - started
@@ -129,7 +129,7 @@ class RunnableJob(TenantJob):
                 pace(resources, work, tenant, earlier, result, because)
 
 
-def _tell(client: Redis, error: Exception) -> None:
+def _report_refused_write(client: Redis, error: Exception) -> None:
     """Say so where readiness looks, if the database is full or read-only."""
     if (found := refused_write(error)) is not None:
         with suppress(RedisError, OSError):

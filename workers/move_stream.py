@@ -11,17 +11,17 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from service.errors import StoreUnavailable
-from service.intake.documents import Marker
+from service.intake.documents import Marker, mark_of
 from service.model import JsonObject
 from service.storage.accounts.tenants import tenant_id
 from service.storage.redis_store import redis_keys, stream
+from service.storage.redis_store.room import NO_LIMIT
 from service.storage.redis_store.stream import StreamBatch, StreamEntry
 from service.storage.redis_store.unseen import marker
 from workers.resources import Resources
 from workers.tenant_filter import open_filter_or_warn
 
 ENTRIES_AT_ONCE = 100
-_NO_LIMIT = 10**15
 
 
 def move_stream(tenant: str, old: Redis, resources: Resources, identity: str) -> int:
@@ -39,7 +39,7 @@ def move_stream(tenant: str, old: Redis, resources: Resources, identity: str) ->
             for entry in entries:
                 if entry.first > 0:
                     batch = StreamBatch(entry.n, entry.lines, entry.requests, _marks(entry, mark))
-                    stream.append_blocking(resources.redis, tenant, batch, _NO_LIMIT, identity=identity)
+                    stream.append_blocking(resources.redis, tenant, batch, NO_LIMIT, identity=identity)
                     moved += entry.n
                 old.xdel(redis_keys.stream(tenant), entry.entry_id)
     except RedisError as error:
@@ -53,10 +53,14 @@ def _marks(entry: StreamEntry, mark: Marker | None) -> bytes:
     if mark is None:
         return b""
     bodies: list[JsonObject] = [from_json(line[1:]) for line in entry.lines.split(b"\n") if line.startswith(b"c")]
-    return b"".join(_mark(body, mark) for body in bodies if body.get("machine") is not True)
-
-
-def _mark(complaint: JsonObject, mark: Marker) -> bytes:
-    reporter = complaint["reporter"]
-    exempt = reporter.get("trusted") is True or complaint.get("notice_type") == "illegal_content"
-    return mark(complaint["target"]["id"], None if exempt else reporter["id"])
+    return b"".join(
+        mark_of(
+            mark,
+            body["target"]["id"],
+            body["reporter"]["id"],
+            trusted=body["reporter"].get("trusted") is True,
+            notice_type=body.get("notice_type"),
+        )
+        for body in bodies
+        if body.get("machine") is not True
+    )

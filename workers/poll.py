@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import httpx
 
@@ -42,7 +43,7 @@ from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import archived_ids, never_archived
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store import stream
-from service.storage.redis_store.job_kinds import LOOK_AGAIN_SECONDS
+from service.storage.redis_store.job_kinds import LOOK_AGAIN_SECONDS, SLACK_SECONDS
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
@@ -70,7 +71,6 @@ GAP_US = 2_000_000  # between two polls of a source, however often it is woken
 ONWARD_US = 2_000_000  # to the next poll of a list that was not read to its end
 BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 15.0, 900.0
 MAX_ERROR_CHARACTERS = 500
-SLACK_SECONDS = 60.0  # of a plan against the clock of another host
 SECOND_US = 1_000_000
 
 
@@ -99,6 +99,11 @@ class Turn:
     jitter: Callable[[], float] = random.random
     seconds: float = TURN_SECONDS
     deadline: float = field(init=False)
+
+    @cached_property
+    def identity(self) -> str:
+        """The Redis that the items go to. Raises StoreUnavailable unless it is the one of this database."""
+        return agree(self.resources.engine, self.resources.redis, user_of(self.resources.settings))
 
     def take(self) -> None:
         """Poll due sources, the longest due first, and schedule the next job."""
@@ -267,7 +272,7 @@ class _Poll:
     def _append(self, batch: StreamBatch) -> None:
         resources, tenant = self.turn.resources, self.turn.tenant
         limits = resources.settings.max_stream_items, resources.settings.max_unanalysed_items
-        identity = agree(resources.engine, resources.redis, user_of(resources.settings))
+        identity = self.turn.identity
         try:
             stream.append_blocking(resources.redis, tenant, batch, *limits, identity=identity)
         except PositionAbsent:

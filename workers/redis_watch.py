@@ -18,7 +18,7 @@ AGAIN_SECONDS = 1.0  # after a refusal
 
 
 class RedisWatch:
-    """What was found, and when the database was last told that this Redis is in use."""
+    """What was found, and when a sign of life was last written."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources, self._user = resources, user_of(resources.settings)
@@ -28,7 +28,7 @@ class RedisWatch:
         self._refused_at = -AGAIN_SECONDS
 
     def look(self) -> None:
-        """Raise ForeignRedis unless Redis and the database belong together, StoreUnavailable if that cannot be told."""
+        """Raise ForeignRedis unless Redis and the database belong together, StoreUnavailable if that cannot be known."""
         redis: Any = self._resources.redis
         found = redis.get(redis_keys.IDENTITY)
         now = time.monotonic()

@@ -71,6 +71,10 @@ def _refused(tenant: str, resources: Resources, number: int, before_us: int, clo
     """
     if not clocks.agree:  # show what the one that is ahead would delete
         before_us += clocks.latest_us - clocks.earliest_us
+    with resources.engine.connect() as connection:
+        because = retention_guard.refusal_for(connection, number, before_us, agree=clocks.agree)
+        if because is None and retention_guard.read_state(connection, number).refusal is None:
+            return False
     with write(resources.engine) as connection:
         timers.hold(connection, number, RETENTION_WORK, resources.now_us())  # a consent under way is waited for
         because = retention_guard.refusal_for(connection, number, before_us, agree=clocks.agree)

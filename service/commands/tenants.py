@@ -53,7 +53,7 @@ ConsentToDelete = Annotated[
         "--consent-to-delete",
         metavar="N",
         min=1,
-        help="Let retention delete, once, the N records that it waits with (`tenants show` has the number).",
+        help="Let retention delete, once, the N records that it is holding back (`tenants show` has the number).",
         show_default=False,
     ),
 ]
@@ -137,17 +137,18 @@ def _store(name: str, data: Path | None, changes: dict[str, Any], consent: int |
                 retention_guard.consent(connection, number, records=consent, actor="cli", now_us=now)
     except Refused as error:
         raise UsageError(str(error)) from None
-    with engine.connect() as connection:
-        waits = retention_guard.expected(connection, number, now)
-    if waits is not None and (consent is not None or "retention_days" in changes):
-        say(f"retention will wait: {retention_guard.words(waits)}")
+    if consent is not None or "retention_days" in changes:
+        with engine.connect() as connection:
+            waits = retention_guard.expected(connection, number, now)
+        if waits is not None:
+            say(f"retention will wait: {retention_guard.words(waits)}")
 
 
 @tenants.command("show")
 def tenants_show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the tenant.")], data: Data = None
 ) -> None:
-    """Print a tenant's settings as JSON, and the run that retention waits with, if any."""
+    """Print a tenant's settings as JSON, and the retention run that is waiting for consent, if any."""
     from service.model import moment
     from service.storage.accounts.tenant_settings import settings_of
     from service.storage.accounts.tenants import tenant_id

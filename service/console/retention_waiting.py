@@ -1,4 +1,4 @@
-"""The run that retention waits with, as the privacy settings and Operations show it."""
+"""The retention run that is waiting for consent, as the privacy settings and Operations show it."""
 
 from __future__ import annotations
 

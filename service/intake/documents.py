@@ -32,6 +32,12 @@ Form = Literal["json", "ndjson"]
 Marker = Callable[[str, str | None], bytes]
 
 
+def mark_of(marker: Marker, target_id: str, reporter_id: str, *, trusted: bool, notice_type: str | None) -> bytes:
+    """The mark of a complaint by a person; `reporter_id` as it is stored."""
+    exempt = trusted or notice_type == "illegal_content"
+    return marker(target_id, None if exempt else reporter_id)
+
+
 class UnreadableDocument(ValueError):
     """The document as a whole is not valid JSON; none of it was stored."""
 
@@ -68,8 +74,8 @@ class Submission:
     def _mark(self, item: Frozen, marker: Marker) -> bytes:
         if not isinstance(item, Complaint) or isinstance(item, MachineComplaint):
             return b""
-        exempt = item.reporter.trusted or item.notice_type == "illegal_content"
-        return marker(item.target.id, None if exempt else self.privacy_filter.reporter(item.reporter.id))
+        reporter = self.privacy_filter.reporter(item.reporter.id)
+        return mark_of(marker, item.target.id, reporter, trusted=item.reporter.trusted, notice_type=item.notice_type)
 
 
 def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch: Submission) -> Iterator[None]:

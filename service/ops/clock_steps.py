@@ -11,6 +11,7 @@ from redis import Redis
 
 from service.model import moment
 from service.storage.redis_store import redis_keys
+from service.storage.redis_store.client import as_text
 
 KEPT = 5
 
@@ -33,5 +34,5 @@ def remember(redis: Redis, after_us: int, seconds: float) -> None:
 
 def read_steps(answer: Sequence[Any]) -> list[ClockStep]:
     """The steps in the answer to LRANGE, the latest first."""
-    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in answer]
+    texts = [as_text(value) for value in answer]
     return [ClockStep(moment(int(after)), float(seconds)) for after, seconds in (text.split() for text in texts)]

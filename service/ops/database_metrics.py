@@ -43,7 +43,7 @@ def _retention(connection: Connection, names: dict[int, str]) -> Iterator[Metric
     """Runs of retention that wait."""
     waiting = GaugeMetricFamily(
         "brigadewatch_retention_waiting_records",
-        "Records that retention would delete, but waits with: the clocks differ, or nobody has consented (amount).",
+        "Records that retention is holding back: the clocks differ, or nobody has consented (amount).",
         labels=["tenant", "because"],
     )
     refusals = retention_guard.refusals(connection)

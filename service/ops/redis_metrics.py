@@ -129,7 +129,7 @@ def _judgement(report: ServerReport) -> Iterator[Metric]:
             "Settings with which acknowledged complaints may be lost (0).",
             len(report.warnings),
         ),
-        ("unknown_settings", "Settings that the server does not tell.", len(report.unknown)),
+        ("unknown_settings", "Settings that the server does not report.", len(report.unknown)),
     ):
         family = GaugeMetricFamily(f"brigadewatch_redis_{name}", text)
         family.add_metric([], value)

@@ -18,7 +18,7 @@ from service.ops.clock_steps import ClockStep, read_steps
 from service.ops.clocks import redis_now_us
 from service.ops.processes import Kind, read_kinds
 from service.storage.redis_store import redis_keys, stream
-from service.storage.redis_store.client import AsyncRedis, unavailable_when_it_fails
+from service.storage.redis_store.client import AsyncRedis, as_text, unavailable_when_it_fails
 from service.storage.redis_store.job_kinds import QUEUES
 
 _WORKERS = "rq:workers"
@@ -111,7 +111,7 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
             rest[len(QUEUES) :],
         )
         pipe = redis.pipeline(transaction=False)
-        for name in sorted(map(_text, names))[:MAX_WORKERS]:
+        for name in sorted(map(as_text, names))[:MAX_WORKERS]:
             pipe.hmget(name, *_FIELDS)
         pipe.info("memory")
         pipe.info("persistence")
@@ -135,7 +135,7 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
 
 
 def _worker(values: list[Any]) -> Worker:
-    queues, state, born, heard, done, failed = ("" if value is None else _text(value) for value in values)
+    queues, state, born, heard, done, failed = ("" if value is None else as_text(value) for value in values)
     return Worker(queues, state or "starting", _time(born), _time(heard), _whole(done), _whole(failed))
 
 
@@ -182,7 +182,3 @@ def _time(text: str) -> datetime | None:
 
 def _whole(text: str) -> int:
     return int(text) if text.isdecimal() else 0
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

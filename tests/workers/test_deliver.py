@@ -33,9 +33,10 @@ from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
+from service.storage.sql.outbox_rows import event_id
 from service.storage.webhooks import deliveries as log
 from service.storage.webhooks import subscriptions
-from service.storage.webhooks.outbox import event_id, record
+from service.storage.webhooks.outbox import record
 from service.webhooks.schedule import PAUSES_SECONDS
 from service.webhooks.signing import new_secret
 from workers import deliver

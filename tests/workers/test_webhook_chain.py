@@ -26,8 +26,9 @@ from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import create_tenant
 from service.storage.sql import schema
 from service.storage.sql.engine import write
+from service.storage.sql.outbox_rows import event_id
 from service.storage.webhooks import subscriptions
-from service.storage.webhooks.outbox import event_id, record
+from service.storage.webhooks.outbox import record
 from service.webhooks.signing import new_secret
 
 ROOT = Path(__file__).parents[2]

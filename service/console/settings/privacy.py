@@ -81,7 +81,7 @@ def change(
 
 @router.post("/consent")
 def consent(request: Request, person: Admin, records: Annotated[int, Form(ge=0)]) -> Response:
-    """Let the run that retention waits with delete this many records, once."""
+    """Let the retention run that is waiting for consent delete this many records, once."""
     try:
         with write(api_context(request).engine) as connection:
             given = retention_guard.consent(

@@ -20,9 +20,8 @@ from service.moderation.events import Event
 from service.storage.cases.cluster_filters import asleep
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import ids_by_key
-from service.storage.sql import schema
+from service.storage.sql import outbox_rows, schema
 from service.storage.sql.engine import placeholder, select_by_keys
-from service.storage.webhooks import outbox
 
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 PERIODS_US = {"day": DAY_US, "week": 7 * DAY_US}
@@ -210,7 +209,7 @@ def read_time_to_decision(connection: Connection, tenant_id: int, *, now_us: int
 def _flagged_at(connection: Connection, tenant_id: int, cluster_ids: Sequence[str]) -> dict[str, int]:
     """When the flag of each cluster was reported; one that was held back at first has a version other than 1 then."""
     ids = {
-        outbox.event_id(tenant_id, Event("cluster.flagged", f"{one}/{version}", {})): one
+        outbox_rows.event_id(tenant_id, Event("cluster.flagged", f"{one}/{version}", {})): one
         for one in cluster_ids
         for version in (3, 2, 1)
     }

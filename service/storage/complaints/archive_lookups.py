@@ -65,11 +65,18 @@ def _outcomes(connection: Connection, tenant_id: int, ids: list[str]) -> dict[st
     return dict(select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids]))
 
 
-def dead_positions(connection: Connection, tenant_id: int, first: int, last: int) -> frozenset[int]:
-    """The positions from `first` to `last` whose items are dead letters."""
+def dead_lines(connection: Connection, tenant_id: int, first: int, last: int) -> set[tuple[int, str]]:
+    """(position, line as `letter_text` writes it) of the dead letters at the positions from `first` to `last`."""
     letters = schema.dead_letters.c
-    found = select(letters.position).where(letters.tenant_id == tenant_id, letters.position.between(first, last))
-    return frozenset(connection.scalars(found))
+    found = select(letters.position, letters.line).where(
+        letters.tenant_id == tenant_id, letters.position.between(first, last)
+    )
+    return {(position, line) for position, line in connection.execute(found)}
+
+
+def letter_text(line: bytes) -> str:
+    """A line of the stream as a dead letter keeps it: text that every database takes."""
+    return line.decode(errors="backslashreplace").replace("\x00", "\\x00")
 
 
 def archived_pairs(connection: Connection, tenant_id: int, pairs: list[Pair]) -> dict[Pair, list[ComplaintRow]]:

@@ -16,7 +16,13 @@ from sqlalchemy import Connection, select, update
 from service.errors import LostLease
 from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts.policy_overrides import policy_of
-from service.storage.complaints.archive_lookups import archived_items, archived_pairs, complaints_at, dead_positions
+from service.storage.complaints.archive_lookups import (
+    archived_items,
+    archived_pairs,
+    complaints_at,
+    dead_lines,
+    letter_text,
+)
 from service.storage.complaints.archive_reader import totals_of
 from service.storage.complaints.archive_rows import write_rows
 from service.storage.complaints.commit_draft import (
@@ -186,9 +192,9 @@ def _items_of(connection: Connection, draft: CommitDraft, entry: StreamEntry) ->
             passed = min(max(0, draft.position - entry.first + 1), len(lines))
         draft.position = max(draft.position, entry.first + entry.lines.count(b"\n"))
         draft.entry = max(draft.entry, entry.entry_id, key=entry_order)
-    if passed and (dead := dead_positions(connection, draft.tenant_id, entry.first, entry.first + passed - 1)):
-        lines = [line for number, line in enumerate(lines) if entry.first + number not in dead]
-        passed -= len(dead)
+    if passed and (dead := dead_lines(connection, draft.tenant_id, entry.first, entry.first + passed - 1)):
+        left = [line for at, line in enumerate(lines, entry.first) if (at, letter_text(line)) not in dead]
+        passed, lines = passed - (len(lines) - len(left)), left
     return passed, [
         (chr(line[0]), from_json(line[1:], cache_strings="keys"), line[1:].decode(), entry.received_us)
         for line in lines

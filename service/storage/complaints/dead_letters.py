@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from service import logs
 from service.errors import StoreUnavailable
+from service.storage.complaints.archive_lookups import letter_text
 from service.storage.complaints.archive_writer import pass_over
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.client import AsyncRedis, unavailable_when_it_fails
@@ -58,7 +59,7 @@ def bury(
             received_us=item.received_us,
             dead_us=now_us,
             error=text,
-            line=item.lines.decode(errors="backslashreplace").replace("\x00", "\\x00"),
+            line=letter_text(item.lines),
         )
     )
 

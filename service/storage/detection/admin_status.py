@@ -14,7 +14,8 @@ from service.platforms.registry import POLLED
 from service.storage.complaints.dead_letters import DeadLetter
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
-from service.storage.webhooks.outbox import FAILED, PENDING
+from service.storage.sql.outbox_rows import PENDING
+from service.storage.webhooks.outbox import FAILED
 
 SWEEPS_SHOWN, DELIVERIES_SHOWN = 5, 20
 LINE_SHOWN = 4_000  # characters of a dead letter

@@ -126,8 +126,7 @@ def delete_rest(connection: Connection, tenant_id: int, before_us: int, at_most:
         gone = connection.execute(sa.delete(table).where(key.in_(some))).rowcount
         if gone:
             return {table.name: gone}
-    rows, events = outbox.forget_before(connection, tenant_id, before_us, at_most)
-    return {"events": events} if events else {"deliveries": rows} if rows else {}
+    return outbox.forget_before(connection, tenant_id, before_us, at_most)
 
 
 def count_before(connection: Connection, tenant_id: int, before_us: int) -> dict[str, int]:

@@ -2,8 +2,8 @@
 
 1. The clocks of the host, Redis and the database must agree.
 2. A run may delete what was received within LEAP_DAYS behind the cut-off of the last finished run (before the first
-   one: behind the oldest record). Usually that is one day; workers that were stopped for a week need nobody. What goes
-   further comes of a first retention of an old tenant, a much shorter period, a long standstill, or a clock that is
+   one: behind the oldest record). Usually that is one day; workers that were stopped for a week need nobody. A larger
+   step means a first retention of an old tenant, a much shorter period, a long standstill, or a clock that is
    ahead. Only a person can tell, so the run waits until one consents to the cut-off and the amount.
 
 The amount is not compared with other days': three records where one is usual, or a day of a hundred times as many, say
@@ -69,6 +69,12 @@ def most_of(records: int) -> int:
     return records + max(100, records // 10)
 
 
+def leaps(state: RetentionState, *, before_us: int, oldest_us: int) -> bool:
+    """Whether a run with this cut-off goes more than LEAP_DAYS further than the last one. PURE."""
+    begins_us = oldest_us if state.before_us is None else state.before_us
+    return before_us - begins_us > LEAP_DAYS * DAY_US
+
+
 def judge(state: RetentionState, *, before_us: int, oldest_us: int | None, records: int, agree: bool) -> Because | None:
     """Why a run with this cut-off must not delete these records; None if it may. PURE.
 
@@ -78,8 +84,7 @@ def judge(state: RetentionState, *, before_us: int, oldest_us: int | None, recor
         return None
     if not agree:
         return "clocks"
-    begins_us = oldest_us if state.before_us is None else state.before_us
-    if before_us - begins_us <= LEAP_DAYS * DAY_US:
+    if not leaps(state, before_us=before_us, oldest_us=oldest_us):
         return None
     return None if state.consent is not None and state.consent.covers(before_us, records) else "amount"
 
@@ -126,14 +131,12 @@ def refusals(connection: Connection) -> dict[int, Refusal]:
 
 
 def refusal_for(connection: Connection, tenant_id: int, before_us: int, *, agree: bool) -> Because | None:
-    """Look at what is stored, and judge."""
-    return judge(
-        read_state(connection, tenant_id),
-        before_us=before_us,
-        oldest_us=retention.oldest(connection, tenant_id),
-        records=records_before(connection, tenant_id, before_us),
-        agree=agree,
-    )
+    """Look at what is stored, and judge. Counts only where the count decides: usually a run is a day's."""
+    state, oldest_us = read_state(connection, tenant_id), retention.oldest(connection, tenant_id)
+    if oldest_us is None or (agree and not leaps(state, before_us=before_us, oldest_us=oldest_us)):
+        return None
+    records = records_before(connection, tenant_id, before_us)
+    return judge(state, before_us=before_us, oldest_us=oldest_us, records=records, agree=agree)
 
 
 def expected(connection: Connection, tenant_id: int, now_us: int) -> Refusal | None:
@@ -189,6 +192,7 @@ def consent(connection: Connection, tenant_id: int, *, records: int, actor: str,
     Part of a writing transaction. Raises Refused if there are clearly more, or fewer, or if nothing is ever deleted.
     """
     lock_tenant(connection, tenant_id)
+    timers.at_latest(connection, tenant_id, RETENTION_WORK, now_us)  # first: the job holds it while it judges
     before_us = cutoff_us(connection, tenant_id, now_us)
     if before_us is None:
         raise Refused("this tenant has no retention: nothing would be deleted", command_hint="; set --retention first")
@@ -200,7 +204,6 @@ def consent(connection: Connection, tenant_id: int, *, records: int, actor: str,
             f" {found} if that is right"
         )
     _write(connection, tenant_id, consent_before_us=before_us, consent_records=found)
-    timers.at_latest(connection, tenant_id, RETENTION_WORK, now_us)
     audit_log.enter(
         connection,
         tenant_id,

@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.client import AsyncRedis
+from service.storage.redis_store.client import AsyncRedis, as_text
 
 TROUBLE_SECONDS = 60  # after a worker's write was refused; each further one begins the minute again
 _PROBE_SECONDS = 60
@@ -55,4 +55,4 @@ def _read(answers: list[Any]) -> tuple[str | None, str | None]:
     trouble = None
     if isinstance(persistence, dict) and persistence.get("aof_last_write_status", "ok") != "ok":
         trouble = "the last write to Redis' append-only file failed: is its disk full?"
-    return trouble, None if refused is None else refused.decode() if isinstance(refused, bytes) else str(refused)
+    return trouble, None if refused is None else as_text(refused)

@@ -12,7 +12,7 @@ from typing import Any
 from redis import Redis
 
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.client import AsyncRedis
+from service.storage.redis_store.client import AsyncRedis, as_text
 
 MARK_MS = 1_000
 _MOST_NAMES = 1_000  # kept for a clock that does not run
@@ -34,7 +34,7 @@ def next_hurried(client: Redis, seconds: float) -> set[str]:
     if answer is None:
         return set()
     rest: Any = client.lpop(redis_keys.HURRIED, _MOST_NAMES)
-    return {name.decode() if isinstance(name, bytes) else str(name) for name in (answer[1], *(rest or ()))}
+    return {as_text(name) for name in (answer[1], *(rest or ()))}
 
 
 def is_hurried(client: Redis, tenant: str) -> bool:

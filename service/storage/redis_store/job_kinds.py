@@ -7,7 +7,7 @@ from dataclasses import dataclass
 USUAL_WAITING_MS = 5_000
 LOOK_AGAIN_SECONDS = 900
 DAY_SECONDS = 86_400
-_SLACK_SECONDS = 60  # of a plan against the clock of another host
+SLACK_SECONDS = 60  # of a plan against the clock of another host
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +40,5 @@ _ALL = (
 )
 JOB_KINDS = {kind.work: kind for kind in _ALL}
 QUEUES = tuple(dict.fromkeys(kind.queue for kind in _ALL))
-LONGEST_US = {kind.work: (kind.longest_seconds + _SLACK_SECONDS) * 1_000_000 for kind in _ALL if kind.has_timer}
+LONGEST_US = {kind.work: (kind.longest_seconds + SLACK_SECONDS) * 1_000_000 for kind in _ALL if kind.has_timer}
 TIMED_WORKS = tuple(sorted(kind.work for kind in _ALL if kind.has_timer))

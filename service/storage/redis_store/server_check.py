@@ -49,7 +49,7 @@ class ServerReport:
     name: str  # "Redis 7.0.15", "Valkey 8.1.1"
     problems: tuple[str, ...] = ()  # it cannot be used
     warnings: tuple[str, ...] = ()  # it can, and may lose what was acknowledged
-    unknown: tuple[str, ...] = ()  # settings that it does not tell
+    unknown: tuple[str, ...] = ()  # settings that it does not report
 
 
 def examine(client: Redis) -> ServerFacts:
@@ -63,7 +63,7 @@ def examine(client: Redis) -> ServerFacts:
     try:
         any_client.eval(_PROBE, 1, _PROBE_KEY)
     except ResponseError as error:
-        if _forbidden(error) or "undeclared" in str(error):  # anything else is a state that passes, or told below
+        if _forbidden(error) or "undeclared" in str(error):  # anything else is a state that passes, or reported below
             scripts = str(error)
     return ServerFacts(info, _mapping(hello or {}), config.get("appendfsync"), scripts)
 
@@ -107,7 +107,7 @@ def all_warnings(report: ServerReport) -> list[str]:
 def unknown_sentence(report: ServerReport) -> str:
     """What the operator has to look up."""
     return (
-        f"{report.name} does not tell {', '.join(report.unknown)} (INFO or CONFIG GET is forbidden here): make sure"
+        f"{report.name} does not report {', '.join(report.unknown)} (INFO or CONFIG GET is forbidden here): make sure"
         " that it has no cluster mode, appendonly yes, appendfsync always and maxmemory-policy noeviction"
     )
 

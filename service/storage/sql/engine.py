@@ -16,7 +16,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, Table, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
@@ -65,7 +65,7 @@ def open_database(url: str, answer_seconds: float | None = None) -> Engine:
         parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, hide_parameters=True
     )
     if file is not None:
-        # Before SQLite makes it: a file that was open to others for a moment stays open in who opened it then.
+        # Before SQLite makes it: another process that opened it in that moment could keep reading it.
         event.listen(engine, "do_connect", lambda *_: create_private(file))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "handle_error", _leave_read_only)
@@ -74,7 +74,7 @@ def open_database(url: str, answer_seconds: float | None = None) -> Engine:
     return engine
 
 
-def sqlite_file(url: str) -> Path | None:
+def sqlite_file(url: str | URL) -> Path | None:
     """The file of a SQLite database; None for any other, and for one in memory."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
@@ -183,8 +183,8 @@ def _migrate(engine: Engine) -> None:
             " newer version, or restore the backup that was taken before the upgrade"
         )
     if engine.dialect.name == "sqlite":
-        path = engine.url.database
-        if not path or path == ":memory:":
+        path = sqlite_file(engine.url)
+        if path is None:
             _upgrade(engine)
             return
         create_private(Path(f"{path}.migrating"))

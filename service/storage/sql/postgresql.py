@@ -83,7 +83,7 @@ def open_postgresql(url: URL, answer_seconds: float | None = None) -> Engine:
 
 
 def _options(answer_seconds: float | None) -> str:
-    """What each session is told as it begins."""
+    """The options of each session."""
     longest = STATEMENT_SECONDS if answer_seconds is None else answer_seconds
     settings = {
         "lock_timeout": round(min(LOCK_SECONDS, longest) * 1000),

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Row, func, insert, or_, select, tuple_, updat
 from service.errors import NotFound, Refused
 from service.moderation.events import PING, Event
 from service.storage.sql import timers
+from service.storage.sql.outbox_rows import PENDING, WORK, delivery_id, event_id
 from service.storage.sql.schema import deliveries, delivery_attempts, events, subscriptions
-from service.storage.webhooks.outbox import CANCELLED, DELIVERED, FAILED, PENDING, WORK, delivery_id, event_id
+from service.storage.webhooks.outbox import CANCELLED, DELIVERED, FAILED
 from service.storage.webhooks.subscriptions import answered, read, sealed_secrets
 
 STATES = (PENDING, DELIVERED, FAILED, CANCELLED)

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Delete, Table, delete, select
+from sqlalchemy import Connection, delete, select
 
 from service.moderation.events import Event
 from service.storage.sql.outbox_rows import (
-    PENDING,
-    WORK,
-    delivery_id,
     enabled_subscribers,
     event_id,
     event_json,
     insert_events,
-    wants,
 )
 from service.storage.sql.schema import deliveries, delivery_attempts, events
-
-__all__ = ["CANCELLED", "DELIVERED", "FAILED", "PENDING", "WORK", "delivery_id", "event_id", "record", "wants"]
 
 DELIVERED, FAILED, CANCELLED = "delivered", "failed", "cancelled"  # deliveries.state, beside PENDING
 _IDS_PER_SELECT = 400
@@ -51,30 +45,19 @@ def record(connection: Connection, tenant_id: int, found: Sequence[Event], now_u
     return len(new)
 
 
-def forget_before(connection: Connection, tenant_id: int, before_us: int, at_most: int) -> tuple[int, int]:
-    """Delete events that are older, with their deliveries (also what still waits) and attempts, `at_most` rows in all:
-    attempts first, so that what is left never lacks what it belongs to. Returns (rows, events); (0, 0): all are gone.
+def forget_before(connection: Connection, tenant_id: int, before_us: int, at_most: int) -> dict[str, int]:
+    """Delete events that are older, with their deliveries (also what still waits) and attempts: about `at_most` rows of
+    one table, attempts first, so that what is left never lacks what it belongs to. Returns the number of rows by table;
+    none: all are gone.
     """
     old = select(events.c.id).where(events.c.tenant_id == tenant_id, events.c.at_us < before_us)
-    of_these = select(deliveries.c.id).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old))
-    gone = 0
-    for statement in (
-        _some(
-            delivery_attempts,
-            at_most,
-            delivery_attempts.c.tenant_id == tenant_id,
-            delivery_attempts.c.delivery_id.in_(of_these),
-        ),
-        _some(deliveries, at_most, deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old)),
+    of_old = select(deliveries.c.id).where(deliveries.c.tenant_id == tenant_id, deliveries.c.event_id.in_(old))
+    for table, which in (
+        (delivery_attempts, delivery_attempts.c.delivery_id.in_(of_old)),
+        (deliveries, deliveries.c.event_id.in_(old)),
+        (events, events.c.at_us < before_us),
     ):
-        gone += connection.execute(statement).rowcount
-        if gone:  # there may be more: in the next transaction
-            return gone, 0
-    last = connection.execute(
-        _some(events, at_most, events.c.tenant_id == tenant_id, events.c.at_us < before_us)
-    ).rowcount
-    return last, last
-
-
-def _some(table: Table, at_most: int, *which: ColumnElement[bool]) -> Delete:
-    return delete(table).where(table.c.id.in_(select(table.c.id).where(*which).limit(at_most)))
+        some = select(table.c.id).where(table.c.tenant_id == tenant_id, which).limit(at_most)
+        if gone := connection.execute(delete(table).where(table.c.id.in_(some))).rowcount:
+            return {table.name: gone}
+    return {}

@@ -14,8 +14,9 @@ from service.errors import NotFound, Refused
 from service.storage.accounts import audit_log
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
+from service.storage.sql.outbox_rows import PENDING, WORK
 from service.storage.sql.schema import deliveries, subscriptions
-from service.storage.webhooks.outbox import CANCELLED, PENDING, WORK
+from service.storage.webhooks.outbox import CANCELLED
 
 MOST = 100  # of a tenant
 ROTATION_US = 24 * 3600 * 1_000_000  # how long the old secret signs too

@@ -21,7 +21,7 @@ from sqlalchemy import select
 from service.moderation.events import Event
 from service.storage.accounts.tenants import tenant_id
 from service.storage.redis_store import assessments
-from service.storage.sql import schema
+from service.storage.sql import outbox_rows, schema
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
 from service.storage.webhooks import outbox
@@ -288,7 +288,7 @@ def furnish(api: Api, tenant: str, mark: str) -> dict[str, str]:
     ids |= {
         "subscription": subscription["id"],
         "source": source.id,
-        "delivery": outbox.delivery_id(subscription["id"], outbox.event_id(number, event)),
+        "delivery": outbox_rows.delivery_id(subscription["id"], outbox_rows.event_id(number, event)),
     }
     api.post("/v1/complaints", tenant=tenant, json=complaint(f"{mark}-begun", f"{mark}-r9", f"{mark}-t9"))
     assessments.write_totals(api.redis.blocking, tenant, {key_of(ids["target"]): 9})
