@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 BELIEVED_SECONDS = 3.0  # what a look found; a Redis that hangs holds up the next one
+BELIEVED_SECONDS = 3.0  # what a look found; a Redis that hangs holds up the next one
 _UNKNOWN = "it is not known yet whether Redis belongs to this database: try again in a second"
 
 

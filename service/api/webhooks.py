@@ -144,6 +144,9 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
             if delivery.items:
                 batch = await new_batch(request, key)
                 await run_in_threadpool(_fill, batch, delivery, now)
+            if delivery.items:
+                batch = await new_batch(request, key)
+                await run_in_threadpool(_fill, batch, delivery, now)
     except BadMapping as error:
         observe.webhook(source.platform, "unusable")
         log.error("the field map of the source …%s is not valid: %s", source.id[-6:], error)
@@ -166,6 +169,7 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     mark = webhook_dedup.digest(source.id, _event(request, source, delivery, body))
     if await webhook_dedup.is_known(api.redis, key.tenant, mark):
         observe.webhook(source.platform, "repeated")
+        await api.rates.charge(key, _price(body))
         await api.rates.charge(key, _price(body))
         return await _nothing_taken(request, key, delivery.notes, repeated=True)
     if batch.lines:

@@ -40,6 +40,12 @@ def test_the_password_of_postgresql_comes_from_its_file(tmp_path: Path, file: st
     assert dict(found.query) == ({"sslmode": "verify-full"} if "?" in url else {})
 
 
+def test_a_sign_in_the_query_is_not_taken_for_the_end_of_the_user(tmp_path: Path, file: str) -> None:
+    url = "postgresql://me@db/b?application_name=a@b"
+    found = make_url(read_settings(tmp_path, {"DATABASE_URL": url, "DATABASE_PASSWORD_FILE": file}).database_url)
+    assert (found.password, found.host, dict(found.query)) == (PASSWORD, "db", {"application_name": "a@b"})
+
+
 @pytest.mark.parametrize(
     ("name", "url"),
     [

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from listening import free_port
 from redis_process import RedisProcess
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from service import store_start
 from service.errors import StoreUnavailable
-from service.store_start import once_the_database_answers, wait_for_redis
+from service.settings import Settings
+from service.storage.redis_store.redis_identity import end_use, user_of
+from service.storage.redis_store.server_check import UnfitServer
+from service.store_start import agree_before_start, once_the_database_answers, wait_for_redis
 
 
 def test_a_redis_that_is_held_up_is_waited_for_and_said_once(tmp_path: Path) -> None:
@@ -65,3 +70,21 @@ def test_a_database_that_stays_away_is_reported_as_it_was_found(monkeypatch: pyt
 
     with pytest.raises(OperationalError, match="nobody listens"):
         once_the_database_answers(attempt, lambda _: None)
+
+
+def test_an_unfit_server_does_not_become_the_one_of_the_database(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    """As an empty replica that REDIS_URL names by mistake."""
+    own, other = RedisProcess(tmp_path / "own").start(), RedisProcess(tmp_path / "other", "--cluster-enabled", "yes")
+    other.start()
+    try:
+        mine = replace(settings, redis_url=own.url)
+        agree_before_start(mine, engine, print)
+        end_use(engine, user_of(mine))
+        with pytest.raises(UnfitServer, match="cluster mode"):
+            agree_before_start(replace(settings, redis_url=other.url), engine, print)
+        agree_before_start(mine, engine, print)
+    finally:
+        own.kill()
+        other.kill()

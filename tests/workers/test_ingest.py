@@ -354,3 +354,14 @@ def test_a_dead_letter_that_is_delivered_once_more_is_not_buried_twice(paper: Pa
     paper.redis.xadd(redis_keys.stream(paper.name), {"first": 1, "n": 1, "at": 5, "lines": b"cx"}, id="1-1")
     run_until_quiet(paper)
     assert (len(letters(paper)), paper.waiting()) == (1, 0)
+
+
+def test_another_item_at_the_position_of_a_dead_letter_is_archived(paper: Paper) -> None:
+    """A copied Redis has used the position for something else."""
+    paper.accepts(b"cx")
+    run_until_quiet(paper)
+    paper.redis.delete(redis_keys.stream(paper.name))
+    entry = {"first": 1, "n": 1, "at": 5, "lines": complaint("a")}
+    paper.redis.xadd(redis_keys.stream(paper.name), entry, id="1-1")
+    run_until_quiet(paper)
+    assert (paper.archived_ids(), len(letters(paper)), paper.waiting()) == (["a"], 1, 0)
