@@ -28,7 +28,7 @@ class RedisWatch:
         self._refused_at = -AGAIN_SECONDS
 
     def look(self) -> None:
-        """Raise ForeignRedis unless Redis and the database belong together, StoreUnavailable if that cannot be known."""
+        """Raise ForeignRedis unless Redis and the database are one pair, StoreUnavailable if that cannot be known."""
         redis: Any = self._resources.redis
         found = redis.get(redis_keys.IDENTITY)
         now = time.monotonic()

@@ -137,16 +137,10 @@ async def post_webhook(request: Request) -> Response:
 
 async def _receive(request: Request, api: ApiContext, sender: Sender, body: bytes) -> Response:
     source, key, observe = sender.source, sender.key, metrics_sink(request)
-    now, batch = api.now(), Submission()
+    now = api.now()
     try:
         async with api.parse_turns.of(source.tenant_id):
             delivery = await run_in_threadpool(_delivery, source, body, now)
-            if delivery.items:
-                batch = await new_batch(request, key)
-                await run_in_threadpool(_fill, batch, delivery, now)
-            if delivery.items:
-                batch = await new_batch(request, key)
-                await run_in_threadpool(_fill, batch, delivery, now)
     except BadMapping as error:
         observe.webhook(source.platform, "unusable")
         log.error("the field map of the source …%s is not valid: %s", source.id[-6:], error)
@@ -169,16 +163,16 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     mark = webhook_dedup.digest(source.id, _event(request, source, delivery, body))
     if await webhook_dedup.is_known(api.redis, key.tenant, mark):
         observe.webhook(source.platform, "repeated")
-        await api.rates.charge(key, _price(body))
-        await api.rates.charge(key, _price(body))
         return await _nothing_taken(request, key, delivery.notes, repeated=True)
+    batch = await new_batch(request, key)
+    await run_in_threadpool(_fill, batch, delivery, now)
     if batch.lines:
         receipt = await store(request, key, batch)
         answer = accepted_response({**receipt, "repeated": False, "notes": delivery.notes})
     elif batch.rejected_count:
         observe.rejected(key.tenant, batch.rejected_count)
         observe.webhook(source.platform, "unusable")
-        await api.rates.charge(key, max(batch.rejected_count, _price(body)))
+        await api.rates.charge(key, batch.rejected_count)
         raise Invalid(
             f"no valid items ({batch.rejected_count} refused); the first: {batch.rejected[0].pointer.lstrip('/')}:"
             f" {batch.rejected[0].detail}",
@@ -196,7 +190,6 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
 
 
 def _delivery(source: Source, body: bytes, now: datetime) -> Payload:
-    registry.check_mapping(source.platform, source.mapping)  # before the work of parsing
     try:
         document = parsed(body, MAX_VALUES_OF_PAYLOAD)
     except TooManyValues:
@@ -211,7 +204,7 @@ def _delivery(source: Source, body: bytes, now: datetime) -> Payload:
 
 
 def _price(body: bytes) -> int:
-    """What a post without one new, valid item costs, in items: by its size, or it would be read for nothing."""
+    """What a post without one valid item costs, in items: by its size, or it would be read for nothing."""
     return 1 + len(body) // 1024
 
 
