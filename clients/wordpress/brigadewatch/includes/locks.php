@@ -1,0 +1,38 @@
+<?php
+/**
+ * Locks that hold for all processes of a site, in the options table, as WordPress' own updates use them: any database
+ * has them, and one whose process was killed ends by itself.
+ *
+ * @package Brigadewatch
+ */
+
+namespace Brigadewatch;
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Take a lock, or do not wait for it.
+ *
+ * @param string $name    What is locked.
+ * @param int    $seconds After which it may be taken from whoever has it.
+ * @return bool Whether it is ours now.
+ */
+function lock( $name, $seconds ) {
+	global $wpdb;
+	$row   = "brigadewatch_lock_$name";
+	$taken = $wpdb->query( $wpdb->prepare( "INSERT IGNORE INTO $wpdb->options (option_name, option_value, autoload) VALUES (%s, %s, 'no')", $row, time() + $seconds ) );
+	if ( ! $taken ) {
+		$taken = $wpdb->query( $wpdb->prepare( "UPDATE $wpdb->options SET option_value = %s WHERE option_name = %s AND option_value + 0 < %d", time() + $seconds, $row, time() ) );
+	}
+	return (bool) $taken;
+}
+
+/**
+ * Give a lock back.
+ *
+ * @param string $name What was locked.
+ */
+function unlock( $name ) {
+	global $wpdb;
+	$wpdb->delete( $wpdb->options, array( 'option_name' => "brigadewatch_lock_$name" ) );
+}

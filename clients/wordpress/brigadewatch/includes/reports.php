@@ -1,0 +1,213 @@
+<?php
+/**
+ * Reports, and how many people they are from.
+ *
+ * @package Brigadewatch
+ */
+
+namespace Brigadewatch;
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Why a comment may be reported.
+ *
+ * @return array<string, string> Labels by the reason that is sent.
+ */
+function reasons() {
+	$reasons = array(
+		'abuse'     => __( 'It is abusive', 'brigadewatch' ),
+		'spam'      => __( 'It is spam', 'brigadewatch' ),
+		'off_topic' => __( 'It is off topic', 'brigadewatch' ),
+		'other'     => __( 'Something else', 'brigadewatch' ),
+	);
+	/**
+	 * The reasons that readers can choose from.
+	 *
+	 * @param array<string, string> $reasons Labels by reason; a reason has at most 20 characters.
+	 */
+	return apply_filters( 'brigadewatch_reasons', $reasons );
+}
+
+/**
+ * Whether the comment can be reported: readers see it, and it is no pingback.
+ *
+ * @param \WP_Comment|null $comment The comment.
+ * @return bool
+ */
+function is_reportable( $comment ) {
+	return $comment && '1' === (string) $comment->comment_approved && in_array( $comment->comment_type, array( '', 'comment' ), true )
+		&& is_post_publicly_viewable( (int) $comment->comment_post_ID );
+}
+
+/**
+ * Take a reader's report: stored, queued, and asked about if it makes the count reach the threshold.
+ *
+ * @param \WP_Comment $comment The comment.
+ * @param string      $reason  Key of reasons().
+ * @param string      $text    What the reader wrote.
+ * @return bool|null False if the same person reported the comment before: one person counts once. Null: it could not be stored.
+ */
+function take_report( $comment, $reason, $text ) {
+	global $wpdb;
+	$id       = (int) $comment->comment_ID;
+	$reporter = reporter_id();
+	$mark     = pseudonym( 'mark', $reporter );
+	$guest    = '' === guest_cookie() ? '' : pseudonym( 'cookie', guest_cookie() );
+	$user_id  = get_current_user_id();
+	// One person stays one after signing in or changing the browser's name, as far as this site can know.
+	$same = $wpdb->get_var( $wpdb->prepare( 'SELECT 1 FROM ' . table( 'reports' ) . " WHERE comment_id = %d AND (mark = %s OR (%s <> '' AND guest = %s)) LIMIT 1", $id, $mark, $guest, $guest ) );
+	if ( $same ) {
+		return false;
+	}
+	$address  = address_pseudonym();
+	$document = report_document( $comment, $reporter, $mark, $address, $reason, $text );
+	$wpdb->query( 'START TRANSACTION' ); // The report, and what is sent of it, or neither.
+	$taken = $wpdb->query( $wpdb->prepare( 'INSERT IGNORE INTO ' . table( 'reports' ) . ' (comment_id, mark, user_id, guest, address, reason, text, reported_at) VALUES (%d, %s, %d, %s, %s, %s, %s, %d)', $id, $mark, $user_id, $guest, $address, $reason, $text, time() ) );
+	if ( $taken ) {
+		/**
+		 * What is sent of a report.
+		 *
+		 * @param array       $document The complaint.
+		 * @param \WP_Comment $comment  The comment.
+		 */
+		enqueue( 'complaints', $id, apply_filters( 'brigadewatch_complaint', $document, $comment ) );
+	}
+	$wpdb->query( 'COMMIT' );
+	if ( $taken ) {
+		after_report( $id );
+	}
+	return false === $taken ? null : $taken > 0;
+}
+
+/**
+ * A report as brigadewatch takes it.
+ *
+ * @param \WP_Comment $comment  The comment.
+ * @param string      $reporter Who reports.
+ * @param string      $mark     What the report's id is made of; never the reporter's id itself.
+ * @param string      $address  Pseudonym of the reader's address, or empty.
+ * @param string      $reason   Key of reasons().
+ * @param string      $text     What the reader wrote.
+ * @return array
+ */
+function report_document( $comment, $reporter, $mark, $address, $reason, $text ) {
+	$user     = get_current_user_id() ? get_userdata( get_current_user_id() ) : null;
+	$joined   = $user ? strtotime( $user->user_registered . ' UTC' ) : false;
+	$document = array(
+		'id'          => 'report-' . scoped( $comment->comment_ID ) . '-' . $mark,
+		'occurred_at' => now(),
+		'reporter'    => array_filter(
+			array(
+				'id'                 => $reporter,
+				'account_created_at' => $joined && $joined > 0 ? gmdate( 'Y-m-d\TH:i:s\Z', $joined ) : null,
+				'fingerprint'        => '' === $address ? null : $address,
+			)
+		),
+		'target'      => array_filter(
+			array(
+				'id'         => scoped( $comment->comment_ID ),
+				'kind'       => 'comment',
+				'author_id'  => author_id( $comment ),
+				'context_id' => scoped( $comment->comment_post_ID ),
+				'url'        => strlen( get_comment_link( $comment ) ) > 4096 ? null : get_comment_link( $comment ),
+				'attributes' => array( 'is_reply' => (int) $comment->comment_parent > 0 ),
+			)
+		),
+		'reason'      => $reason,
+	);
+	if ( '' !== $text ) {
+		$document['text'] = $text;
+	}
+	return $document;
+}
+
+/**
+ * RFC 3339 of now, in UTC.
+ *
+ * @return string
+ */
+function now() {
+	return gmdate( 'Y-m-d\TH:i:s\Z' );
+}
+
+/**
+ * How many people reported the comment, by this site's own count. Each account, browser and reader counts once, and one
+ * address for no more than its share of the threshold: one person with eight browsers hides nothing.
+ *
+ * @param int $comment_id The comment.
+ * @return int
+ */
+function people( $comment_id ) {
+	global $wpdb;
+	$most = most_of_one_address();
+	$counts = 'SELECT COUNT(*) AS n FROM ' . table( 'reports' ) . ' WHERE comment_id = %d GROUP BY address';
+	return (int) $wpdb->get_var( $wpdb->prepare( "SELECT COALESCE(SUM(LEAST(n, %d)), 0) FROM ($counts) counts", most_of_one_address(), $comment_id ) );
+}
+
+/**
+ * Reports from one address that count on one comment.
+ *
+ * @return int
+ */
+function most_of_one_address() {
+	return max( 1, (int) floor( setting( 'threshold' ) * setting( 'address_share' ) / 100 ) );
+}
+
+/**
+ * How many reports the comment has.
+ *
+ * @param int $comment_id The comment.
+ * @return int
+ */
+function report_count( $comment_id ) {
+	global $wpdb;
+	return (int) $wpdb->get_var( $wpdb->prepare( 'SELECT COUNT(*) FROM ' . table( 'reports' ) . ' WHERE comment_id = %d', $comment_id ) );
+}
+
+/**
+ * Reports that came from the reader's address within the last hour.
+ *
+ * @return int
+ */
+function reports_of_address() {
+	global $wpdb;
+	return (int) $wpdb->get_var( $wpdb->prepare( 'SELECT COUNT(*) FROM ' . table( 'reports' ) . ' WHERE address = %s AND reported_at > %d', address_pseudonym(), time() - HOUR_IN_SECONDS ) );
+}
+
+/**
+ * What is going on with a reported comment.
+ *
+ * @param int $comment_id The comment.
+ * @return object|null A row of `comments`; null if nobody has reported it.
+ */
+function state_of( $comment_id ) {
+	global $wpdb;
+	return $wpdb->get_row( $wpdb->prepare( 'SELECT * FROM ' . table( 'comments' ) . ' WHERE comment_id = %d', $comment_id ) );
+}
+
+/**
+ * Change what is going on with a reported comment.
+ *
+ * @param int   $comment_id The comment.
+ * @param array $values     Columns of `comments`.
+ */
+function set_state( $comment_id, $values ) {
+	global $wpdb;
+	$wpdb->query( $wpdb->prepare( 'INSERT IGNORE INTO ' . table( 'comments' ) . " (comment_id, verdicts, advice) VALUES (%d, '', '')", $comment_id ) );
+	$wpdb->update( table( 'comments' ), $values, array( 'comment_id' => $comment_id ) );
+}
+
+/**
+ * What a report was about has gone for good.
+ *
+ * @param int $comment_id The comment.
+ */
+function forget_comment( $comment_id ) {
+	global $wpdb;
+	foreach ( array( 'reports', 'comments' ) as $name ) {
+		$wpdb->delete( table( $name ), array( 'comment_id' => (int) $comment_id ) );
+	}
+}
+
+add_action( 'deleted_comment', __NAMESPACE__ . '\forget_comment' );

@@ -1,0 +1,100 @@
+"""Real WordPress sites with the plugin: the two newest branches that can be had, behind PHP's own server and behind
+nginx with PHP-FPM, as a single site and as a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from up import Up, make_key
+from wordpress.programs import SUITES, core, missing
+from wordpress.servers import BuiltIn, Database, Nginx
+from wordpress.site import Site
+
+NEWEST, BEFORE = SUITES
+KINDS = {
+    "newest, nginx": (NEWEST, Nginx, False),
+    "before, PHP's server, network": (BEFORE, BuiltIn, True),
+    "newest, PHP's server, network": (NEWEST, BuiltIn, True),
+    "before, nginx": (BEFORE, Nginx, False),
+}
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    absent = missing()
+    assert not absent, f"make wordpress installs what is missing here: {absent}"
+    made = Database(tmp_path_factory.mktemp("mariadb"))
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="session")
+def sites(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
+    """One of each kind that was asked for so far."""
+    made: dict[str, Site] = {}
+    yield made
+    for one in made.values():
+        one.end()
+
+
+def site_of(kind: str, sites: dict[str, Site], database: Database, folders: pytest.TempPathFactory) -> Site:
+    if kind not in sites:
+        suite, server, network = KINDS[kind]
+        sites[kind] = Site(
+            folders.mktemp("wordpress"), core(suite), database, f"wp{len(sites)}", server, multisite=network
+        )
+        sites[kind].activate()
+    return sites[kind]
+
+
+@pytest.fixture(params=["newest, nginx", "before, PHP's server, network"])
+def site(
+    request: pytest.FixtureRequest,
+    sites: dict[str, Site],
+    database: Database,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """A site whose service is a port at which nobody listens, so that what it queues can be looked at."""
+    one = site_of(request.param, sites, database, tmp_path_factory)
+    one.start_over()
+    yield one
+    one.close_browsers()
+    assert one.log() == "", one.log()
+
+
+@pytest.fixture(params=list(KINDS))
+def any_site(
+    request: pytest.FixtureRequest,
+    sites: dict[str, Site],
+    database: Database,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """The same, for each kind."""
+    one = site_of(request.param, sites, database, tmp_path_factory)
+    one.start_over()
+    yield one
+    one.close_browsers()
+    assert one.log() == "", one.log()
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A running brigadewatch."""
+    folder: Path = tmp_path_factory.mktemp("brigadewatch")
+    started = Up(str(folder / "data"), folder / "up.log")
+    yield started
+    if started.process.poll() is None:
+        started.process.terminate()
+        started.process.wait(30)
+
+
+@pytest.fixture
+def key(up: Up, request: pytest.FixtureRequest) -> str:
+    """A key of a tenant of the test's own."""
+    import hashlib
+
+    tenant = "wp-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
+    return make_key(up.data, "ingest", "read", "forget", tenant=tenant)

@@ -1,0 +1,226 @@
+"""The servers below a WordPress of the tests: MariaDB, and PHP behind its own server or behind nginx."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from up import end_with_the_tests
+from wordpress.programs import php_fpm
+
+WORKERS = 6  # requests at the same time
+_SECONDS = 60.0
+
+# Each reader has an address of its own, in the header X-Test-IP.
+_ROUTER = """<?php
+if ( isset( $_SERVER['HTTP_X_TEST_IP'] ) ) { $_SERVER['REMOTE_ADDR'] = $_SERVER['HTTP_X_TEST_IP']; }
+$path = parse_url( $_SERVER['REQUEST_URI'], PHP_URL_PATH );
+if ( getenv( 'WORDPRESS_TESTS_MULTISITE' ) ) {  // blogs in folders: /second/wp-admin/ is /wp-admin/
+    $path = preg_replace( '~^/(?!wp-)[_0-9a-z-]+(/(wp-(content|admin|includes)/.*|[^/]+\\.php))$~', '$1', $path );
+}
+$file = $_SERVER['DOCUMENT_ROOT'] . $path;
+if ( is_dir( $file ) ) { $file = rtrim( $file, '/' ) . '/index.php'; }
+if ( is_file( $file ) && '.php' !== substr( $file, -4 ) ) {
+    if ( $path === parse_url( $_SERVER['REQUEST_URI'], PHP_URL_PATH ) ) { return false; }
+    header( 'Content-Type: ' . ( '.css' === substr( $file, -4 ) ? 'text/css' : 'text/javascript' ) ); readfile( $file ); return true;
+}
+if ( ! is_file( $file ) ) { $file = $_SERVER['DOCUMENT_ROOT'] . '/index.php'; }
+$_SERVER['SCRIPT_FILENAME'] = $file;
+$_SERVER['SCRIPT_NAME'] = $_SERVER['PHP_SELF'] = substr( $file, strlen( $_SERVER['DOCUMENT_ROOT'] ) );
+chdir( dirname( $file ) );
+require $file;
+"""
+
+_NGINX = """
+daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx-error.log; worker_processes 1;
+{user}
+events {{ worker_connections 256; }}
+http {{
+    include /etc/nginx/mime.types; access_log off;
+    client_body_temp_path {folder}/body; fastcgi_temp_path {folder}/fastcgi; proxy_temp_path {folder}/proxy;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    set_real_ip_from 127.0.0.1; real_ip_header X-Test-IP;
+    server {{
+        listen 127.0.0.1:{port}; root {site}; index index.php;
+        {multisite}
+        location / {{ try_files $uri $uri/ /index.php?$args; }}
+        location ~ \\.php$ {{
+            fastcgi_pass unix:{folder}/fpm.sock; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
+            include /etc/nginx/fastcgi_params; fastcgi_param HTTP_HOST $http_host;
+        }}
+    }}
+}}
+"""
+_MULTISITE = """
+        if (!-e $request_filename) {
+            rewrite ^(/[^/]+)?(/wp-.*) $2 last;
+            rewrite ^(/[^/]+)?(/.*\\.php) $2 last;
+        }
+"""
+_FPM = """
+[global]
+error_log = {folder}/fpm-error.log
+daemonize = no
+[www]
+{user}
+listen = {folder}/fpm.sock
+pm = static
+pm.max_children = {workers}
+php_admin_value[sendmail_path] = {mail}
+catch_workers_output = yes
+"""
+
+
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def until(holds: Callable[[], bool], of: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until it holds; fails with the log when the process ends or the time does."""
+    deadline = time.monotonic() + _SECONDS
+    while not holds():
+        assert of.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")[-2_000:]
+        time.sleep(0.05)
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as tried:
+        tried.settimeout(1)
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Process:
+    """One server in a process group of its own."""
+
+    def __init__(self, log: Path, *words: str, **variables: str) -> None:
+        self.log = log
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                words,
+                stdout=file,
+                stderr=file,
+                stdin=subprocess.DEVNULL,
+                env=dict(os.environ) | variables,
+                start_new_session=True,
+                preexec_fn=end_with_the_tests,
+            )
+
+    def end(self) -> None:
+        """Stop it, and what it started."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+
+
+class Database(Process):
+    """A MariaDB on a socket."""
+
+    def __init__(self, folder: Path) -> None:
+        data, log = folder / "data", folder / "mariadb.log"
+        self.socket = Path(f"/tmp/bw-wp-{os.getpid()}-{os.urandom(3).hex()}.sock")  # a socket's path has 107 bytes
+        user = getpass.getuser()
+        with log.open("wb") as file:
+            subprocess.run(
+                [
+                    "mariadb-install-db",
+                    "--no-defaults",
+                    f"--user={user}",
+                    f"--datadir={data}",
+                    "--auth-root-authentication-method=normal",
+                    "--skip-test-db",
+                ],
+                check=True,
+                stdout=file,
+                stderr=file,
+            )
+        super().__init__(
+            log,
+            shutil.which("mariadbd") or "mariadbd",
+            "--no-defaults",
+            f"--user={user}",
+            f"--datadir={data}",
+            f"--socket={self.socket}",
+            "--skip-networking",
+            "--innodb-flush-log-at-trx-commit=0",  # the data is of no worth after the tests
+            "--innodb-buffer-pool-size=64M",
+        )
+        until(self._answers, self.process, log)
+        self.run("CREATE USER wp@localhost IDENTIFIED BY 'wp'; GRANT ALL ON *.* TO wp@localhost")
+
+    def _answers(self) -> bool:
+        asked = ["mariadb-admin", "--no-defaults", "-S", str(self.socket), "-u", "root", "ping"]
+        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
+    def run(self, sql: str, database: str = "") -> str:
+        """What statements give, tabs between the columns."""
+        words = ["mariadb", "--no-defaults", "-S", str(self.socket), "-u", "root", "-N", "-B", *([database] * bool(database))]
+        done = subprocess.run(words, input=sql, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+class BuiltIn(Process):
+    """PHP's own server: a request is answered when the whole script has ended."""
+
+    def __init__(self, site: Path, folder: Path, *, multisite: bool) -> None:
+        self.port = free_port()
+        (folder / "router.php").write_text(_ROUTER)
+        super().__init__(
+            folder / "server.log",
+            "php",
+            *("-d", f"sendmail_path={mail_to(folder)}"),
+            *("-S", f"127.0.0.1:{self.port}", "-t", str(site), str(folder / "router.php")),
+            PHP_CLI_SERVER_WORKERS=str(WORKERS),
+            WORDPRESS_TESTS_MULTISITE="1" if multisite else "",
+        )
+        until(lambda: answers(self.port), self.process, self.log)
+
+
+class Nginx(Process):
+    """nginx before PHP-FPM, as newspapers have it: a script may go on after its answer."""
+
+    def __init__(self, site: Path, folder: Path, *, multisite: bool) -> None:
+        self.port = free_port()
+        root, user = os.geteuid() == 0, getpass.getuser()
+        values = {"folder": folder, "site": site, "port": self.port, "workers": WORKERS, "mail": mail_to(folder)}
+        (folder / "fpm.conf").write_text(
+            _FPM.format(**values, user=f"user = {user}\nlisten.owner = {user}" if root else "")
+        )
+        (folder / "nginx.conf").write_text(
+            _NGINX.format(**values, user=f"user {user};" if root else "", multisite=_MULTISITE if multisite else "")
+        )
+        program = php_fpm()
+        assert program
+        self._fpm = Process(folder / "fpm.log", program, "-F", *(["-R"] if root else []), "-y", str(folder / "fpm.conf"))
+        until((folder / "fpm.sock").exists, self._fpm.process, self._fpm.log)
+        super().__init__(folder / "server.log", "nginx", "-c", str(folder / "nginx.conf"))
+        until(lambda: answers(self.port), self.process, self.log)
+
+    def end(self) -> None:
+        """Stop both."""
+        super().end()
+        self._fpm.end()
+
+
+def mail_to(folder: Path) -> str:
+    """A program for PHP's mail(), which keeps each letter as a file in `folder`/mail."""
+    (folder / "mail").mkdir(exist_ok=True)
+    program = folder / "keep-mail"
+    program.write_text(f'#!/bin/sh\ncat > "$(mktemp {folder}/mail/XXXXXXXX)"\n')
+    program.chmod(0o755)
+    return str(program)
