@@ -55,4 +55,5 @@ def bulk(moderator: httpx.Client, comments: list[int], action: str, view: str = 
     return moderator.get(
         "/wp-admin/edit-comments.php",
         params={"_wpnonce": nonce[1], "action": action, "delete_comments[]": [str(one) for one in comments]},
+        headers={"Referer": str(listed.url)},
     )

@@ -24,7 +24,7 @@ def missing() -> str:
         absent.append("php-fpm")
     if "php" not in absent:
         modules = subprocess.run(["php", "-m"], capture_output=True, text=True, check=True).stdout.lower().split()
-        absent += [f"php-{name}" for name in ("curl", "mysqli", "mbstring") if name not in modules]
+        absent += [f"php-{name}" for name in ("curl", "mysqli", "mbstring", "xml") if name not in modules]
     return ", ".join(absent)
 
 

@@ -32,6 +32,7 @@ foreach ( array( 'AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE' ) as $name ) {{
     define( $name . '_SALT', md5( "salt of $name" ) );
 }}
 $table_prefix = 'wp_';
+define( 'WP_ENVIRONMENT_TYPE', 'local' );  // application passwords without TLS
 define( 'WP_DEBUG', true );
 define( 'WP_DEBUG_DISPLAY', false );
 define( 'WP_DEBUG_LOG', {log} );
@@ -180,6 +181,7 @@ class Site:
             " 'brigadewatch\\_lock%'\" ); delete_option( 'brigadewatch_waiting' ); delete_option( 'brigadewatch_refused' );"
             " delete_transient( 'brigadewatch_pause' ); return 1;"
         )
+        self.debug_log.unlink(missing_ok=True)
         for letter in (self.folder / "mail").iterdir():
             letter.unlink()
 

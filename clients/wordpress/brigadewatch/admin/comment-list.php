@@ -225,7 +225,7 @@ function on_bulk_action( $back, $action, $ids ) {
 			judge_unfounded( $id );
 		}
 	}
-	return $back;
+	return remove_query_arg( array( 'action', 'action2', 'delete_comments', '_wpnonce' ), $back ); // Where a browser names no referrer, it is this request.
 }
 
 /** What administrators have to repair, and nobody else can. */
