@@ -116,9 +116,9 @@ class KeyRing:
             task.exception()  # retrieved, so that asyncio does not warn when no request waited for it
 
 
-async def authenticate(request: Request, scope: str) -> KeyRecord:
-    """The request's key. Raises HTTPException: 401 without a valid key, 403 without the scope; then Invalid (422) for
-    query parameters that the call does not take.
+async def authenticate(request: Request, scope: str, *others: str) -> KeyRecord:
+    """The request's key. Raises HTTPException: 401 without a valid key, 403 with none of the scopes; then Invalid (422)
+    for query parameters that the call does not take.
     """
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip()
@@ -133,7 +133,7 @@ async def authenticate(request: Request, scope: str) -> KeyRecord:
             'Bearer realm="brigadewatch", error="invalid_token"',
         )
     logs.note(tenant=record.tenant, key=record.id)
-    if scope not in record.scopes:
+    if record.scopes.isdisjoint((scope, *others)):
         raise HTTPException(
             403,
             f"the key lacks the scope {scope!r}; it has {', '.join(sorted(record.scopes)) or 'none'}: make one with"
@@ -143,13 +143,13 @@ async def authenticate(request: Request, scope: str) -> KeyRecord:
     return record
 
 
-def require(scope: str) -> Callable[[Request], Awaitable[KeyRecord]]:
+def require(scope: str, *others: str) -> Callable[[Request], Awaitable[KeyRecord]]:
     """A FastAPI dependency that returns the key's record, or ends the request with 401, 403 or 422, as `authenticate`
     does.
     """
 
     async def key(request: Request) -> KeyRecord:
-        return await authenticate(request, scope)
+        return await authenticate(request, scope, *others)
 
     return key
 

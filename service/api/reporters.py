@@ -25,7 +25,7 @@ from service.storage.privacy import erasures
 from service.storage.sql.engine import write
 
 router = APIRouter(tags=["reporters"])
-Administering = Annotated[KeyRecord, Depends(require("admin"))]
+Forgetting = Annotated[KeyRecord, Depends(require("forget", "admin"))]
 
 
 class ReporterCluster(BaseModel):
@@ -103,10 +103,10 @@ class ErasureAsked(BaseModel):
     status_code=202,
     response_model=ErasureAsked,
     summary="Erase a reporter",
-    openapi_extra={"x-scope": "admin"},
+    openapi_extra={"x-scope": "forget"},
     responses=answers({"job": "erasure_5d0f4a1c9be2e77a01c3d9f4"}, 202, "The erasure is in progress.", 422),
 )
-async def erase_reporter(request: Request, key: Administering, id: str, now: Now) -> ErasureAsked:
+async def erase_reporter(request: Request, key: Forgetting, id: str, now: Now) -> ErasureAsked:
     """Replace the reporter's id everywhere by one random token, delete texts, fingerprint and account age, and refuse
     all further complaints under the id.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -83,11 +83,14 @@ def list_restorations(
             )
         ),
     ] = None,
+    sort: Annotated[
+        Literal["-harm", "-changed_at"] | None,
+        Query(description="`-harm` (default): the most harmful first. `-changed_at`: the latest changes first."),
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> ListOf[RestorationItem]:
-    """Targets that were removed at a count that only coordinated complaints carried over the threshold; the most
-    harmful first.
+    """Targets that were removed at a count that only coordinated complaints carried over the threshold.
 
     One disappears when its cluster is revoked. Only outcomes by people or on appeal settle it.
     """
@@ -96,14 +99,14 @@ def list_restorations(
         cursor,
         list_name="restorations",
         key_types_by_sort=restorations.SORT_KEY_TYPES,
-        sort=None,
+        sort=sort,
         default_sort="-harm",
         filters=filters,
     )
     chosen = filters.get("state", "open") if page is None else page.filters.get("state", "")
     with api_context(request).engine.connect() as connection:
         items, after = restorations.list_restorations(
-            connection, key.tenant_id, _states(chosen), after=page.after if page else None, limit=limit
+            connection, key.tenant_id, _states(chosen), sort=by, after=page.after if page else None, limit=limit
         )
     next_cursor = link_next(response, "/v1/restorations", limit, Page("restorations", by, {"state": chosen}, ()), after)
     return ListOf(items=[RestorationItem(**asdict(item)) for item in items], next_cursor=next_cursor)

@@ -42,6 +42,7 @@ class KeyScope(StrEnum):
     INGEST = "ingest"
     READ = "read"
     MODERATE = "moderate"
+    FORGET = "forget"
     ADMIN = "admin"
 
 

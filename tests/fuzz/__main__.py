@@ -29,7 +29,7 @@ from up import Up, make_key  # noqa: E402
 
 from service.demo.world import draw_world  # noqa: E402
 
-SCOPES = ("ingest", "read", "moderate", "admin")
+SCOPES = ("ingest", "read", "moderate", "forget", "admin")
 COMPLAINTS = 3_000  # of the world: enough for some clusters
 # by --quick: cases per operation with all scopes and with one; cases per property
 CASES = {False: {"all": 200, "one": 40, "parser": 5_000}, True: {"all": 12, "one": 4, "parser": 100}}

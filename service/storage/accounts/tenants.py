@@ -19,7 +19,7 @@ from service.storage.accounts.tenant_settings import TenantSettings, from_row
 from service.storage.sql.engine import write
 from service.storage.sql.schema import analysis_state, api_keys, ingest_state, tenant_settings, tenants
 
-SCOPES = ("ingest", "read", "moderate", "admin")
+SCOPES = ("ingest", "read", "moderate", "forget", "admin")
 KEY_PREFIX = "bw_"
 MAX_TENANT_ID = (1 << 22) - 1  # a row key is tenant << 40 | seq, in 63 bits
 _KEY = re.compile(KEY_PREFIX + r"[A-Za-z0-9_-]{43}\Z")

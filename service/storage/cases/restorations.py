@@ -20,7 +20,7 @@ from service.storage.sql.cursors import Key
 from service.storage.sql.engine import KEYS_PER_SELECT, select_by_keys
 from service.storage.sql.hashing import key_of
 
-SORT_KEY_TYPES: Mapping[str, tuple[type, ...]] = {"-harm": (float, int)}
+SORT_KEY_TYPES: Mapping[str, tuple[type, ...]] = {"-harm": (float, int), "-changed_at": (int, int)}
 _TABLE = schema.restorations
 
 
@@ -144,24 +144,28 @@ def list_restorations(
     tenant_id: int,
     states: Iterable[RestorationState] | None,
     *,
+    sort: str = "-harm",
     after: tuple[Key, ...] | None,
     limit: int,
 ) -> tuple[list[RestorationRow], tuple[Key, ...] | None]:
-    """At most `limit` behind `after`, greatest harm first, and the key to go on from (None: that was all).
+    """At most `limit` behind `after`, greatest harm or latest change first, and the key to go on from (None: that was
+    all).
 
     `states` None: any.
     """
     c = _TABLE.c
+    by = c.harm if sort == "-harm" else c.changed_us
     query = select(_TABLE).where(c.tenant_id == tenant_id)
     if states is not None:
         query = query.where(c.state.in_(sorted(states)))
     if after is not None:
-        harm, key = after
-        query = query.where(or_(c.harm < harm, and_(c.harm == harm, c.target_key > key)))
-    rows = connection.execute(query.order_by(c.harm.desc(), c.target_key).limit(limit + 1)).all()
-    return [_item(row) for row in rows[:limit]], (
-        (rows[limit - 1].harm, rows[limit - 1].target_key) if len(rows) > limit else None
-    )
+        value, key = after
+        query = query.where(or_(by < value, and_(by == value, c.target_key > key)))
+    rows = connection.execute(query.order_by(by.desc(), c.target_key).limit(limit + 1)).all()
+    if len(rows) <= limit:
+        return [_item(row) for row in rows], None
+    last = rows[limit - 1]
+    return [_item(row) for row in rows[:limit]], (last.harm if sort == "-harm" else last.changed_us, last.target_key)
 
 
 def _restoration(row: Any) -> Restoration:

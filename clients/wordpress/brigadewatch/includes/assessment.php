@@ -96,47 +96,42 @@ function question_slot() {
  * @param array       $advice  What ask() returned.
  */
 function settle( $comment, $state, $advice ) {
-	$id    = (int) $comment->comment_ID;
-	$since = $state && 'waiting' === $state->state && $state->waiting_since ? (int) $state->waiting_since : time();
-	if ( ! $advice['reached'] || 'wait' === $advice['recommendation'] ) {
-		$before = $state ? json_decode( $state->advice, true ) : null;
-		if ( is_array( $before ) && ! empty( $before['reached'] ) && 'hold' === $before['recommendation'] && ! $advice['reached'] ) {
-			$advice = $before; // It was to stay up; an outage does not change that.
-		} elseif ( time() - $since < setting( 'patience' ) ) {
-			set_state( $id, array( 'advice' => (string) wp_json_encode( $advice ) ) );
-			wait_for_answer( $id, $state );
-			return;
-		} else {
-			$advice['recommendation'] = 'closed' === setting( 'when_unreachable' ) ? 'hold' : 'none';
-			$advice['overdue']        = true;
-		}
+	$id     = (int) $comment->comment_ID;
+	$since  = $state && 'waiting' === $state->state && $state->waiting_since ? (int) $state->waiting_since : time();
+	$before = $state ? json_decode( $state->advice, true ) : null;
+	$before = is_array( $before ) ? $before : array();
+	$told   = isset( $before['told'] ) ? $before['told'] : ''; // What moderators were told last.
+	if ( ! $advice['reached'] && ! empty( $before['reached'] ) && 'hold' === $before['recommendation'] ) {
+		$advice = $before; // It was to stay up; an outage does not change that.
+	} elseif ( 'wait' === $advice['recommendation'] && time() - $since >= setting( 'patience' ) ) {
+		$advice['recommendation'] = 'closed' === setting( 'when_unreachable' ) ? 'hold' : 'none';
+		$advice['overdue']        = true;
 	}
-	set_state( $id, array( 'advice' => (string) wp_json_encode( $advice ) ) );
-	if ( 'hold' !== $advice['recommendation'] ) {
-		no_longer_waiting( $id );
-		set_state(
-			$id,
-			array(
-				'state'  => 'held',
-				'hidden' => 1,
-			)
-		);
-		by_count( true );
-		wp_set_comment_status( $id, 'hold' );
-		by_count( false );
-		tell_moderators( $comment, $advice );
+	if ( 'wait' === $advice['recommendation'] ) {
+		keep_advice( $id, $advice, $told );
+		wait_for_answer( $id, $state );
 		return;
 	}
-	$told = $state && 'kept' === $state->state;
-	if ( ! empty( $advice['overdue'] ) ) { // It stays up, and brigadewatch is asked until it answers or a person decides.
-		$told = $state && $state->advice && ! empty( json_decode( $state->advice, true )['overdue'] );
+	$overdue = ! empty( $advice['overdue'] );
+	$result  = 'hold' === $advice['recommendation'] ? ( $overdue ? 'overdue' : 'kept' ) : 'held';
+	keep_advice( $id, $advice, $result );
+	if ( 'overdue' === $result ) { // It stays up, and brigadewatch is asked until it answers or a person decides.
 		wait_for_answer( $id, $state );
 	} else {
 		no_longer_waiting( $id );
-		set_state( $id, array( 'state' => 'kept' ) );
+		set_state( $id, array( 'state' => $result ) );
 	}
-	if ( ! $told ) {
-		tell_moderators( $comment, $advice );
+	if ( 'held' === $result ) {
+		set_state( $id, array( 'hidden' => 1 ) );
+		by_count( true );
+		wp_set_comment_status( $id, 'hold' );
+		by_count( false );
+	}
+	if ( $told === $result ) {
+		return;
+	}
+	tell_moderators( $comment, $advice );
+	if ( 'held' !== $result ) {
 		/**
 		 * A comment stays up although enough readers reported it.
 		 *
@@ -145,6 +140,17 @@ function settle( $comment, $state, $advice ) {
 		 */
 		do_action( 'brigadewatch_kept', $id, $advice );
 	}
+}
+
+/**
+ * Keep what is known about a comment's reports.
+ *
+ * @param int    $comment_id The comment.
+ * @param array  $advice     What is known.
+ * @param string $told       What moderators were told last: kept, held, overdue, or nothing.
+ */
+function keep_advice( $comment_id, $advice, $told ) {
+	set_state( $comment_id, array( 'advice' => (string) wp_json_encode( array( 'told' => $told ) + $advice ) ) );
 }
 
 /**

@@ -1,0 +1,75 @@
+"""A campaign against comments, played by thirty readers over HTTP, with a real brigadewatch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from up import Up
+from wordpress.people import report, send
+from wordpress.site import Site
+from worlds import draw_town
+
+from brigadewatch_client import Client
+
+MEMBERS, HONEST, COMMENTS, THRESHOLD = 14, 16, 20, 8
+
+
+def history(site: Site, accounts: list[int], ends: datetime) -> Iterator[dict[str, Any]]:
+    """What the plugin would have sent in the weeks before: a town with a brigade of these accounts."""
+    town = draw_town(7, members=MEMBERS)
+    named = dict(zip(sorted(town.brigades[0]), accounts, strict=True))
+    last = town.rows[-1].at
+    for row in town.rows:
+        yield {
+            "id": f"report-{row.target}-{row.reporter}",
+            "occurred_at": ends - timedelta(seconds=last - row.at),
+            "reporter": {"id": str(named.get(row.reporter, f"r{row.reporter}")), "account_created_at": ends - timedelta(days=400)},
+            "target": {"id": f"t{row.target}", "author_id": f"a{row.author}", "context_id": f"c{row.context}"},
+        }
+
+
+def test_a_known_brigade_hides_nothing_and_an_honest_crowd_is_heard(any_site: Site, up: Up, key: str) -> None:
+    site = any_site
+    site.settings(url=up.api, key=key, when_unreachable="open", threshold=THRESHOLD, timeout=2.0, patience=300)
+    post = site.post()
+    attacked = site.comments(post, COMMENTS, comment_author_email="carla@example.org")
+    (violation,) = site.comments(post, comment_content="I know where you live.")
+    names = [f"member{post}x{k}" for k in range(MEMBERS)]
+    accounts = [site.user(name) for name in names]
+    with Client(up.api, key, when_unreachable="closed", timeout=5, retry_for=60) as client:
+        sent = client.complain_many(history(site, accounts, datetime.now(UTC) - timedelta(minutes=5)))
+        assert sent.rejected_count == 0
+        up.wait(lambda: not client.assess("t1").pending, 60)
+    members = [site.signed_in(name, address=f"203.0.113.{k + 1}") for k, name in enumerate(names)]
+    readers = [site.browser(f"198.51.100.{k + 1}", f"Reader {k}") for k in range(HONEST)]
+
+    def attack(k: int) -> None:
+        for comment in attacked:
+            assert report(site, comment, browser=members[k]).status_code == 200
+
+    def complain(k: int) -> None:
+        shown = readers[k].get("/", params={"brigadewatch-report": str(violation)})
+        if shown.status_code == 200:  # until those before have hidden it
+            assert send(readers[k], shown, text="A threat.").status_code == 200
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(6) as pool:
+        waiting = [pool.submit(attack, k) for k in range(MEMBERS)] + [pool.submit(complain, k) for k in range(HONEST)]
+        for one in waiting:
+            one.result()
+    print(f"{MEMBERS * COMMENTS + HONEST} reports in {time.monotonic() - started:.1f} s")
+    for _ in range(3):
+        site.cron()
+    assert [one for one in attacked if site.status(one) != "1"] == []
+    assert site.status(violation) == "0"
+    states = {int(row["comment_id"]): row for row in site.table("comments")}
+    assert {states[one]["state"] for one in attacked} == {"kept"}
+    assert {int(states[one]["people"]) for one in attacked} == {MEMBERS}
+    kept = [letter for letter in site.letters() if "It stays up; please look at it." in letter]
+    hidden = [letter for letter in site.letters() if "It is hidden until you decide." in letter]
+    assert len(kept) == COMMENTS and len(hidden) == 1
+    assert "/console/clusters/" in kept[0]
