@@ -1,5 +1,5 @@
 """Whether this API's Redis is the one of its database (service/storage/redis_store/redis_identity.py), and takes
-writes, looked at every second. Until it is known to be the one, and whenever it is not, nothing is accepted or answered.
+writes: looked at every second. Unless it is known to be the one, nothing is accepted or answered.
 
 While the database does not answer, what was known last holds: complaints are accepted into Redis meanwhile.
 """
