@@ -23,7 +23,7 @@ async def model_body(request: Request, model: type[Model], noun: str) -> Model:
     """The body as a `model`, which errors call `noun` ("a decision").
 
     Raises HTTPException 400, 413 or 415 for the body as a whole, UnreadableDocument (400) for invalid JSON,
-    TooManyValues (413), and Invalid (422) with a pointer to each fault.
+    TooMany (413), and Invalid (422) with a pointer to each fault.
     """
     media_type(request, "application/json")
     api = api_context(request)

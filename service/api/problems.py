@@ -27,10 +27,10 @@ from service.errors import (
     Refused,
     StaleVersion,
     StoreUnavailable,
+    TooMany,
     UnknownTenant,
 )
-from service.intake.documents import TooManyItems, UnreadableDocument
-from service.intake.json_bounds import TooManyValues
+from service.intake.documents import UnreadableDocument
 from service.intake.pointers import message_of, pointer_of
 from service.model import RejectedItem
 from service.storage.sql.deadlines import DeadlinePassed, OutcomeUnknown, current
@@ -58,8 +58,7 @@ class Invalid(BrigadewatchError):
 STATUS_BY_FAILURE: tuple[tuple[type[Exception], int], ...] = (
     (Invalid, 422),
     (UnreadableDocument, 400),
-    (TooManyItems, 413),
-    (TooManyValues, 413),
+    (TooMany, 413),
     (InvalidCursor, 400),
     (NotFound, 404),
     (UnknownTenant, 404),
