@@ -98,15 +98,14 @@ def test_a_redis_that_refuses_writes_is_trouble(real_redis: RedisClients) -> Non
 def test_what_a_worker_found_about_the_database_makes_every_api_process_unready(
     real_redis: RedisClients, engine: Engine
 ) -> None:
-    stores = StoreCollector(real_redis.blocking, engine)
+    stores = StoreCollector(real_redis.blocking, engine, every_seconds=0)
     CollectorRegistry().register(stores)
-    assert stores.states(patience_seconds=10) == {"database": "ok", "redis": "ok"}
+    assert stores.readiness(patience_seconds=10).states == {"database": "ok", "redis": "ok"}
     found = health.refused_write(OperationalError("INSERT", None, Exception("database or disk is full")))
     assert found is not None and health.refused_write(ValueError("disk is full")) is None
     assert health.refused_write(OperationalError("INSERT", None, Exception("database is locked"))) is None
     redis_health.note_refused_write(real_redis.blocking, found)
-    time.sleep(1.1)  # a look is believed for a second
-    assert stores.states(patience_seconds=10) == {"database": found, "redis": "ok"}
+    assert stores.readiness(patience_seconds=10).states == {"database": found, "redis": "ok"}
     assert 0 < real_redis.blocking.ttl(redis_keys.REFUSED_WRITE) <= 60
     stores.close()
 
