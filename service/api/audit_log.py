@@ -76,11 +76,9 @@ def list_entries(
     if since is not None and until is not None and since >= until:
         detail = f"{since.isoformat()} is not before until, {until.isoformat()}"
         raise Invalid(f"since: {detail}", [RejectedItem(detail=detail, pointer="/since")])
-    given = {"actor": actor, "action": action, "subject": subject}
-    # PostgreSQL rejects a NUL in a query; no entry contains one.
-    filters = {
-        name: text.replace("\0", "\N{REPLACEMENT CHARACTER}") for name, text in given.items() if text is not None
-    } | {name: str(microseconds(at)) for name, at in (("since_us", since), ("until_us", until)) if at is not None}
+    times = {name: str(microseconds(at)) for name, at in (("since_us", since), ("until_us", until)) if at is not None}
+    texts = {"actor": actor, "action": action, "subject": subject}
+    filters = times | {name: text for name, text in texts.items() if text is not None}
     page, by = requested_page(
         cursor,
         list_name="audit-log",

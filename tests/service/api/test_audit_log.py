@@ -113,7 +113,7 @@ def test_filters_restrict_the_list(desk: Api) -> None:
     assert actions("actor=ben") == ["ben sign-in", "ben user-role"]
     assert actions("action=sign-in&actor=anna") == ["anna sign-in"]
     assert actions("subject=anna") == ["anna sign-in", "ben user-role"]
-    assert actions("subject=%25") == [] and actions("actor=%00") == []
+    assert actions("subject=%25") == []
     assert actions("since=2026-11-22T12:00:01Z&until=2026-11-22T12:00:02Z") == ["ben sign-in"]
     backwards = desk.get("/v1/audit-log?since=2026-11-22T12:00:01Z&until=2026-11-22T12:00:01Z")
     assert (backwards.status_code, backwards.json()["errors"][0]["pointer"]) == (422, "/since")
