@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from service.api.api_context import api_context
-from service.api.openapi_parts import answers
+from service.api.auth import Administering
+from service.api.openapi_parts import ADMIN_SCOPE, answers
 from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page
 from service.api.problems import Invalid
-from service.api.subscriptions import ADMIN_SCOPE, Administering
 from service.errors import InvalidCursor
 from service.model import RejectedItem, Time, microseconds
 from service.storage.accounts import audit_log

@@ -221,6 +221,7 @@ def described(
     return extra
 
 
+ADMIN_SCOPE = described("admin")
 # Instead of a key, where a request may be signed.
 SIGNED: dict[str, list[str]] = {"signature": [], "source": []}
 

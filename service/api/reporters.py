@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
 from service.api.api_context import api_context
-from service.api.auth import require
+from service.api.auth import Administering, Reading
 from service.api.case_documents import REPORTER
-from service.api.clusters import Now, Reading, TenantFilter
-from service.api.openapi_parts import answers
+from service.api.clusters import Now, TenantFilter
+from service.api.openapi_parts import ADMIN_SCOPE, answers
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Disposition, Kind, Status, microseconds
 from service.storage.accounts.secret_box import SecretBox
@@ -25,7 +24,6 @@ from service.storage.privacy import erasures
 from service.storage.sql.engine import write
 
 router = APIRouter(tags=["reporters"])
-Administering = Annotated[KeyRecord, Depends(require("admin"))]
 
 
 class ReporterCluster(BaseModel):
@@ -103,7 +101,7 @@ class ErasureAsked(BaseModel):
     status_code=202,
     response_model=ErasureAsked,
     summary="Erase a reporter",
-    openapi_extra={"x-scope": "admin"},
+    openapi_extra=ADMIN_SCOPE,
     responses=answers({"job": "erasure_5d0f4a1c9be2e77a01c3d9f4"}, 202, "The erasure is in progress.", 422),
 )
 async def erase_reporter(request: Request, key: Administering, id: str, now: Now) -> ErasureAsked:

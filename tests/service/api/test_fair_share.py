@@ -17,7 +17,7 @@ def taken(share: FairShare, tenant: str, times: int, one: str | None = None) -> 
 
 
 def test_one_tenant_gets_half_two_a_third_each_and_there_is_room_for_the_next() -> None:
-    share = FairShare(60, 60)
+    share = FairShare(60)
     assert taken(share, "a", 100) == 30
     assert taken(share, "b", 100) == 15
     assert taken(share, "c", 100) > 0
