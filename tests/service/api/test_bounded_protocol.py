@@ -33,6 +33,7 @@ SMALL = Bounds(
     connections=10,
 )
 GET = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Answering:
@@ -217,6 +218,10 @@ def test_an_answer_that_nobody_reads_is_not_kept(dial: Dial, caplog: pytest.LogC
             + b"\r\n",
             431,
         ),
+        (CHUNKED + b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n", 400),
+        (CHUNKED + (b"40\r\n" + b"x" * 64 + b"\r\n") * 20_000 + b"0\r\n\r\n", 200),
+        (b"GET http://t HTTP/1.1\r\nHost: t\r\n\r\n", 400),
+        (b"CONNECT t:1 HTTP/1.1\r\nHost: t\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),
