@@ -51,7 +51,7 @@ def _time(value: object) -> datetime:
         raise ValueError("expected an RFC 3339 time with an offset, like 2021-12-23T14:02:11Z")
     # Compared before converting: at the ends of the calendar the conversion itself overflows.
     if value.replace(tzinfo=UTC) < EARLIEST or value.replace(tzinfo=UTC) > LATEST:
-        raise ValueError(f"time is out of range: it has to be between {EARLIEST:%Y-%m-%d} and {LATEST:%Y-%m-%d}")
+        raise ValueError(f"time is out of range: it has to be between {EARLIEST.date()} and {LATEST.date()}")
     return value.astimezone(UTC)
 
 
