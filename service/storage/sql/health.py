@@ -1,8 +1,8 @@
 """Whether the database answers and takes writes: what readiness asks, without changing anything that is stored.
 
 A full or read-only disk lets reads pass, so a look is not enough. SQLite: its lock for writing is taken, a change is
-made and taken back, and a small file is written beside it and removed. PostgreSQL: a query is made to spill to a temporary file, which needs
-room on the volume of the data but writes neither a row nor the log.
+made and taken back, and a small file is written beside it and removed. PostgreSQL: a query is made to spill to a
+temporary file, which needs room on the volume of the data but writes neither a row nor the log.
 """
 
 from __future__ import annotations
