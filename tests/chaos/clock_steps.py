@@ -47,7 +47,7 @@ class SteppedClock:
         library = folder / "stepped_clock.so"
         compiler = shutil.which("cc") or "cc"
         subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, _SOURCE, "-ldl"], check=True)
-        self.seconds = 0
+        self.seconds, self.struck = 0, False  # `struck`: by a fault of the run
         self._file = folder / "clock-offset"
         self._file.write_bytes(struct.pack("=q", 0))
         self._file.chmod(0o644)
@@ -126,12 +126,14 @@ class Polled:
 def hour_back(installation: Installation, rng: random.Random) -> None:
     """It stays so: everything has to go on while the clock is back."""
     assert installation.clock is not None
+    installation.clock.struck = True
     installation.clock.step(-HOUR)
 
 
 def forty_days_forward(installation: Installation, rng: random.Random) -> None:
     """Longer than the retention, for some seconds."""
     assert installation.clock is not None
+    installation.clock.struck = True
     installation.clock.step(40 * DAY)
     time.sleep(rng.uniform(3, 10))
     installation.clock.step(-40 * DAY)
@@ -155,7 +157,7 @@ def time_goes_on(installation: Installation, engine: Engine, tenant: str) -> tup
     waits = "nobody" if refusal is None else retention_guard.words(refusal)
     held = refusal is None and not far and polls > 2 and bool(planned)
     return (
-        None if held and installation.clock is None else held,
+        None if held and (installation.clock is None or not installation.clock.struck) else held,
         (
             f"retention waits for: {waits}; {len(planned)} timers, beyond their longest interval: {far or 'none'};"
             f" {polls} polls at the end, {before:,} before"
