@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,7 @@ def prove(
             "while a fault lasted that stops writes, both ports said that they are not ready": lambda: _readiness(
                 installation
             ),
+            "at the end both ports say that they are ready": lambda: _ready_again(installation),
             "a backup taken while it ran holds exactly what was archived by then": lambda: backup.held(
                 installation, copy
             ),
@@ -175,6 +177,17 @@ def _readiness(installation: Installation) -> Found:
             f" {installation.letters_sent_again:,} dead letters sent again"
         ),
     )
+
+
+def _ready_again(installation: Installation) -> Found:
+    """A refused write makes unready for a minute."""
+    began = time.monotonic()
+    while time.monotonic() - began < 90:
+        found = [installation.status(port, "/readyz") for port in (installation.port, installation.ops_port)]
+        if found == [200, 200]:
+            break
+        time.sleep(0.2)
+    return found == [200, 200], f"{found[0]} and {found[1]} after {time.monotonic() - began:.1f} s"
 
 
 def _window(installation: Installation) -> Found:
