@@ -131,7 +131,7 @@ def hour_back(installation: Installation, rng: random.Random) -> None:
 
 
 def forty_days_forward(installation: Installation, rng: random.Random) -> None:
-    """Longer than the retention, for some seconds. It ends every mark in Redis: one that lasts too long shows before."""
+    """Longer than the retention, for some seconds. It ends every mark in Redis: what lasts too long shows before."""
     assert installation.clock is not None
     installation.wait(installation.ready, 90, "the API is ready, whatever was refused a minute ago")
     installation.clock.struck = True
