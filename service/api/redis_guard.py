@@ -100,4 +100,7 @@ class RedisGuard:
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), LOOK_SECONDS)
                 return
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # of the client's own, say: who stops looking notices nothing any more
+                log.exception("looking which Redis this is failed; it is tried again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -132,3 +133,20 @@ def test_the_pipeline_does_not_call_pending_nothing_while_positions_are_behind(
     with write(api.engine) as connection:
         connection.execute(update(ingest_state).values(archived_position=9))
     assert api.get("/v1/pipeline").status_code == 503
+
+
+def test_the_watch_outlives_an_error_that_nobody_expected(
+    make_api: Callable[..., Api], fake_redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.redis_guard.LOOK_SECONDS", 0.01)
+    api = make_api(fake_redis)
+    looks, again = list[None](), asyncio.Event()
+
+    async def fails() -> None:
+        looks.append(None)
+        if len(looks) > 1:
+            again.set()
+        raise AttributeError("writelines")  # as the Redis client says where a connection ends while it begins
+
+    api.app.state.api.redis_guard.look = fails
+    api.redis.run(asyncio.wait_for(again.wait(), 30))
