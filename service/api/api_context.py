@@ -67,7 +67,7 @@ class ApiContext:
     parse_turns: ParseTurns
     box: SecretBox  # opens the secrets of sources
     privacy_filters: PrivacyFilters  # every way in applies the tenant's before it stores anything
-    database_probe: Probe  # whether it answers and takes writes
+    database_probe: Probe[str | None]  # whether it answers and takes writes
     # the current time; complaints may be at most five minutes ahead of it
     now: Callable[[], datetime] = wall_clock.now
 

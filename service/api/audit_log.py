@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from service.api.api_context import api_context
-from service.api.openapi_parts import answers
+from service.api.auth import Administering
+from service.api.openapi_parts import ADMIN_SCOPE, answers
 from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page
 from service.api.problems import Invalid
-from service.api.subscriptions import ADMIN_SCOPE, Administering
 from service.errors import InvalidCursor
 from service.model import RejectedItem, Time, microseconds
 from service.storage.accounts import audit_log
@@ -76,11 +76,9 @@ def list_entries(
     if since is not None and until is not None and since >= until:
         detail = f"{since.isoformat()} is not before until, {until.isoformat()}"
         raise Invalid(f"since: {detail}", [RejectedItem(detail=detail, pointer="/since")])
-    given = {"actor": actor, "action": action, "subject": subject}
-    # PostgreSQL rejects a NUL in a query; no entry contains one.
-    filters = {
-        name: text.replace("\0", "\N{REPLACEMENT CHARACTER}") for name, text in given.items() if text is not None
-    } | {name: str(microseconds(at)) for name, at in (("since_us", since), ("until_us", until)) if at is not None}
+    times = {name: str(microseconds(at)) for name, at in (("since_us", since), ("until_us", until)) if at is not None}
+    texts = {"actor": actor, "action": action, "subject": subject}
+    filters = times | {name: text for name, text in texts.items() if text is not None}
     page, by = requested_page(
         cursor,
         list_name="audit-log",

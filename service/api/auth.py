@@ -14,7 +14,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Annotated
 
+from fastapi import Depends
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -152,6 +154,12 @@ def require(scope: str, *others: str) -> Callable[[Request], Awaitable[KeyRecord
         return await authenticate(request, scope, *others)
 
     return key
+
+
+Reading = Annotated[KeyRecord, Depends(require("read"))]
+Moderating = Annotated[KeyRecord, Depends(require("moderate"))]
+Forgetting = Annotated[KeyRecord, Depends(require("forget", "admin"))]
+Administering = Annotated[KeyRecord, Depends(require("admin"))]
 
 
 def _unauthorized(detail: str, challenge: str) -> HTTPException:

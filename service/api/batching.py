@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from service import logs
 from service.storage.redis_store import stream
 from service.storage.redis_store.client import AsyncRedis
-from service.storage.redis_store.room import NO_LIMIT, UNANALYSED, no_room
+from service.storage.redis_store.room import FULL, NO_LIMIT, UNANALYSED, no_room
 from service.storage.redis_store.stream import StreamBatch
 
 _BYTES_PER_WRITE = 16 * 1024 * 1024  # a write is one script call, during which Redis serves nothing else
@@ -88,13 +88,12 @@ class StreamWriter:
                 waiting.position.set_exception(error)
             return
         for entry, batch, end in zip(entries, batches, last, strict=True):
-            refused = end is None or end == UNANALYSED
-            position = 0 if end is None else end - batch.n
+            position = end - batch.n
             for waiting in entry:
                 position += waiting.n
                 if waiting.position.done():
                     continue  # cancelled: its client has disconnected
-                if refused:
+                if end in (FULL, UNANALYSED):
                     waiting.position.set_exception(no_room(end, self._max_items, self._max_unanalysed))
                 else:
                     waiting.position.set_result(position)

@@ -51,6 +51,7 @@ class Bounds:
     url_bytes: int = 16 * 1024
     fields: int = 100
     queued: int = 16  # requests that are sent before the previous one is answered
+    parts: int = 16_384  # that a body arrives in (chunks), and one more for every 64 bytes: each is work of its own
     unread_bytes: int = 16 * 1024 * 1024  # of a body that goes on after its answer
     connections: int = 8_000  # of the process; above it the one that has waited longest for a request is closed
 
@@ -85,7 +86,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._closing_since: float | None = None
         self._in_head = False  # its first byte has arrived
         self._head_raw = self._url_size = self._fields_size = self._field_count = 0
-        self._body_raw = self._body_size = self._unread_size = 0
+        self._body_raw = self._body_size = self._body_parts = self._unread_size = 0
         self._over = False  # further data is ignored
         self._timer: asyncio.TimerHandle | None = None
 
@@ -182,14 +183,18 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(400, fault)
         self.shared.waiting.pop(self, None)
         self._in_head, self._head_since = False, None
-        self._body_since, self._body_raw, self._body_size, self._unread_size = self.loop.time(), 0, 0, 0
-        super().on_headers_complete()
+        super().on_headers_complete()  # raises for a target without a path: it is no request, and is answered here
+        self._body_since = self.loop.time()
+        self._body_raw = self._body_size = self._body_parts = self._unread_size = 0
         if len(self.pipeline) > self._bounds.queued:
             self._refuse(400, f"more than {self._bounds.queued} requests were sent before the first was answered")
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
         self._body_size += len(body)
+        self._body_parts += 1
+        if self._body_parts > self._bounds.parts + self._body_size // 64:
+            self._refuse(400, "body arrives in chunks of a few bytes: send larger ones")
         if self.cycle.response_complete:
             self._unread_size += len(body)
             if self._unread_size > self._bounds.unread_bytes:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
 from service.api.api_context import api_context
-from service.api.auth import require
+from service.api.auth import Moderating, Reading
 from service.api.case_documents import CLUSTER, CLUSTER_ITEM, COMPLAINT, DECISION, NODE_LINK, decision_body
 from service.api.decision_notice import announce_decision
 from service.api.openapi_parts import answers
@@ -51,10 +51,6 @@ router = APIRouter(tags=["clusters"])
 
 def _now(request: Request) -> datetime:
     return api_context(request).now()
-
-
-Reading = Annotated[KeyRecord, Depends(require("read"))]
-Moderating = Annotated[KeyRecord, Depends(require("moderate"))]
 
 
 async def _privacy_filter(request: Request, key: Reading) -> PrivacyFilter:

@@ -96,6 +96,6 @@ class _Answer:
 
     async def _answer(self, *, maybe_changed: bool) -> None:
         failure = StoreUnavailable(
-            f"the database did not answer within {self._seconds:g} s; {UNKNOWN if maybe_changed else NOTHING_CHANGED}"
+            f"not finished within {self._seconds:g} s; {UNKNOWN if maybe_changed else NOTHING_CHANGED}"
         )
         await self._late(Request(self._scope), failure)(self._scope, self._receive, self._send)

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.api_context import api_context
-from service.api.openapi_parts import answers, refusals
+from service.api.auth import Administering
+from service.api.openapi_parts import ADMIN_SCOPE, answers, refusals
 from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page
 from service.api.subscription_models import DELIVERY, Delivery, DeliveryState, delivery_item
-from service.api.subscriptions import ADMIN_SCOPE, Administering
 from service.model import microseconds
 from service.storage.sql.cursors import Page
 from service.storage.sql.engine import write

@@ -13,8 +13,8 @@ from collections.abc import Hashable
 class FairShare:
     """`places` in all, at most `of_one` of them for one holder."""
 
-    def __init__(self, places: int, of_one: int) -> None:
-        self.places, self.of_one = places, of_one
+    def __init__(self, places: int, of_one: int | None = None) -> None:
+        self.places, self.of_one = places, places if of_one is None else of_one
         self._by_tenant: Counter[Hashable] = Counter()
         self._by_one: Counter[Hashable] = Counter()
         self._taken = 0

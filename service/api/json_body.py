@@ -19,17 +19,19 @@ Model = TypeVar("Model", bound=BaseModel)
 _MAX_VALUES = 30_000  # a decision may exclude 10,000 reporters
 
 
-async def model_body(request: Request, model: type[Model], noun: str) -> Model:
-    """The body as a `model`, which errors call `noun` ("a decision").
+async def model_body(
+    request: Request, model: type[Model], noun: str, *, max_bytes: int | None = None, max_values: int = _MAX_VALUES
+) -> Model:
+    """The body as a `model`, which errors call `noun` ("a decision"); `max_bytes`: fewer than any body may have.
 
     Raises HTTPException 400, 413 or 415 for the body as a whole, UnreadableDocument (400) for invalid JSON,
-    TooManyValues (413), and Invalid (422) with a pointer to each fault.
+    TooMany (413), and Invalid (422) with a pointer to each fault.
     """
     media_type(request, "application/json")
     api = api_context(request)
     with api.bodies.reserve() as hold:
-        body = await read_body(request, limit=api.settings.max_body_bytes, hold=hold)
-        check_values(body, _MAX_VALUES)
+        body = await read_body(request, limit=max_bytes or api.settings.max_body_bytes, hold=hold)
+        check_values(body, max_values)
         try:
             return model.model_validate_json(body)
         except ValidationError as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from service.api.answers import Problem
 from service.api.questions import LONGEST_WAIT_MS, MOST
-from service.model import ID_PATTERN, Complaint, Outcome
+from service.model import ID_CHARACTERS, ID_PATTERN, Complaint, Outcome
 
 COMPLAINT_EXAMPLE: dict[str, Any] = {
     "id": "c-1029",
@@ -83,7 +83,7 @@ ID_PARAMETER = {
     "in": "path",
     "required": True,
     "description": "The id as one percent-encoded segment: comment/5 becomes comment%2F5.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": ID_PATTERN},
+    "schema": {"type": "string", "minLength": 1, "maxLength": ID_CHARACTERS, "pattern": ID_PATTERN},
     "example": "comment%2F5",
 }
 THRESHOLD_DESCRIPTION = (
@@ -221,6 +221,7 @@ def described(
     return extra
 
 
+ADMIN_SCOPE = described("admin")
 # Instead of a key, where a request may be signed.
 SIGNED: dict[str, list[str]] = {"signature": [], "source": []}
 

@@ -27,13 +27,13 @@ from service.errors import (
     Refused,
     StaleVersion,
     StoreUnavailable,
+    TooMany,
     UnknownTenant,
 )
-from service.intake.documents import TooManyItems, UnreadableDocument
-from service.intake.json_bounds import TooManyValues
+from service.intake.documents import UnreadableDocument
 from service.intake.pointers import message_of, pointer_of
 from service.model import RejectedItem
-from service.storage.sql.deadlines import OutcomeUnknown, current
+from service.storage.sql.deadlines import DeadlinePassed, OutcomeUnknown, current
 
 MEDIA_TYPE = "application/problem+json"
 UNAVAILABLE_RETRY_SECONDS = 2
@@ -58,8 +58,7 @@ class Invalid(BrigadewatchError):
 STATUS_BY_FAILURE: tuple[tuple[type[Exception], int], ...] = (
     (Invalid, 422),
     (UnreadableDocument, 400),
-    (TooManyItems, 413),
-    (TooManyValues, 413),
+    (TooMany, 413),
     (InvalidCursor, 400),
     (NotFound, 404),
     (UnknownTenant, 404),
@@ -138,7 +137,8 @@ def may_have_changed(failure: Exception) -> bool:
 
 
 def _database_detail(failure: Exception) -> str:
-    return f"the database does not answer; {UNKNOWN if may_have_changed(failure) else NOTHING_CHANGED}"
+    what = "not finished in time" if isinstance(failure, DeadlinePassed) else "the database does not answer"
+    return f"{what}; {UNKNOWN if may_have_changed(failure) else NOTHING_CHANGED}"
 
 
 def install(app: FastAPI) -> None:

@@ -1,4 +1,5 @@
-"""Query parameters that a call does not take are refused: 422, naming the nearest one that it takes.
+"""Query parameters that a call does not take are refused: 422, naming the nearest one that it takes. So is a NUL in the
+value of one: no text that is stored contains any, and not every database takes one in a question.
 
 What a call takes is what its OpenAPI operation declares, so documentation and check cannot differ. The check runs where
 callers prove themselves (auth.py, webhook_auth.py): 401 and 403 come first, and no route repeats it. Platforms'
@@ -17,7 +18,7 @@ from starlette.requests import Request
 
 from service.api.problems import Invalid
 from service.intake.pointers import pointer_of
-from service.model import RejectedItem
+from service.model import RejectedItem, is_storable
 
 _ECHOED_CHARACTERS = 40
 LISTED_FAULTS = 20  # a query has room for thousands of names
@@ -28,13 +29,18 @@ _declared: dict[tuple[str, str], dict[str, bool]] = {}
 
 
 def check_query(request: Request) -> None:
-    """Raises Invalid for a parameter that the operation does not declare, or that is repeated and may not be."""
+    """Raises Invalid for a parameter that the operation does not declare, that is repeated and may not be, or that
+    contains a NUL.
+    """
     if not request.scope.get("query_string"):
         return
     declared = declared_parameters(request.scope["route"], request.method)
-    given = Counter(name for name, _ in request.query_params.multi_items())
+    items = request.query_params.multi_items()
+    given, unstorable = Counter(name for name, _ in items), {name for name, value in items if not is_storable(value)}
     wrong = [
-        (name, times) for name, times in given.items() if name not in declared or (times > 1 and not declared[name])
+        (name, times)
+        for name, times in given.items()
+        if name not in declared or (times > 1 and not declared[name]) or name in unstorable
     ]
     if not wrong:
         return
@@ -66,6 +72,8 @@ def _is_list(schema: Mapping[str, Any]) -> bool:
 
 def _fault(name: str, times: int, declared: Mapping[str, bool]) -> str:
     shown = repr(name if len(name) <= _ECHOED_CHARACTERS else name[:_ECHOED_CHARACTERS] + "…")
+    if name in declared and (times == 1 or declared[name]):
+        return f"query parameter {shown} contains a character that no text may (NUL)"
     if name in declared:
         return f"query parameter {shown} is given {times} times; expected once"
     if not declared:

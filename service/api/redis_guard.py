@@ -1,5 +1,5 @@
-"""Whether this API's Redis is the one of its database (service/storage/redis_store/redis_identity.py), looked at every
-second. Until that is known, and whenever it is not so, nothing is accepted or answered.
+"""Whether this API's Redis is the one of its database (service/storage/redis_store/redis_identity.py), and takes
+writes: looked at every second. Unless it is known to be the one, nothing is accepted or answered.
 
 While the database does not answer, what was known last holds: complaints are accepted into Redis meanwhile.
 """
@@ -16,14 +16,15 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from service.errors import StoreUnavailable
-from service.storage.redis_store import redis_keys
+from service.errors import Overloaded, StoreUnavailable
+from service.storage.redis_store import health, redis_keys
 from service.storage.redis_store.client import AsyncRedis, unavailable_when_it_fails
 from service.storage.redis_store.redis_identity import SIGN_SECONDS, ForeignRedis, end_use, identity_in, sign
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+BELIEVED_SECONDS = 3.0  # what a look found: one that a store holds up says nothing
 _UNKNOWN = "it is not known yet whether Redis belongs to this database: try again in a second"
 
 
@@ -35,12 +36,23 @@ class RedisGuard:
         self._identity: str | None = None
         self._refusal = _UNKNOWN
         self._signed_at = -SIGN_SECONDS
+        self._trouble: str | None = _UNKNOWN  # as of the last look
+        self._looked_at = time.monotonic()
 
     def identity(self) -> str:
         """The identity that Redis must have. Raises ForeignRedis."""
         if self._identity is None:
             raise ForeignRedis(self._refusal)
         return self._identity
+
+    def state(self) -> str:
+        """ "ok", or what is wrong: with the pair, with Redis, or with the database as a worker found it."""
+        if self._identity is None:
+            return self._refusal
+        silent_seconds = time.monotonic() - self._looked_at
+        if silent_seconds > BELIEVED_SECONDS:
+            return f"no answer for {silent_seconds:.1f} s"
+        return self._trouble or "ok"
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -61,9 +73,12 @@ class RedisGuard:
         """Compare both stores once; says in SQL, every few seconds, that this Redis is in use."""
         try:
             with unavailable_when_it_fails():
+                redis, database = await health.look_async(self._client)
                 found = await self._client.get(redis_keys.IDENTITY)
-        except StoreUnavailable:
+        except (StoreUnavailable, Overloaded) as error:
+            self._trouble = str(error)
             return  # whoever reads from it finds out
+        self._trouble, self._looked_at = redis or database, time.monotonic()
         in_redis = identity_in(found)
         if in_redis == self._identity is not None and time.monotonic() - self._signed_at < SIGN_SECONDS:
             return
@@ -85,4 +100,7 @@ class RedisGuard:
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), LOOK_SECONDS)
                 return
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # of the client's own, say: who stops looking notices nothing any more
+                log.exception("looking which Redis this is failed; it is tried again")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
 
 from service.api.api_context import api_context
-from service.api.auth import require
+from service.api.auth import Forgetting, Reading
 from service.api.case_documents import REPORTER
-from service.api.clusters import Now, Reading, TenantFilter
+from service.api.clusters import Now, TenantFilter
 from service.api.openapi_parts import answers
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Disposition, Kind, Status, microseconds
@@ -25,7 +24,6 @@ from service.storage.privacy import erasures
 from service.storage.sql.engine import write
 
 router = APIRouter(tags=["reporters"])
-Forgetting = Annotated[KeyRecord, Depends(require("forget", "admin"))]
 
 
 class ReporterCluster(BaseModel):

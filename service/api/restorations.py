@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from service.api.api_context import api_context
-from service.api.clusters import Reading
-from service.api.openapi_parts import answers
+from service.api.auth import Reading
+from service.api.openapi_parts import answers, described
 from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page, several
 from service.api.problems import Invalid
 from service.errors import InvalidCursor
@@ -67,7 +67,7 @@ class RestorationItem(BaseModel):
     "/v1/restorations",
     response_model=ListOf[RestorationItem],
     summary="List restorations",
-    openapi_extra={"x-scope": "read"},
+    openapi_extra=described("read"),
     responses=answers({"items": [RESTORATION_EXAMPLE], "next_cursor": None}, 200, "One page.", 400, 422),
 )
 def list_restorations(

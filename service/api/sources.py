@@ -6,24 +6,23 @@ They are made on the command line, where the secrets are.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from service.api.api_context import api_context
-from service.api.auth import require
-from service.api.openapi_parts import answers, refusals
+from service.api.auth import Administering
+from service.api.openapi_parts import ADMIN_SCOPE, answers, refusals
 from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page
 from service.model import microseconds, moment
 from service.platforms import registry
-from service.storage.accounts.tenants import KeyRecord, name_of_key
+from service.storage.accounts.tenants import name_of_key
 from service.storage.sql.cursors import Page
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import Source, list_sources, remove_source
 
 router = APIRouter(tags=["sources"])
-Administering = Annotated[KeyRecord, Depends(require("admin"))]
 _SORT = "id"
 EXAMPLE: dict[str, Any] = {
     "id": "src_5f0c0d6f…",
@@ -92,7 +91,7 @@ def source_item(source: Source, now_us: int) -> SourceItem:
     "/v1/sources",
     response_model=ListOf[SourceItem],
     summary="List sources",
-    openapi_extra={"x-scope": "admin"},
+    openapi_extra=ADMIN_SCOPE,
     responses=answers({"items": [EXAMPLE], "next_cursor": None}, 200, "One page.", 400, 401, 403, 422, 503),
 )
 def get_sources(
@@ -115,7 +114,7 @@ def get_sources(
     "/v1/sources/{id}",
     status_code=204,
     summary="Delete a source",
-    openapi_extra={"x-scope": "admin"},
+    openapi_extra=ADMIN_SCOPE,
     responses={204: {"description": "Deleted, together with its secret."}, **refusals(401, 403, 404, 422, 503)},
 )
 def delete_source(request: Request, key: Administering, id: str) -> None:

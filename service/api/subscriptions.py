@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
 from service.api.api_context import ApiContext, api_context
-from service.api.auth import require
+from service.api.auth import Administering
 from service.api.json_body import model_body
-from service.api.openapi_parts import answers, refusals
+from service.api.openapi_parts import ADMIN_SCOPE, answers, refusals
 from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page
 from service.api.problems import Invalid
 from service.api.subscription_models import (
@@ -28,15 +28,13 @@ from service.model import RejectedItem, microseconds
 from service.outbound.addresses import OutboundRefused
 from service.outbound.client import check_url
 from service.storage.accounts.secret_box import SecretBox
-from service.storage.accounts.tenants import KeyRecord, name_of_key
+from service.storage.accounts.tenants import name_of_key
 from service.storage.sql.cursors import Page
 from service.storage.sql.engine import write
 from service.storage.webhooks import subscriptions
 from service.webhooks.signing import new_secret
 
 router = APIRouter(tags=["webhooks"])
-Administering = Annotated[KeyRecord, Depends(require("admin"))]
-ADMIN_SCOPE = {"x-scope": "admin"}
 _OLDEST_FIRST = "created_at"
 
 

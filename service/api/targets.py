@@ -6,12 +6,11 @@ from hashlib import blake2b
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_core import to_json
 
-from service.api.api_context import api_context
 from service.api.auth import authenticate
-from service.api.body import media_type, read_body
+from service.api.json_body import model_body
 from service.api.openapi_parts import (
     AFTER_DESCRIPTION,
     ASSESS_BODY,
@@ -23,12 +22,9 @@ from service.api.openapi_parts import (
     answers,
     described,
 )
-from service.api.problems import Invalid
 from service.api.questions import LONGEST_WAIT_MS, MOST, Question, answers_to, question_of
 from service.api.raw_path import segment
-from service.intake.json_bounds import check_values
-from service.intake.pointers import first_error
-from service.model import Frozen, Id, RejectedItem, Whole
+from service.model import Frozen, Id, Whole
 from service.moderation.target_assessment import Assessment
 
 router = APIRouter(tags=["targets"])
@@ -92,6 +88,7 @@ async def get_target(request: Request) -> Response:
         {"items": [ASSESSMENT_EXAMPLE]},
         200,
         "One assessment per requested id, in the same order, repeats included.",
+        400,
         401,
         403,
         413,
@@ -103,9 +100,7 @@ async def get_target(request: Request) -> Response:
 async def assess_targets(request: Request) -> Response:
     """The same as GET /v1/targets/{id} for up to 500 targets at once, without ETag."""
     key = await authenticate(request, "read")
-    media_type(request, "application/json")
-    with api_context(request).bodies.reserve() as hold:
-        requested = _assess_request(await read_body(request, limit=MAX_QUESTION_BYTES, hold=hold))
+    requested = await model_body(request, AssessRequest, "body", max_bytes=MAX_QUESTION_BYTES, max_values=_MAX_VALUES)
     question = Question(
         key.default_threshold if requested.threshold is None else requested.threshold,
         requested.after,
@@ -127,14 +122,3 @@ def is_known(request: Request, tag: str) -> bool:
     return bool(named) and any(
         one in (tag, "*") for one in (part.strip().removeprefix("W/") for part in named.split(","))
     )
-
-
-def _assess_request(body: bytes) -> AssessRequest:
-    check_values(body, _MAX_VALUES)
-    try:
-        return AssessRequest.model_validate_json(body)
-    except ValidationError as error:
-        detail, pointer = first_error(error)
-        raise Invalid(
-            f"{pointer.lstrip('/') or 'body'}: {detail}", [RejectedItem(detail=detail, pointer=pointer)]
-        ) from None

@@ -28,10 +28,10 @@ from service.api.problems import Invalid
 from service.api.submissions import accepted_response, new_batch, store
 from service.api.tenant_start import with_tenant_initialised
 from service.api.webhook_auth import Sender, check_plain, verified
-from service.errors import StoreUnavailable
-from service.intake.documents import MAX_LINES, Submission, TooManyItems, UnreadableDocument
+from service.errors import StoreUnavailable, TooMany
+from service.intake.documents import MAX_LINES, Submission, UnreadableDocument
 from service.intake.items import parsed
-from service.intake.json_bounds import MAX_VALUES_OF_PAYLOAD, TooManyValues
+from service.intake.json_bounds import MAX_VALUES_OF_PAYLOAD
 from service.intake.pointers import json_fault
 from service.model import RejectedItem, microseconds
 from service.platforms import registry
@@ -137,18 +137,19 @@ async def post_webhook(request: Request) -> Response:
 
 async def _receive(request: Request, api: ApiContext, sender: Sender, body: bytes) -> Response:
     source, key, observe = sender.source, sender.key, metrics_sink(request)
-    now = api.now()
+    now, batch = api.now(), await new_batch(request, key)
     try:
         async with api.parse_turns.of(source.tenant_id):
-            delivery = await run_in_threadpool(_delivery, source, body, now)
+            delivery = await run_in_threadpool(_read, source, body, now, batch)
     except BadMapping as error:
         observe.webhook(source.platform, "unusable")
         log.error("the field map of the source …%s is not valid: %s", source.id[-6:], error)
+        await api.rates.charge(key, _price(body))
         raise StoreUnavailable(
             "the field map of this source is not valid by the rules of this version: nothing was stored, and posts are"
             " accepted again once an administrator has connected the platform with another one"
         ) from None
-    except (Unusable, UnreadableDocument, TooManyItems, TooManyValues) as error:
+    except (Unusable, UnreadableDocument, TooMany) as error:
         observe.webhook(source.platform, "unusable")
         log.warning("a verified webhook of %s cannot be used: %s", source.platform, type(error).__name__)
         await api.rates.charge(key, _price(body))
@@ -163,16 +164,15 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     mark = webhook_dedup.digest(source.id, _event(request, source, delivery, body))
     if await webhook_dedup.is_known(api.redis, key.tenant, mark):
         observe.webhook(source.platform, "repeated")
+        await api.rates.charge(key, _price(body))
         return await _nothing_taken(request, key, delivery.notes, repeated=True)
-    batch = await new_batch(request, key)
-    await run_in_threadpool(_fill, batch, delivery, now)
     if batch.lines:
         receipt = await store(request, key, batch)
         answer = accepted_response({**receipt, "repeated": False, "notes": delivery.notes})
     elif batch.rejected_count:
         observe.rejected(key.tenant, batch.rejected_count)
         observe.webhook(source.platform, "unusable")
-        await api.rates.charge(key, batch.rejected_count)
+        await api.rates.charge(key, max(batch.rejected_count, _price(body)))
         raise Invalid(
             f"no valid items ({batch.rejected_count} refused); the first: {batch.rejected[0].pointer.lstrip('/')}:"
             f" {batch.rejected[0].detail}",
@@ -189,22 +189,24 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     return answer
 
 
-def _delivery(source: Source, body: bytes, now: datetime) -> Payload:
+def _read(source: Source, body: bytes, now: datetime, batch: Submission) -> Payload:
+    """What was posted, its items in the batch: all of the work that a sender chooses."""
+    registry.check_mapping(source.platform, source.mapping)
     try:
         document = parsed(body, MAX_VALUES_OF_PAYLOAD)
-    except TooManyValues:
-        raise
     except ValueError as error:
         raise UnreadableDocument(json_fault(error)) from None
     delivery = registry.read(source.platform, document, now, source.mapping)
     # Payloads are cumulative: with a smaller bound a post with many reports could never be received again.
     if len(delivery.items) > MAX_LINES:
-        raise TooManyItems(f"payload has more than {MAX_LINES} items, which is the most that is accepted at once")
+        raise TooMany(f"payload has more than {MAX_LINES} items, which is the most that is accepted at once")
+    for number, item in enumerate(delivery.items, 1):
+        batch.add(item.read(now, batch.privacy_filter, number), item.noun)
     return delivery
 
 
 def _price(body: bytes) -> int:
-    """What a post without one valid item costs, in items: by its size, or it would be read for nothing."""
+    """What a post without one new, valid item costs, in items: by its size, or it would be read for nothing."""
     return 1 + len(body) // 1024
 
 
@@ -213,11 +215,6 @@ def _event(request: Request, source: Source, delivery: Payload, body: bytes) -> 
     if isinstance(registry.scheme_of(source.platform, source.mapping), Standard):
         return request.headers["webhook-id"].encode("latin-1", "replace")
     return body if delivery.key is None else delivery.key.encode("utf-8", "surrogatepass")
-
-
-def _fill(batch: Submission, delivery: Payload, now: datetime) -> None:
-    for number, item in enumerate(delivery.items, 1):
-        batch.add(item.read(now, batch.privacy_filter, number), item.noun)
 
 
 async def _nothing_taken(request: Request, key: KeyRecord, notes: list[str], *, repeated: bool) -> Response:

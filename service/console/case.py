@@ -31,7 +31,7 @@ from service.console.rendering import FlashMessage, flash, render, see_other, se
 from service.console.sign_in import Moderator, Viewer
 from service.errors import NotFound, Refused, StaleVersion
 from service.intake.privacy_filter import PrivacyFilter
-from service.model import DecisionRequest, Time, microseconds
+from service.model import ID_CHARACTERS, DecisionRequest, Time, microseconds
 from service.storage.cases import case_decisions, cases, claims, notes
 from service.storage.cases.case_files import read_case_file
 from service.storage.cases.case_history import CaseHistoryItem
@@ -45,8 +45,8 @@ QueueField = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
 
 
 def _table_filter(
-    reporter: Annotated[str, Query(max_length=128)] = "",
-    target: Annotated[str, Query(max_length=128)] = "",
+    reporter: Annotated[str, Query(max_length=ID_CHARACTERS)] = "",
+    target: Annotated[str, Query(max_length=ID_CHARACTERS)] = "",
     text: Annotated[str, Query(max_length=16)] = "",
     since: Annotated[str, Query(max_length=40)] = "",
     until: Annotated[str, Query(max_length=40)] = "",

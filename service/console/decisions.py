@@ -21,7 +21,7 @@ from service.console.rendering import FlashMessage, flash, render, see_other, se
 from service.console.shares import download
 from service.console.sign_in import Moderator, Viewer
 from service.errors import Refused, StaleVersion
-from service.model import Decision, DecisionVerdict, ReasonCode
+from service.model import Decision, DecisionVerdict, ReasonCode, is_storable
 from service.moderation.decisions import Case, decide
 from service.storage.cases import case_decisions, decision_log
 from service.storage.cases.decision_log import DecisionLogEntry, LogFilter, list_entries
@@ -65,7 +65,7 @@ def _log_filter(by: str, verdict: str, reason: str, case: str, since: str, until
     if reason and reason not in REASONS:
         raise HTTPException(422, f"reason must be one of {', '.join(REASONS)}")
     for name, text in (("by", by), ("case", case)):
-        if "\0" in text or len(text) > 256:
+        if len(text) > 256 or not is_storable(text):
             raise HTTPException(422, f"{name}: at most 256 characters, without NUL")
     log_filter = LogFilter(
         by=by.strip() or None,

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import TypeAdapter, ValidationError
 
-from service.model import Disposition, Id, Kind, Status, microseconds
+from service.model import ID_CHARACTERS, Disposition, Id, Kind, Status, is_storable, microseconds
 from service.storage.cases.case_queue import SORTS, TABS, QueueSort, Tab
 
 PATH = "/console/clusters"
@@ -133,13 +133,13 @@ def _read(name: str, value: str) -> tuple[str, str]:
     if name in ("since", "until"):
         return f"{name}_us", str(_moment_us(value, end=name == "until"))
     if name == "text":
-        if len(value) > _LONGEST_TEXT or "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
+        if len(value) > _LONGEST_TEXT or not is_storable(value):
             raise ValueError(f"at most {_LONGEST_TEXT} characters")
         return name, value
     try:
         return name, _ID.validate_python(value)
     except ValidationError:
-        raise ValueError("invalid ID: use 1 to 128 characters without control characters") from None
+        raise ValueError(f"invalid ID: use 1 to {ID_CHARACTERS} characters without control characters") from None
 
 
 def _moment_us(value: str, *, end: bool) -> int:

@@ -19,7 +19,7 @@ from service.console.rendering import flash, render, see_other, segment
 from service.console.shares import download
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import CSV_HEADER, csv_row
-from service.model import microseconds
+from service.model import ID_CHARACTERS, microseconds
 from service.moderation.reputation import Reputation
 from service.moderation.warnings import letter
 from service.storage.cases import cases, warnings
@@ -39,7 +39,7 @@ PATROLS = "/settings/patrols"  # the allow-list page, if this installation has i
 def find_reporter(request: Request, person: Viewer, id: str = "", cursor: str = "") -> Response:
     """A form to look up a reporter, and the suggested warnings."""
     if id.strip():
-        return see_other(request, f"/console/reporters/{segment(id.strip()[:128])}")
+        return see_other(request, f"/console/reporters/{segment(id.strip()[:ID_CHARACTERS])}")
     after = place_of(cursor, WARNINGS, warnings.KEY_TYPES_BY_SORT, WARNINGS_SORT, {})
     with api_context(request).engine.connect() as connection:
         suggested, behind = warnings.list_suggested(connection, person.tenant_id, after=after, limit=PAGE)

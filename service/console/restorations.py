@@ -27,7 +27,7 @@ from service.console.shares import download
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import assessment_of, standings_of
 from service.intake.items import OUTCOME, canonical
-from service.model import Outcome, microseconds
+from service.model import Outcome, is_id, microseconds
 from service.moderation.phrases import plural
 from service.moderation.restoration_outcomes import CHOICES, Choice, outcome_of
 from service.moderation.restorations import RestorationState
@@ -264,7 +264,7 @@ def _state(name: str) -> tuple[str, tuple[RestorationState, ...] | None]:
 
 def _checked_request(choice: str, targets: Sequence[str]) -> tuple[Choice, list[str]]:
     chosen = next((one for one in CHOICES if one == choice), None)
-    wanted = list(dict.fromkeys(one for one in targets if 0 < len(one) <= 128 and "\0" not in one))
+    wanted = list(dict.fromkeys(one for one in targets if is_id(one)))
     if chosen is None:
         raise HTTPException(422, f"choice must be one of {', '.join(CHOICES)}")
     if len(wanted) > MOST_AT_ONCE:

@@ -22,7 +22,7 @@ from service.console.rendering import render, see_other, segment
 from service.console.shares import download
 from service.console.sign_in import Viewer
 from service.errors import StoreUnavailable
-from service.model import microseconds, moment
+from service.model import ID_CHARACTERS, microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, TargetStanding, assess
 from service.moderation.brief import Dossier, GroupOnTarget, ReceivedOutcome, fragment, not_known, sentences
 from service.moderation.phrases import plural
@@ -101,7 +101,7 @@ class TargetGroup:
 def find_target(request: Request, person: Viewer, id: str = "") -> Response:
     """A form to look up a target, and the targets under attack now."""
     if id.strip():
-        return see_other(request, f"/console/targets/{segment(id.strip()[:128])}")
+        return see_other(request, f"/console/targets/{segment(id.strip()[:ID_CHARACTERS])}")
     now_us = microseconds(api_context(request).now())
     with api_context(request).engine.connect() as connection:
         period = overview.period_of("week", ingest_state_of(connection, person.tenant_id).watermark_us, now_us)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from service.errors import TooMany
 from service.intake.items import MachineComplaint, Noun, canonical, parsed, read_line, read_value
-from service.intake.json_bounds import TooManyValues
 from service.intake.pointers import json_fault
 from service.intake.privacy_filter import Erased, PrivacyFilter
 from service.model import Complaint, Frozen, RejectedItem
@@ -40,10 +40,6 @@ def mark_of(marker: Marker, target_id: str, reporter_id: str, *, trusted: bool, 
 
 class UnreadableDocument(ValueError):
     """The document as a whole is not valid JSON; none of it was stored."""
-
-
-class TooManyItems(ValueError):
-    """The document has more items than one request may; none of it was stored."""
 
 
 @dataclass(slots=True)
@@ -81,7 +77,7 @@ class Submission:
 def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch: Submission) -> Iterator[None]:
     """Fill `batch` from the document, yielding after each slice.
 
-    Raises UnreadableDocument, TooManyItems and TooManyValues, all before anything is in the batch.
+    Raises UnreadableDocument and TooMany, both before anything is in the batch.
     """
     return _read_lines(document, noun, now, batch) if form == "ndjson" else _read_json(document, noun, now, batch)
 
@@ -89,8 +85,6 @@ def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch:
 def _read_json(document: bytes, noun: Noun, now: datetime, batch: Submission) -> Iterator[None]:
     try:
         value = parsed(document)
-    except TooManyValues:
-        raise
     except ValueError as error:
         raise UnreadableDocument(json_fault(error)) from None
     yield
@@ -98,7 +92,7 @@ def _read_json(document: bytes, noun: Noun, now: datetime, batch: Submission) ->
         batch.add(read_value(value, noun, now), noun)
         return
     if len(value) > MAX_ARRAY_ITEMS:
-        raise TooManyItems(
+        raise TooMany(
             f"array has {len(value)} items; at most {MAX_ARRAY_ITEMS} are accepted: split it, or send NDJSON with up to"
             f" {MAX_LINES} lines"
         )
@@ -112,7 +106,7 @@ def _read_lines(document: bytes, noun: Noun, now: datetime, batch: Submission) -
     # Counted before splitting: eight megabytes of newlines would be eight million objects.
     count = document.count(b"\n") + (not document.endswith(b"\n"))
     if count > MAX_LINES:
-        raise TooManyItems(f"body has {count} lines; at most {MAX_LINES} are accepted: split it")
+        raise TooMany(f"body has {count} lines; at most {MAX_LINES} are accepted: split it")
     yield
     held = 0
     for number, raw in enumerate(_lines(document), 1):

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from service.intake.json_bounds import MAX_VALUES_OF_BODY, MAX_VALUES_OF_LINE, TooManyValues, check_values
+from service.errors import TooMany
+from service.intake.json_bounds import MAX_VALUES_OF_BODY, MAX_VALUES_OF_LINE, check_values
 from service.intake.pointers import LONE_SURROGATE, first_error, json_fault
 from service.model import Complaint, Frozen, Id, Outcome, RejectedItem
 
@@ -55,7 +56,7 @@ def read_line(raw: bytes, noun: Noun, now: datetime, line: int | None = None) ->
         )
     try:
         check_values(raw, MAX_VALUES_OF_LINE)
-    except TooManyValues as error:
+    except TooMany as error:
         return RejectedItem(line=line, detail=str(error), pointer="")
     try:
         item = noun.model.__pydantic_validator__.validate_json(raw)
@@ -85,7 +86,7 @@ def withdrawal(complaint_id: str) -> bytes:
 
 
 def parsed(raw: bytes, max_values: int = MAX_VALUES_OF_BODY) -> Any:
-    """The value of a JSON text. Raises TooManyValues (service/intake/json_bounds.py), ValueError for invalid JSON.
+    """The value of a JSON text. Raises TooMany (service/intake/json_bounds.py), ValueError for invalid JSON.
 
     pydantic's parser refuses an escaped lone surrogate, and with it the whole text; Python's accepts it, so that only
     the item that contains it is refused.

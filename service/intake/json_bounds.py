@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from service.errors import TooMany
+
 MAX_VALUES_OF_LINE = 2_000  # the largest item has 32 attributes and some 20 fields
 MAX_VALUES_OF_BODY = 100_000  # 1,000 items of 100
 MAX_VALUES_OF_PAYLOAD = 500_000  # what a platform posts has more around its items
@@ -16,12 +18,8 @@ MAX_VALUES_OF_PAYLOAD = 500_000  # what a platform posts has more around its ite
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
-class TooManyValues(ValueError):
-    """A JSON text has more values than an honest one of its kind."""
-
-
 def check_values(text: bytes, limit: int) -> None:
-    """Raises TooManyValues if there are more than `limit` values, counting each array and object twice."""
+    """Raises TooMany if there are more than `limit` values, counting each array and object twice."""
     if len(text) <= limit or _marks(text, 0, len(text)) <= limit:
         return
     count = end = 0
@@ -35,7 +33,7 @@ def check_values(text: bytes, limit: int) -> None:
         count += _marks(text, end, len(text))
         if count <= limit:
             return
-    raise TooManyValues(f"more than {limit} JSON values, which is the most that is accepted here: send less at once")
+    raise TooMany(f"more than {limit} JSON values, which is the most that is accepted here: send less at once")
 
 
 def _marks(text: bytes, start: int, end: int) -> int:

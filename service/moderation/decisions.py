@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.errors import Refused, StaleVersion
-from service.model import Decision, DecisionRequest, Disposition, Status
+from service.model import Decision, DecisionRequest, Disposition, Status, is_storable
 from service.moderation.cluster_state import StandingVerdict
 
 # clusters.revoked_because when a person, not the detector, revoked
@@ -183,7 +183,7 @@ def _undone(case: Case, log: Sequence[Decision], request: DecisionRequest) -> De
 
 
 def _check_fields(case: Case, request: DecisionRequest, undone: Decision | None, now: datetime) -> None:
-    if request.note is not None and "\0" in request.note:
+    if request.note is not None and not is_storable(request.note):
         raise Unfit("the note contains a NUL character, which not every database can store", pointer="/note")
     for index, reporter in enumerate(request.excluded_reporters):
         if reporter not in case.members:

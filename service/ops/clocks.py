@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from redis import Redis
 from sqlalchemy import Connection
 
 from service import wall_clock
+from service.storage.redis_store.client import time_us
 from service.storage.sql.engine import server_now_us
 
 # Far more than a host with NTP differs, far less than matters to what is counted in days.
@@ -51,14 +51,8 @@ class Clocks:
 
 def read_clocks(redis: Redis, connection: Connection) -> Clocks:
     """Read all of them, one after the other. Raises RedisError, SQLAlchemyError."""
-    found = {"redis": redis_now_us(redis.time())}
+    found = {"redis": time_us(redis.time())}
     in_database = server_now_us(connection)
     if in_database is not None:
         found["database"] = in_database
     return Clocks({"host": wall_clock.now_us(), **found})
-
-
-def redis_now_us(answer: Any) -> int:
-    """The answer to TIME in microseconds since 1970."""
-    seconds, micro = answer
-    return int(seconds) * 1_000_000 + int(micro)

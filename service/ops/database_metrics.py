@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Connection
 
+from service import wall_clock
 from service.storage.detection import metrics_reads
 from service.storage.privacy import retention_guard
+from service.storage.privacy.retention_guard import Refusal
 from service.storage.redis_store.job_kinds import TIMED_WORKS
+from service.storage.sql.engine import server_now_us
 
 MAX_TENANTS = 200  # with labels; the number left out has its own metric
 
 
-def read_database(connection: Connection, now_us: int, remember: Callable[[list[str]], None]) -> Iterator[Metric]:
-    """All metrics of the database; `remember` is handed the names of the tenants that have labels."""
+@dataclass(frozen=True, slots=True)
+class DatabaseReading:
+    """What one reading of the database has found."""
+
+    metrics: list[Metric]
+    ahead_us: int | None  # how far its clock is ahead of this host's; None: SQLite has none
+    labelled: list[str]  # names of the tenants that have labels
+    waiting: Mapping[str, str]  # names of tenants whose retention waits, and why
+
+
+def read_database(connection: Connection, now_us: int) -> DatabaseReading:
+    """All metrics of the database, and what is said of it beside them."""
+    server_us = server_now_us(connection)
+    ahead_us = None if server_us is None else server_us - wall_clock.now_us()
     every = metrics_reads.tenant_names(connection)
+    refusals = retention_guard.refusals(connection)
     names = dict(list(every.items())[:MAX_TENANTS])
-    remember(list(names.values()))
+    return DatabaseReading(
+        metrics=list(_metrics(connection, names, len(every) - len(names), refusals, now_us)),
+        ahead_us=ahead_us,
+        labelled=list(names.values()),
+        waiting={every[tenant]: retention_guard.words(one) for tenant, one in refusals.items() if tenant in every},
+    )
+
+
+def _metrics(
+    connection: Connection, names: dict[int, str], without: int, refusals: Mapping[int, Refusal], now_us: int
+) -> Iterator[Metric]:
     yield _size(connection)
     left_out = GaugeMetricFamily("brigadewatch_tenants_left_out", "Tenants beyond the first that labels are kept for.")
-    left_out.add_metric([], len(every) - len(names))
+    left_out.add_metric([], without)
     yield left_out
     yield from _positions(connection, names)
     yield from _lag(connection, names, now_us)
@@ -30,7 +57,7 @@ def read_database(connection: Connection, now_us: int, remember: Callable[[list[
     yield from _webhooks(connection, names)
     yield from _sources(connection, names)
     yield _overdue(connection, now_us)
-    yield from _retention(connection, names)
+    yield _retention(names, refusals)
 
 
 def _size(connection: Connection) -> Metric:
@@ -39,19 +66,18 @@ def _size(connection: Connection) -> Metric:
     return size
 
 
-def _retention(connection: Connection, names: dict[int, str]) -> Iterator[Metric]:
+def _retention(names: dict[int, str], refusals: Mapping[int, Refusal]) -> Metric:
     """Runs of retention that wait."""
     waiting = GaugeMetricFamily(
         "brigadewatch_retention_waiting_records",
         "Records that retention is holding back: the clocks differ, or nobody has consented (amount).",
         labels=["tenant", "because"],
     )
-    refusals = retention_guard.refusals(connection)
     for tenant, name in names.items():
         for because in get_args(retention_guard.Because):
             refusal = refusals.get(tenant)
             waiting.add_metric([name, because], refusal.records if refusal and refusal.because == because else 0)
-    yield waiting
+    return waiting
 
 
 def _overdue(connection: Connection, now_us: int) -> Metric:

@@ -20,6 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from service.storage.redis_store import redis_keys
+from service.storage.redis_store.client import as_text, time_us
 from service.storage.redis_store.job_kinds import QUEUES
 
 KINDS = ("api", *(f"worker-{queue}" for queue in QUEUES), "clock")
@@ -64,7 +65,7 @@ def read_kinds(fields: Mapping[Any, Any], now_seconds: float) -> dict[str, Kind]
     """Processes by kind, from the hash as Redis returns it and Redis' time; a kind without processes has 0."""
     living: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for field, value in fields.items():
-        kind, entry = _text(field).partition("|")[0], json.loads(value)
+        kind, entry = as_text(field).partition("|")[0], json.loads(value)
         if kind in living and abs(now_seconds - entry["at"]) <= SILENT_SECONDS:
             living[kind].append(entry)
     return {
@@ -73,8 +74,7 @@ def read_kinds(fields: Mapping[Any, Any], now_seconds: float) -> dict[str, Kind]
 
 
 def _say(client: Any, field: str) -> None:
-    seconds, micro = client.time()
-    now = seconds + micro / 1e6
+    now = time_us(client.time()) / 1e6
     known = client.hgetall(redis_keys.PROCESSES)
     gone = [name for name, value in known.items() if abs(now - json.loads(value)["at"]) > _FORGOTTEN_SECONDS]
     if gone:
@@ -95,7 +95,3 @@ def _memory() -> dict[str, int]:
 
 def _largest(found: list[dict[str, Any]], name: str) -> int | None:
     return max((int(entry[name]) for entry in found if name in entry), default=None)
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import redis
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from service import wall_clock
 from service.ops.processes import read_kinds
 from service.ops.worker_metrics import metrics_of
 from service.storage.redis_store import job_failures, redis_keys, stream
+from service.storage.redis_store.client import time_us
 from service.storage.redis_store.job_failures import JobFailures
 from service.storage.redis_store.job_kinds import JOB_KINDS, QUEUES
 from service.storage.redis_store.server_check import ServerReport, examine, judge
 
 _A_TENANT = 5  # answers about each
-Notice = Callable[[ServerReport, dict[tuple[str, str], JobFailures]], None]
 
 
-def read_redis(client: redis.Redis, names: list[str], now_us: int, notice: Notice) -> Iterator[Metric]:
-    """Five round trips. `notice` gets the judgement about the server, and the failing jobs by (work, tenant). Raises
-    RedisError.
-    """
+@dataclass(frozen=True, slots=True)
+class RedisReading:
+    """What one reading of Redis has found."""
+
+    metrics: list[Metric]
+    ahead_us: int  # how far its clock is ahead of this host's
+    server: ServerReport
+    failing: Mapping[tuple[str, str], JobFailures]  # by (work, tenant)
+
+
+def read_redis(client: redis.Redis, names: list[str], now_us: int) -> RedisReading:
+    """Five round trips. Raises RedisError."""
     pipe = client.pipeline(transaction=False)
     for name in names:
         pipe.get(redis_keys.position(name))
@@ -36,28 +46,33 @@ def read_redis(client: redis.Redis, names: list[str], now_us: int, notice: Notic
     pipe.hgetall(redis_keys.PROCESSES)
     pipe.time()
     answers = pipe.execute()
+    host_us = wall_clock.now_us()
     by_tenant, (everybody, processes, time) = (
         answers[: _A_TENANT * len(names)],
         answers[_A_TENANT * len(names) + len(QUEUES) :],
     )
-    yield from _streams(names, by_tenant, now_us)
-    queued = GaugeMetricFamily("brigadewatch_queue_jobs", "Jobs that wait in the queue.", labels=["queue"])
-    for queue, length in zip(QUEUES, answers[len(by_tenant) :], strict=False):
-        queued.add_metric([queue], length)
-    yield queued
-    yield from metrics_of({name: by_tenant[_A_TENANT * index + 3] for index, name in enumerate(names)}, everybody)
-    yield from _processes(processes, time[0] + time[1] / 1e6)
     facts = examine(client)
+    report = judge(facts)
     failing = {
         (work, name): failures
         for index, name in enumerate(names)
         for work, failures in job_failures.read_all(by_tenant[_A_TENANT * index + 4]).items()
     }
-    report = judge(facts)
-    notice(report, failing)
-    yield from _server(facts.info)
-    yield from _judgement(report)
-    yield _failing(names, failing)
+    queued = GaugeMetricFamily("brigadewatch_queue_jobs", "Jobs that wait in the queue.", labels=["queue"])
+    for queue, length in zip(QUEUES, answers[len(by_tenant) :], strict=False):
+        queued.add_metric([queue], length)
+    counted = {name: by_tenant[_A_TENANT * index + 3] for index, name in enumerate(names)}
+    redis_us = time_us(time)
+    metrics = [
+        *_streams(names, by_tenant, now_us),
+        queued,
+        *metrics_of(counted, everybody),
+        *_processes(processes, redis_us / 1e6),
+        *_server(facts.info),
+        *_judgement(report),
+        _failing(names, failing),
+    ]
+    return RedisReading(metrics, redis_us - host_us, report, failing)
 
 
 def _streams(names: list[str], answers: list[Any], now_us: int) -> Iterator[Metric]:

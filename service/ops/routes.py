@@ -19,11 +19,12 @@ def create_ops_app(registry: CollectorRegistry, stores: StoreCollector) -> Starl
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     def readyz(_: Request) -> JSONResponse:
-        states = stores.states()
-        ready = all(state == "ok" for state in states.values())
+        found = stores.readiness()
+        ready = all(state == "ok" for state in found.states.values())
         # What only waits for somebody takes no process out of service.
         return JSONResponse(
-            {"ready": ready, "dependencies": states, "warnings": stores.warnings()}, status_code=200 if ready else 503
+            {"ready": ready, "dependencies": found.states, "warnings": found.warnings},
+            status_code=200 if ready else 503,
         )
 
     async def healthz(_: Request) -> JSONResponse:

@@ -15,10 +15,9 @@ from redis.exceptions import RedisError
 from service.model import moment
 from service.ops import worker_metrics
 from service.ops.clock_steps import ClockStep, read_steps
-from service.ops.clocks import redis_now_us
 from service.ops.processes import Kind, read_kinds
 from service.storage.redis_store import redis_keys, stream
-from service.storage.redis_store.client import AsyncRedis, as_text, unavailable_when_it_fails
+from service.storage.redis_store.client import AsyncRedis, as_text, time_us, unavailable_when_it_fails
 from service.storage.redis_store.job_kinds import QUEUES
 
 _WORKERS = "rq:workers"
@@ -117,10 +116,11 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
         pipe.info("persistence")
         *found, memory, persistence = await pipe.execute(raise_on_error=False)
         workers = [_worker(values) for values in found if not isinstance(values, RedisError) and values[0] is not None]
+    now_us = time_us(time)
     window = worker_metrics.counted(counted, worker_metrics.WINDOW_COMPLAINTS).get(())
     return Machinery(
         workers=sorted(workers, key=lambda w: (w.queue, w.born or now)),
-        kinds=read_kinds(processes, time[0] + time[1] / 1e6),
+        kinds=read_kinds(processes, now_us / 1e6),
         redis=_redis_state(memory, persistence),
         waiting_by_queue=dict(zip(QUEUES, map(int, waiting), strict=True)),
         position=None if position is None else int(position),
@@ -129,7 +129,7 @@ async def read_machinery(client: AsyncRedis, tenant: str, now: datetime) -> Mach
         jobs_by_work=_jobs(counted),
         window_complaints=None if window is None else round(window),
         selfcheck=_selfcheck(counted),
-        redis_us=redis_now_us(time),
+        redis_us=now_us,
         clock_steps=read_steps(steps),
     )
 

@@ -8,9 +8,9 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from service.errors import BrigadewatchError
+from service.errors import BrigadewatchError, TooMany
 from service.intake.items import parsed
-from service.intake.json_bounds import MAX_VALUES_OF_PAYLOAD, TooManyValues
+from service.intake.json_bounds import MAX_VALUES_OF_PAYLOAD
 from service.outbound.addresses import OutboundRefused
 from service.platforms.poll_protocol import Ask
 
@@ -65,7 +65,7 @@ def fetch(client: httpx.Client, url: str, ask: Ask, authorization: str, now: dat
         raise PollFailed(f"the platform answered with status {status}", "failed")
     try:
         return parsed(answer.content, MAX_VALUES_OF_PAYLOAD)
-    except TooManyValues as error:
+    except TooMany as error:
         raise PollFailed(f"the answer has {error}", "unreadable") from None
     except ValueError:
         raise PollFailed(

@@ -6,46 +6,49 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Generic, TypeVar
 
+T = TypeVar("T")
 EVERY_SECONDS = 1.0
 
 
-class Probe:
-    """Runs `check`, which returns what is wrong (None: nothing), one at a time, and `every_seconds` at most."""
+class Failed(str):
+    """Why a check has found nothing: it failed, or goes on."""
 
-    def __init__(self, name: str, check: Callable[[], str | None], every_seconds: float = EVERY_SECONDS) -> None:
+    __slots__ = ()
+
+
+class Probe(Generic[T]):
+    """Runs `check` one at a time, and once in `every_seconds` at most, however many ask.
+
+    `state` is for checks that return what is wrong (None: nothing).
+    """
+
+    def __init__(self, name: str, check: Callable[[], T], every_seconds: float = EVERY_SECONDS) -> None:
         self._check, self._every_seconds = check, every_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"probe-{name}")
         self._starting = threading.Lock()
-        self._running: Future[str | None] | None = None
+        self._running: Future[T] | None = None
         self._begun = 0.0
 
-    def state(self, patience_seconds: float) -> str:
+    def state(self: Probe[str | None], patience_seconds: float) -> str:
         """ "ok", or what is wrong."""
-        try:
-            return self.start().result(patience_seconds) or "ok"
-        except TimeoutError:
-            return _silent(patience_seconds)
-        except Exception as error:  # any error of a driver means: not available
-            return _failed(error)
+        found: str | None = result_of(self.start(), patience_seconds)
+        return found or "ok"
 
-    async def wait_for_state(self, patience_seconds: float) -> str:
+    async def wait_for_state(self: Probe[str | None], patience_seconds: float) -> str:
         """As `state`, without holding up the loop."""
         running = self.start()
         done, _ = await asyncio.wait({asyncio.wrap_future(running)}, timeout=patience_seconds)
-        if not done:
-            return _silent(patience_seconds)
-        try:
-            return running.result() or "ok"
-        except Exception as error:
-            return _failed(error)
+        found: str | None = result_of(running, 0) if done else _silent(patience_seconds)
+        return found or "ok"
 
     def close(self) -> None:
         """End the thread, after a check that is under way."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def start(self) -> Future[str | None]:
+    def start(self) -> Future[T]:
         """Begin to check, unless a check is under way or was just made."""
         with self._starting:
             running = self._running
@@ -56,9 +59,15 @@ class Probe:
             return running
 
 
-def _silent(seconds: float) -> str:
-    return f"no answer within {seconds:.1f} s"
+def result_of(running: Future[T], patience_seconds: float) -> T | Failed:
+    """What a check that was started has found."""
+    if not wait([running], patience_seconds).done:
+        return _silent(patience_seconds)
+    try:
+        return running.result()
+    except Exception as error:  # any error of a driver means: not available
+        return Failed(f"{type(error).__name__}: {error}")
 
 
-def _failed(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _silent(seconds: float) -> Failed:
+    return Failed(f"no answer within {seconds:.1f} s")

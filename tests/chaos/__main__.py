@@ -31,7 +31,7 @@ import backup  # noqa: E402  (the test folders are not packages)
 from fault import Fault  # noqa: E402  (the test folders are not packages)
 from faults import faults_of  # noqa: E402
 from fortnight import documents_of  # noqa: E402
-from installation import PARTS, TENANT, Installation  # noqa: E402
+from installation import PARTS, Installation  # noqa: E402
 from posting import Posters  # noqa: E402
 from proofs import prove  # noqa: E402
 from report import HEAL_SECONDS, Run, write  # noqa: E402
@@ -159,10 +159,7 @@ def main() -> int:
             )
             if not can
         ]
-        installation.run(
-            "tenants", "set", TENANT, "--keep-text", "on", "--retention", "30d", "--data", str(installation.data)
-        )
-        installation.poll_a_platform()
+        installation.set_tenant_up()
         print(
             f"{len(documents):,} documents, {chosen.kills} kills, database {chosen.database}, seed {chosen.seed}, in"
             f" {folder}" + "".join(f"; skipped, since unavailable here: {m}" for m in run.missing),

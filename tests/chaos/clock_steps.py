@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +47,7 @@ class SteppedClock:
         library = folder / "stepped_clock.so"
         compiler = shutil.which("cc") or "cc"
         subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, _SOURCE, "-ldl"], check=True)
-        self.seconds = 0
+        self.seconds, self.struck = 0, False  # `struck`: by a fault of the run
         self._file = folder / "clock-offset"
         self._file.write_bytes(struct.pack("=q", 0))
         self._file.chmod(0o644)
@@ -61,6 +62,14 @@ class SteppedClock:
     def now_us(self) -> int:
         """What the processes read now."""
         return time.time_ns() // 1_000 + self.seconds * 1_000_000
+
+    def moves(self, readings: Mapping[str, Callable[[], float]]) -> list[str]:
+        """Whose clock does not follow a step, of these that tell their seconds."""
+        self.step(DAY)
+        try:
+            return [name for name, read in readings.items() if abs(read() - self.now_us() / 1e6) > HOUR]
+        finally:
+            self.step(-DAY)
 
     def close(self) -> None:
         """For processes that are started later."""
@@ -117,18 +126,21 @@ class Polled:
 def hour_back(installation: Installation, rng: random.Random) -> None:
     """It stays so: everything has to go on while the clock is back."""
     assert installation.clock is not None
+    installation.clock.struck = True
     installation.clock.step(-HOUR)
 
 
 def forty_days_forward(installation: Installation, rng: random.Random) -> None:
-    """Longer than the retention, for some seconds."""
+    """Longer than the retention, for some seconds. It ends every mark in Redis: what lasts too long shows before."""
     assert installation.clock is not None
+    installation.wait(installation.ready, 90, "the API is ready, whatever was refused a minute ago")
+    installation.clock.struck = True
     installation.clock.step(40 * DAY)
     time.sleep(rng.uniform(3, 10))
     installation.clock.step(-40 * DAY)
 
 
-def time_goes_on(installation: Installation, engine: Engine, tenant: str) -> tuple[bool, str]:
+def time_goes_on(installation: Installation, engine: Engine, tenant: str) -> tuple[bool | None, str]:
     """Retention waits for nobody, polls go on, and no plan lies further ahead than the longest interval of its kind."""
     number, before = tenant_id(engine, tenant), installation.polled.polls
     for _ in range(150):
@@ -144,8 +156,9 @@ def time_goes_on(installation: Installation, engine: Engine, tenant: str) -> tup
             break
         time.sleep(0.2)
     waits = "nobody" if refusal is None else retention_guard.words(refusal)
+    held = refusal is None and not far and polls > 2 and bool(planned)
     return (
-        refusal is None and not far and polls > 2 and bool(planned),
+        None if held and (installation.clock is None or not installation.clock.struck) else held,
         (
             f"retention waits for: {waits}; {len(planned)} timers, beyond their longest interval: {far or 'none'};"
             f" {polls} polls at the end, {before:,} before"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from subprocess import CalledProcessError
 
 import psutil
-from fault import Fault
+from fault import Fault, kill, running
 from installation import TENANT, Installation
 
 from service.settings import read_settings
@@ -79,12 +79,11 @@ def _full_disk(installation: Installation, rng: random.Random) -> None:
 
 def _read_only(installation: Installation, rng: random.Random) -> None:
     """Who has the database open writes on; whoever opens it meanwhile cannot, and has to recover by itself."""
+    process = running(installation, rng.choice(_HIT_BY_A_READ_ONLY_FOLDER))
     installation.volume.close_to_writes()
     try:
-        process = installation.parts().get(rng.choice(_HIT_BY_A_READ_ONLY_FOLDER))
-        if process is not None:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        with suppress(psutil.NoSuchProcess):  # it has ended by itself, and is started again
+            kill(process)
         time.sleep(rng.uniform(2, 6))
     finally:
         installation.volume.open_to_writes()

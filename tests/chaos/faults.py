@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psutil
 from clock_steps import forty_days_forward, hour_back
 from database_faults import database_faults
-from fault import Fault
+from fault import Fault, kill, running
 from installation import PARTS, Installation
 
 
@@ -36,15 +36,9 @@ def faults_of(installation: Installation) -> list[Fault]:
 
 def _killer(part: str) -> Callable[[Installation, random.Random], None]:
     def strike(installation: Installation, rng: random.Random) -> None:
-        # Another fault of the same volley may have killed it already: then kill its replacement.
-        deadline = time.monotonic() + 15
-        while (process := installation.parts().get(part)) is None:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{part} was not restarted within 15 s")
-            time.sleep(0.05)
         try:
-            process.kill()
-        except psutil.NoSuchProcess:
+            kill(running(installation, part))
+        except psutil.NoSuchProcess:  # of an earlier fault of the same volley
             strike(installation, rng)
 
     return strike
@@ -70,14 +64,21 @@ def _kill_redis(installation: Installation, rng: random.Random) -> None:
 
 def _stop_redis(installation: Installation, rng: random.Random) -> None:
     installation.redis.signal(signal.SIGSTOP)
-    time.sleep(rng.uniform(1, 6))
+    _silent_for(installation, rng.uniform(1, 6))
     installation.redis.signal(signal.SIGCONT)
 
 
 def _cut_redis(installation: Installation, rng: random.Random) -> None:
     installation.redis.cut()
-    time.sleep(rng.uniform(1, 6))
+    _silent_for(installation, rng.uniform(1, 6))
     installation.redis.join()
+
+
+def _silent_for(installation: Installation, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    if installation.redis.answers() or not installation.redis.lives():
+        raise RuntimeError("Redis was to run on and to be silent: it answers, or has ended")
+    time.sleep(max(0.0, until - time.monotonic()))
 
 
 def _fill_disk(installation: Installation, rng: random.Random) -> None:

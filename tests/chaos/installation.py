@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
+import redis
 from clock_steps import Polled, stepped_clock
 from listening import free_port
 from postgres_server import PostgresServer
@@ -55,6 +58,8 @@ class Installation:
         self.variables = {"REDIS_URL": self.redis.url, **self.polled.variables}
         if self.postgres is not None:
             self.variables["DATABASE_URL"] = self.postgres.address("postgres")
+        if self.clock is not None and (still := self.clock.moves(self._clocks())):
+            raise RuntimeError(f"the clock of {' and '.join(still)} does not follow the run's steps")
         self.port, self.ops_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / "up.log"
@@ -63,6 +68,27 @@ class Installation:
         undo.callback(self._end)
         self.wait(self.ready, START_SECONDS, "`up` is ready")
         self.key = make_key(str(self.data), "ingest", "read", tenant=TENANT, **self.variables)
+
+    def _clocks(self) -> dict[str, Callable[[], float]]:
+        """The wall clocks of what runs, in seconds."""
+
+        def of_python() -> float:
+            code = "import time; print(time.time())"
+            return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+
+        def of_redis() -> float:
+            with redis.Redis.from_url(self.redis.url) as client:
+                seconds: int = client.time()[0]
+                return float(seconds)
+
+        def of_postgresql() -> float:
+            with psycopg.connect(self.variables["DATABASE_URL"]) as connection:
+                row = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
+                assert row is not None
+                return float(row[0])
+
+        clocks = {"Python": of_python, "Redis": of_redis}
+        return clocks if self.postgres is None else {**clocks, "PostgreSQL": of_postgresql}
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [
@@ -135,8 +161,10 @@ class Installation:
         answer = self._call("DELETE", f"/v1/complaints/probe-{self._probes}", self.key, 202)
         return None if answer is None else int(answer["position"])
 
-    def poll_a_platform(self) -> None:
-        """Have the tenant poll a platform, so that a plan that is put off is noticed."""
+    def set_tenant_up(self) -> None:
+        """It keeps texts, for thirty days, and polls a platform, so that a plan that is put off is noticed."""
+        settings = ("--keep-text", "on", "--retention", "30d", "--data", str(self.data))
+        self.run("tenants", "set", TENANT, *settings)
         secret = self.data / "polled-secret"
         secret.write_text("token")
         url = f"http://127.0.0.1:{self.polled.port}"

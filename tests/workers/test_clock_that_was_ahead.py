@@ -21,7 +21,7 @@ from service.settings import Settings
 from service.storage.accounts import sessions, sign_in_throttle
 from service.storage.accounts.tenants import create_tenant
 from service.storage.accounts.users import create_user
-from service.storage.redis_store import redis_keys
+from service.storage.redis_store import health, redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import TTL_MS, Lease, is_held
 from service.storage.sql import schema, timers
@@ -71,6 +71,13 @@ def test_a_mark_of_a_lost_job_keeps_the_next_away_for_seconds_only(clients: Redi
     redis.pexpire(redis_keys.enqueued("ingest", "paper"), HOUR_MS)
     assert not enqueue(redis, "ingest", "paper")
     assert 0 < redis.pttl(redis_keys.enqueued("ingest", "paper")) <= 5_000
+
+
+def test_a_refused_write_of_before_an_hour_back_makes_nobody_unready(clients: RedisClients) -> None:
+    health.note_refused_write(clients.blocking, "disk is full")
+    assert health.look(clients.blocking) == (None, "disk is full")
+    clients.blocking.pexpire(redis_keys.REFUSED_WRITE, HOUR_MS)
+    assert health.look(clients.blocking) == clients.run(health.look_async(clients.asyncio)) == (None, None)
 
 
 def test_a_detect_worker_last_heard_in_the_future_loses_its_tenants(clients: RedisClients) -> None:

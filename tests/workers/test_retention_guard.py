@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from aged_archive import AGED, DAY_US, Archive, told
+from aged_archive import DAY_US, Archive, told
 from archive_lines import complaint
 from conftest import RedisClients
 from sqlalchemy import Engine
@@ -157,9 +157,7 @@ def test_a_first_retention_of_an_old_tenant_is_one_visible_step(paper: Archive) 
         assert read_state(connection, paper.id).consent is None, "used up"
         lines = [line for line in audit_lines(paper) if line.action == "retention-consent"]
     assert [(line.actor, line.detail["records"]) for line in lines] == [("test", refusal.records)]
-    with write(paper.engine) as connection:  # 41 days without a run
-        for column in AGED:
-            connection.execute(sa.update(column.table).values({column.name: column - 41 * DAY_US}))
+    paper.ages(41)  # without a run
     paper.retains()
     assert paper.states() == {"new": STANDING}, "the consent was for one run"
     assert waits(paper) == "amount 1"

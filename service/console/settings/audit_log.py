@@ -117,10 +117,7 @@ def _cells(line: AuditEntry) -> tuple[Cell, ...]:
 def read_filter(entered: dict[str, str]) -> AuditFilter:
     """The filter from the form's fields; `until` includes that day. Raises Refused for an invalid date."""
     since, until = _day(entered["since"]), _day(entered["until"])
-    # PostgreSQL rejects a NUL in a query; no entry contains one.
-    actor, action, subject = (
-        entered[name].replace("\0", "\N{REPLACEMENT CHARACTER}") or None for name in ("actor", "action", "subject")
-    )
+    actor, action, subject = (entered[name] or None for name in ("actor", "action", "subject"))
     return AuditFilter(
         actor,
         action,

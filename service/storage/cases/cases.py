@@ -112,8 +112,7 @@ def cluster_row(connection: Connection, tenant_id: int, cluster_id: str, *, lock
     query = sa.select(schema.clusters).where(
         schema.clusters.c.id == cluster_id, schema.clusters.c.tenant_id == tenant_id
     )
-    # No id of ours is that long or holds a NUL, which PostgreSQL refuses even as a parameter.
-    possible = len(cluster_id) <= _ID_LENGTH and "\0" not in cluster_id
+    possible = len(cluster_id) <= _ID_LENGTH
     row = connection.execute(query.with_for_update() if lock else query).mappings().first() if possible else None
     if row is None:
         raise NotFound(_UNKNOWN)

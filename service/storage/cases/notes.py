@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from service.model import microseconds, moment
+from service.model import is_storable, microseconds, moment
 from service.moderation.decisions import Unfit
 from service.storage.cases.cases import family_of
 from service.storage.sql.schema import notes
@@ -42,7 +42,7 @@ def add_note(connection: Connection, tenant_id: int, cluster_id: str, text: str,
             else "the note is empty: write something or cancel",
             pointer="/text",
         )
-    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+    if not is_storable(text):
         raise Unfit(
             "a note must not contain a NUL character or a lone surrogate: not every database can store them",
             pointer="/text",

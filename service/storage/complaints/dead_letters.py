@@ -20,7 +20,7 @@ from service.errors import StoreUnavailable
 from service.storage.complaints.archive_lookups import letter_text
 from service.storage.complaints.archive_writer import pass_over
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.client import AsyncRedis, unavailable_when_it_fails
+from service.storage.redis_store.client import AsyncRedis, time_us, unavailable_when_it_fails
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from service.storage.sql.schema import dead_letters
@@ -91,7 +91,7 @@ def retry(
     letters = _dead(engine, tenant_id, ids)
     for identity, line in letters:
         # First into the stream, then out of the count: in the other order a crash would lose it.
-        redis.xadd(redis_keys.stream(tenant), _entry(identity, line, redis.time()))
+        redis.xadd(redis_keys.stream(tenant), _entry(identity, line, time_us(redis.time())))
         redis.sadd(redis_keys.TENANTS_WAITING, tenant)
         _mark_resent(engine, identity, now_us)
     return len(letters)
@@ -109,7 +109,7 @@ async def send_again(
             raise StoreUnavailable(_ABSENT.format(tenant))
         letters = await asyncio.to_thread(_dead, engine, tenant_id, ids)
         for identity, line in letters:
-            await redis.xadd(redis_keys.stream(tenant), _entry(identity, line, await redis.time()))
+            await redis.xadd(redis_keys.stream(tenant), _entry(identity, line, time_us(await redis.time())))
             await redis.sadd(redis_keys.TENANTS_WAITING, tenant)
             await asyncio.to_thread(_mark_resent, engine, identity, now_us)
     return [identity for identity, _ in letters]
@@ -127,12 +127,11 @@ def _dead(engine: Engine, tenant_id: int, ids: Sequence[int] | None) -> list[tup
         return [(row.id, row.line) for row in connection.execute(statement)]
 
 
-def _entry(identity: int, line: str, redis_time: Any) -> dict[Any, Any]:
-    seconds, micros = redis_time
+def _entry(identity: int, line: str, at_us: int) -> dict[Any, Any]:
     return {
         "first": -identity,
         "n": 1,
-        "at": int(seconds) * 1_000_000 + int(micros),
+        "at": at_us,
         "lines": line.encode(),
         "requests": logs.current_id() or "",
     }

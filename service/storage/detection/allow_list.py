@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select
 
 from service.errors import NotFound, Refused
+from service.model import ID_CHARACTERS, is_id, is_storable
 from service.moderation.allowances import Allowance, allowance_of, to_be_asked, with_allowed
 from service.moderation.cluster_state import ClusterState
 from service.storage.accounts import audit_log
@@ -25,7 +26,6 @@ from service.storage.sql.hashing import key_of
 from service.storage.sql.schema import allowed_reporters
 
 MOST = 10_000  # of a tenant
-LONGEST_ID = 128
 LONGEST_NOTE = 1_000
 WORK = "detect"
 
@@ -47,7 +47,7 @@ def allow(connection: Connection, tenant_id: int, reporter_id: str, *, note: str
     a list that is full.
     """
     key = _key(reporter_id)
-    if note is not None and (len(note) > LONGEST_NOTE or "\0" in note):
+    if note is not None and (len(note) > LONGEST_NOTE or not is_storable(note)):
         raise Refused(
             f"a note of {len(note):,} characters is too long, {LONGEST_NOTE:,} are possible"
             if len(note) > LONGEST_NOTE
@@ -101,7 +101,7 @@ def list_allowed(connection: Connection, tenant_id: int) -> list[Allowed]:
 def find_allowed(connection: Connection, tenant_id: int, reporter_id: str) -> Allowed | None:
     """The reporter's entry; None if they are not on the list."""
     table = allowed_reporters.c
-    if not _possible(reporter_id):
+    if not is_id(reporter_id):
         return None
     mine = (
         (table.tenant_id == tenant_id)
@@ -159,17 +159,12 @@ def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed:
 
 
 def _key(reporter_id: str) -> int:
-    if not _possible(reporter_id):
+    if not is_id(reporter_id):
         raise Refused(
-            f"{reporter_id[:40]!r} is not a reporter's id: expected 1 to {LONGEST_ID} characters, no control characters"
+            f"{reporter_id[:40]!r} is not a reporter's id: expected 1 to {ID_CHARACTERS} characters, none of them a"
+            " control character"
         )
     return key_of(reporter_id)
-
-
-def _possible(reporter_id: str) -> bool:
-    return 0 < len(reporter_id) <= LONGEST_ID and not any(
-        c < " " or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\udfff" for c in reporter_id
-    )
 
 
 def _changed(

@@ -83,6 +83,12 @@ def unavailable_when_it_fails() -> Iterator[None]:
         raise StoreUnavailable(f"Redis does not answer ({type(error).__name__}): try again") from error
 
 
+def time_us(answer: Any) -> int:
+    """The answer to TIME in microseconds since 1970."""
+    seconds, micro = answer
+    return int(seconds) * 1_000_000 + int(micro)
+
+
 def as_text(value: Any) -> str:
     """What Redis answers, bytes or text, as text."""
     return value.decode() if isinstance(value, bytes) else str(value)

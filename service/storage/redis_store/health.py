@@ -44,15 +44,18 @@ async def look_async(client: AsyncRedis) -> tuple[str | None, str | None]:
 def _ask(pipe: Any) -> None:
     pipe.set(redis_keys.WRITE_PROBE, 1, ex=_PROBE_SECONDS)
     pipe.get(redis_keys.REFUSED_WRITE)
+    pipe.pttl(redis_keys.REFUSED_WRITE)
     pipe.info("persistence")
 
 
 def _read(answers: list[Any]) -> tuple[str | None, str | None]:
-    written, refused, persistence = answers
-    for answer in (written, refused):
+    written, refused, left_ms, persistence = answers
+    for answer in (written, refused, left_ms):
         if isinstance(answer, RedisError):
             return f"Redis takes no writes: {answer}", None
     trouble = None
     if isinstance(persistence, dict) and persistence.get("aof_last_write_status", "ok") != "ok":
         trouble = "the last write to Redis' append-only file failed: is its disk full?"
-    return trouble, None if refused is None else as_text(refused)
+    # one that lasts for longer than it may was made before the clock was set back
+    believed = refused is not None and left_ms <= TROUBLE_SECONDS * 1_000
+    return trouble, as_text(refused) if believed else None

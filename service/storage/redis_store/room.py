@@ -6,11 +6,11 @@ from service.errors import Overloaded
 
 BACKLOG_RETRY_SECONDS = 5  # Retry-After for a client when too much waits
 NO_LIMIT = 10**15
-UNANALYSED = -1  # the append script's answer in place of a position: too much is not analysed
+FULL, UNANALYSED = 0, -1  # the append script's answers in place of a position: too much is not archived, not analysed
 
 
-def no_room(answer: int | None, max_items: int, max_unanalysed: int) -> Overloaded:
-    """What to raise for a batch that was given no position: None (the stream is full) or UNANALYSED."""
+def no_room(answer: int, max_items: int, max_unanalysed: int) -> Overloaded:
+    """What to raise for a batch that was given no position: FULL or UNANALYSED."""
     if answer == UNANALYSED:
         return Overloaded(
             f"{max_unanalysed} items wait to be analysed, which is the limit: complaints are taken again as the"

@@ -130,9 +130,9 @@ async def append(
     max_unanalysed: int = NO_LIMIT,
     *,
     identity: str = "",
-) -> list[int | None]:
-    """Append the batches in one step; returns the position of each one's last item, None if there was no room. No room
-    means that more than `max_items` would wait to be archived (an empty stream takes any batch). UNANALYSED in place of
+) -> list[int]:
+    """Append the batches in one step; returns the position of each one's last item, FULL if there was no room: if
+    more than `max_items` would wait to be archived (an empty stream takes any batch). UNANALYSED in place of
     a position: a batch with complaints, with which more than `max_unanalysed` items would wait to be analysed. Raises
     PositionAbsent (also for a Redis of another identity than the one given), StoreUnavailable, Overloaded (Redis out of
     memory); then nothing was acknowledged.
@@ -144,7 +144,7 @@ async def append(
         last = await APPEND.ask(client, _appended_to(tenant), arguments)
     if last is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
-    return [int(position) or None for position in last]
+    return [int(position) for position in last]
 
 
 def append_blocking(

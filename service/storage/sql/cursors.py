@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from service.errors import InvalidCursor
+from service.model import is_storable
 
 Key = str | int | float
 _CHECK_BYTES = 6
@@ -69,7 +70,7 @@ def read_cursor(text: str, *, list_name: str, key_types_by_sort: Mapping[str, tu
         or len(after) != len(key_types)
     ):
         raise wrong
-    if not all(isinstance(value, str) and _storable(value) for value in filters.values()) or not all(
+    if not all(isinstance(value, str) and is_storable(value) for value in filters.values()) or not all(
         map(_fits, after, key_types)
     ):
         raise wrong
@@ -100,15 +101,11 @@ def _check(body: bytes) -> bytes:
     return blake2b(body, digest_size=_CHECK_BYTES, person=b"page-cursor").digest()
 
 
-def _storable(value: str) -> bool:
-    return not any("\ud800" <= c <= "\udfff" or c == "\0" for c in value)
-
-
 def _fits(value: object, kind: type) -> bool:
     if isinstance(value, bool):
         return False
     if kind is str:
-        return isinstance(value, str) and _storable(value)
+        return isinstance(value, str) and is_storable(value)
     if kind is int:
         return isinstance(value, int) and abs(value) < 2**63
     return isinstance(value, (int, float)) and abs(value) < 2**63 and math.isfinite(value)

@@ -22,10 +22,10 @@ _GONE = ("08", "57P")
 
 
 class DeadlinePassed(OperationalError):
-    """The request has waited for the database for as long as it may."""
+    """The request has taken as long as it may, whatever it waited for."""
 
     def __init__(self, doing: str) -> None:
-        super().__init__(doing, None, TimeoutError("the database did not answer in time"))
+        super().__init__(doing, None, TimeoutError("the time of the request is over"))
 
 
 class OutcomeUnknown(OperationalError):

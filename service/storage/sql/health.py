@@ -1,8 +1,8 @@
 """Whether the database answers and takes writes: what readiness asks, without changing anything that is stored.
 
-A full or read-only disk lets reads pass, so a look is not enough. SQLite: its lock for writing is taken and given back,
-and a small file is written beside it and removed. PostgreSQL: a query is made to spill to a temporary file, which needs
-room on the volume of the data but writes neither a row nor the log.
+A full or read-only disk lets reads pass, so a look is not enough. SQLite: its lock for writing is taken, a change is
+made and taken back, and a small file is written beside it and removed. PostgreSQL: a query is made to spill to a
+temporary file, which needs room on the volume of the data but writes neither a row nor the log.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def _sqlite_trouble(engine: Engine) -> str | None:
         raw.execute(f"PRAGMA busy_timeout = {_LOCK_SECONDS * 1000:.0f}")  # the next transaction sets its own
         try:
             raw.execute("BEGIN IMMEDIATE")
+            raw.execute("PRAGMA user_version = 0")  # on a file that was opened read-only only this is refused
             raw.execute("ROLLBACK")
         except raw.OperationalError as error:
             if "locked" not in str(error):  # somebody writes: so it can be written to

@@ -51,7 +51,7 @@ def test_what_is_analysed_is_answered_at_once(api: Api) -> None:
     analyse(api, position, t=8)
     before = time.monotonic()
     answer = api.get(f"/v1/targets/t?threshold=8&after={position}&wait=5000").json()
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 4, "it did not wait for its five seconds"
     assert (answer["recommendation"], answer["pending"], answer["unseen"]) == ("none", False, 0)
     posted(api, 1, target="another")
     assert not api.get(f"/v1/targets/t?after={position}").json()["pending"], "up to there all is analysed"
@@ -72,7 +72,7 @@ def test_the_answer_comes_as_soon_as_the_position_is_analysed(api: Api) -> None:
 
     answer, seconds = api.redis.run(ask_and_analyse())
     assert (answer["complaints"], answer["pending"]) == (3, False)
-    assert seconds < 1
+    assert seconds < 4, "it did not wait for its five seconds"
 
 
 def test_many_targets_wait_for_one_position(api: Api) -> None:
@@ -206,26 +206,25 @@ def test_a_thousand_waiters_share_one_loop_and_hurry_once(
     real_redis.run(stream.begin(real_redis.asyncio, "t", 5))
     waiters = AnalysisWaiters(real_redis.asyncio)
 
-    async def wait() -> float:
-        began = time.monotonic()
-        waiting = [asyncio.create_task(waiters.until("t", n % 7 + 1, 4)) for n in range(1_000)]
+    async def wait() -> None:
+        waiting = [asyncio.create_task(waiters.until("t", n % 7 + 1, 600)) for n in range(1_000)]
         await asyncio.sleep(0.3)
         assert not any(task.done() for task in waiting)
         assert real_redis.blocking.llen(redis_keys.HURRIED) <= 2
         write_progress(real_redis.blocking, "t", analysed=6)
-        await asyncio.sleep(0.3)
+        await asyncio.gather(*(task for n, task in enumerate(waiting) if n % 7 + 1 <= 6))
         assert sum(task.done() for task in waiting) == 1_000 - 142
         write_progress(real_redis.blocking, "t", analysed=7)
         await asyncio.gather(*waiting)
-        return time.monotonic() - began
 
-    assert real_redis.run(wait()) < 2
+    real_redis.run(asyncio.wait_for(wait(), 60))
     assert hurry.is_hurried(real_redis.blocking, "t")
 
     async def later() -> None:
         await waiters.until("t", 8, 0.05)
-        await asyncio.sleep(0.05)
+        if waiters._loop is not None:
+            await waiters._loop
         assert waiters._loop is None, "nobody waits: nothing asks Redis"
         await waiters.close()
 
-    real_redis.run(later())
+    real_redis.run(asyncio.wait_for(later(), 60))

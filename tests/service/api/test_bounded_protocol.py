@@ -33,6 +33,7 @@ SMALL = Bounds(
     connections=10,
 )
 GET = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Answering:
@@ -122,23 +123,29 @@ def test_a_header_that_does_not_end_is_answered_with_408(dial: Dial, app: Answer
     assert app.begun == []
 
 
-def test_a_header_sent_byte_by_byte_is_cut_off_while_it_is_still_being_sent(dial: Dial) -> None:
-    line, over = dial(), threading.Event()
+@pytest.mark.parametrize(("begun", "drop"), [(b"", b"\r\n"), (b"GET / HTTP/1.1\r\nHost: t\r\nX-A: ", b"b")])
+def test_a_header_sent_byte_by_byte_is_cut_off_while_it_is_still_being_sent(
+    dial: Dial, begun: bytes, drop: bytes
+) -> None:
+    line, over, all_sent = dial(), threading.Event(), threading.Event()
 
     def drip() -> None:
         for _ in range(2_000):
             try:
-                line.sendall(b"X-A: b\r\n" if over.is_set() else b"\r\n")
+                line.sendall(drop)
             except OSError:
                 return
             if over.wait(0.01):
                 return
+        all_sent.set()
 
+    line.sendall(begun)
     thread = threading.Thread(target=drip)
     thread.start()
     rest(line)
     over.set()
     thread.join()
+    assert not all_sent.is_set()
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
@@ -217,6 +224,10 @@ def test_an_answer_that_nobody_reads_is_not_kept(dial: Dial, caplog: pytest.LogC
             + b"\r\n",
             431,
         ),
+        (CHUNKED + b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n", 400),
+        (CHUNKED + (b"40\r\n" + b"x" * 64 + b"\r\n") * 20_000 + b"0\r\n\r\n", 200),
+        (b"GET http://t HTTP/1.1\r\nHost: t\r\n\r\n", 400),
+        (b"CONNECT t:1 HTTP/1.1\r\nHost: t\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),

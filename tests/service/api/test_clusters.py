@@ -101,7 +101,7 @@ def test_a_cursor_with_other_filters_is_400_and_names_what_differs(desk: Api, as
     assert told in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "AAAAAAAAAAAA", "%00", "%FF", "W10", quote("ü" * 50), "a" * 8000])
+@pytest.mark.parametrize("cursor", ["", "x", "AAAAAAAAAAAA", "%FF", "W10", quote("ü" * 50), "a" * 8000])
 def test_a_garbled_cursor_is_400_in_every_list(desk: Api, cursor: str) -> None:
     put_cluster(desk.engine, owner(desk), "k1")
     for path in ("/v1/clusters", "/v1/clusters/k1/complaints", "/v1/clusters/k1/decisions"):

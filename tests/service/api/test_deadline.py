@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from fastapi import FastAPI, Request
 from sqlalchemy import Engine, insert, select
 from starlette.responses import Response
 
+from service.api import pipeline
 from service.api.deadline import AnsweredInTime
 from service.api.problems import answer_to
 from service.app import _late
@@ -78,7 +80,9 @@ def test_a_change_that_came_too_late_is_not_made_and_the_503_says_so(
     assert answer.status_code == 503 and answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["retry-after"] == "2"
     assert "nothing was changed" in answer.json()["detail"]
+    assert "database" not in answer.json()["detail"], "which was not what took so long"
     assert isinstance(became[0], DeadlinePassed) and stored(engine) == []
+    assert "database" not in str(json.loads(bytes(answer_to(became[0]).body))["detail"])
 
 
 def test_a_change_that_was_made_before_is_not_denied(
@@ -121,21 +125,24 @@ def test_a_page_that_comes_too_late_is_a_page_with_the_headers_of_every_page(
     assert "nothing was changed" in answer.text
 
 
-def test_readiness_is_answered_within_two_seconds_and_by_one_thread_while_the_database_hangs(api: Api) -> None:
+def test_readiness_is_answered_in_time_and_by_one_thread_while_the_database_hangs(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pipeline.READY_SECONDS < 2
+    monkeypatch.setattr(pipeline, "READY_SECONDS", 0.2)
     answers, asked = threading.Event(), list[int]()
 
     def hanging() -> str | None:
         asked.append(1)
-        answers.wait(30)
+        answers.wait()
         return None
 
     context = api.app.state.api
     before, context.database_probe = context.database_probe, Probe("database", hanging)
     try:
-        began = time.monotonic()
         for _ in range(2):
             assert api.get("/readyz").status_code == 503
-        assert time.monotonic() - began < 10 and asked == [1]
+        assert asked == [1]
         assert api.get("/v1/targets/hot").status_code == 200
     finally:
         answers.set()

@@ -17,7 +17,7 @@ def taken(share: FairShare, tenant: str, times: int, one: str | None = None) -> 
 
 
 def test_one_tenant_gets_half_two_a_third_each_and_there_is_room_for_the_next() -> None:
-    share = FairShare(60, 60)
+    share = FairShare(60)
     assert taken(share, "a", 100) == 30
     assert taken(share, "b", 100) == 15
     assert taken(share, "c", 100) > 0
@@ -38,17 +38,14 @@ def test_one_holder_has_a_bound_of_their_own_and_gets_it_back() -> None:
 def test_a_tenant_with_its_share_of_waiting_requests_is_answered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analysis_waiters, "MOST", 8)
 
-    async def go() -> tuple[float, int]:
+    async def go() -> int:
         client = fakeredis.FakeAsyncRedis()
         waiters = AnalysisWaiters(client)
-        loop = asyncio.get_running_loop()
-        waiting = [asyncio.ensure_future(waiters.until("greedy", 5, 2.0)) for _ in range(4)]
-        await asyncio.sleep(0.05)
-        began = loop.time()
-        await waiters.until("greedy", 5, 2.0)
-        took = loop.time() - began
-        other = asyncio.ensure_future(waiters.until("other", 5, 2.0))
-        await asyncio.sleep(0.05)
+        waiting = [asyncio.ensure_future(waiters.until("greedy", 5, 600.0)) for _ in range(4)]
+        await asyncio.sleep(0)
+        await asyncio.wait_for(waiters.until("greedy", 5, 600.0), 60)
+        other = asyncio.ensure_future(waiters.until("other", 5, 600.0))
+        await asyncio.sleep(0)
         still = sum(not one.done() for one in [*waiting, other])
         for one in [*waiting, other]:
             one.cancel()
@@ -56,7 +53,6 @@ def test_a_tenant_with_its_share_of_waiting_requests_is_answered_at_once(monkeyp
         await waiters.close()
         assert len(waiters._places) == 0
         await client.aclose()
-        return took, still
+        return still
 
-    took, still = asyncio.run(go())
-    assert took < 0.5 and still == 5
+    assert asyncio.run(go()) == 5

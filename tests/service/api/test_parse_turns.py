@@ -10,6 +10,7 @@ import pytest
 
 from service.api.parse_turns import ParseTurns
 from service.errors import Overloaded
+from service.platforms.items import Item
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.sql.engine import write
 from service.storage.sql.schema import sources
@@ -80,6 +81,39 @@ def test_a_stored_field_map_that_is_not_valid_any_more_stops_posts_aloud(
     listed = api.redis.run(api.client.get("/v1/sources", headers={"Authorization": f"Bearer {api.key()}"}))
     assert "2 selectors" in listed.json()["items"][0]["last_error"]
     is_problem(post(api, made.path, body, {"x-signature": "sha256=" + "0" * 64}), 401)
+
+
+def test_what_was_read_in_vain_is_paid_for_by_its_size_and_all_of_the_work_is_done_in_a_turn(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(api)
+    charged, turns = list[int](), api.app.state.api.parse_turns
+
+    async def charge(key: KeyRecord, cost: int) -> None:
+        charged.append(cost)
+
+    api.app.state.api.rates.charge = charge
+    reads = Item.read
+
+    def read(self: Item, *given: Any) -> Any:
+        assert turns._of_tenant, "items are made in the turn"
+        return reads(self, *given)
+
+    monkeypatch.setattr(Item, "read", read)
+    made = source(api, "generic", mapping=mapping_of("$[*]"))
+    good = {"id": "a", "at": "2026-11-22T11:00:00Z", "by": "r", "post": "t", "more": "x" * 5_000}
+    body = encoded([good])
+    answers = [post(api, made.path, body, BEARER).json() for _ in range(2)]
+    assert [(one["accepted"], one["repeated"]) for one in answers] == [(1, False), (0, True)]
+    assert charged == [1, 1 + len(body) // 1024], "the repeated one by its size"
+    invalid = encoded([{**good, "at": "never"}])
+    assert post(api, made.path, invalid, BEARER).status_code == 422
+    assert charged[2:] == [1 + len(invalid) // 1024]
+    with write(api.engine) as connection:
+        connection.execute(sources.update().values(mapping=json.dumps(mapping_of("$['a','b'][*]"))))
+    unreadable = b"{" * 9_000  # the field map comes first
+    assert post(api, made.path, unreadable, BEARER).status_code == 503
+    assert charged[3:] == [1 + len(unreadable) // 1024]
 
 
 @pytest.mark.parametrize(

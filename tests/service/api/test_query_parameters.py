@@ -105,6 +105,13 @@ def test_a_declared_parameter_is_known_and_only_lists_may_be_repeated(api: Api, 
 
 
 @every_call
+def test_a_nul_in_a_value_is_refused_and_named(api: Api, call: Call) -> None:
+    for name in call.declared:
+        problem = is_problem(call.make(api, f"{name}=a%00b"), 422)
+        assert problem["errors"][0]["pointer"] == f"/{name}" and "NUL" in problem["detail"]
+
+
+@every_call
 def test_the_key_comes_first(api: Api, call: Call) -> None:
     is_problem(call.make(api, "zzz=1", key=""), 401)
     is_problem(call.make(api, "zzz=1", key=f"bw_{'0' * 40}"), 401)

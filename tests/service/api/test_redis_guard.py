@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
+from service.api import redis_guard
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.sql.engine import write
@@ -32,6 +34,7 @@ def test_all_is_well(api: Api) -> None:
 
 def test_a_redis_of_another_identity_is_refused_in_the_same_moment(api: Api) -> None:
     assert statuses(api) == [202, 200, 200, 200]
+    agreed = api.app.state.api.redis_guard.identity()
     api.redis.blocking.set(redis_keys.IDENTITY, "f" * 32)  # as if the server behind the name had been exchanged
     before = api.redis.blocking.xlen(redis_keys.stream("default"))
     assert api.post("/v1/complaints", json=COMPLAINT).status_code == 503, "the script compares, not only the next look"
@@ -40,7 +43,35 @@ def test_a_redis_of_another_identity_is_refused_in_the_same_moment(api: Api) -> 
     assert statuses(api) == [503, 503, 503, 503]
     answer = api.post("/v1/complaints", json=COMPLAINT)
     assert "f" * 32 in answer.json()["detail"]
-    assert api.get("/readyz").status_code == 503
+    answer = api.get("/readyz", key="")
+    assert answer.status_code == 503
+    assert "f" * 32 not in answer.text and agreed not in answer.text, "anybody may ask"
+
+
+def test_asking_for_readiness_costs_redis_nothing_and_a_look_is_not_believed_for_long(
+    make_api: Callable[..., Api], real_redis: Any
+) -> None:
+    api = make_api(real_redis)
+    guard = api.app.state.api.redis_guard
+
+    def written() -> int:
+        calls: int = real_redis.blocking.info("commandstats").get("cmdstat_set", {}).get("calls", 0)
+        return calls
+
+    look(api)
+    before = written()
+    assert [api.get("/readyz", key="").status_code for _ in range(50)] == [200] * 50
+    assert written() - before < 25, "the guard's own looks, one a second"
+    real_redis.blocking.config_set("maxmemory", 1)
+    try:
+        look(api)
+        assert api.get("/readyz", key="").status_code == 503
+    finally:
+        real_redis.blocking.config_set("maxmemory", 0)
+    look(api)
+    assert guard.state() == "ok"
+    guard._looked_at -= redis_guard.BELIEVED_SECONDS  # as if Redis held up every look since
+    assert "no answer" in guard.state()
 
 
 def test_a_database_that_was_given_another_redis_is_noticed(api: Api) -> None:
@@ -102,3 +133,20 @@ def test_the_pipeline_does_not_call_pending_nothing_while_positions_are_behind(
     with write(api.engine) as connection:
         connection.execute(update(ingest_state).values(archived_position=9))
     assert api.get("/v1/pipeline").status_code == 503
+
+
+def test_the_watch_outlives_an_error_that_nobody_expected(
+    make_api: Callable[..., Api], fake_redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.redis_guard.LOOK_SECONDS", 0.01)
+    api = make_api(fake_redis)
+    looks, again = list[None](), asyncio.Event()
+
+    async def fails() -> None:
+        looks.append(None)
+        if len(looks) > 1:
+            again.set()
+        raise AttributeError("writelines")  # as the Redis client says where a connection ends while it begins
+
+    api.app.state.api.redis_guard.look = fails
+    api.redis.run(asyncio.wait_for(again.wait(), 30))

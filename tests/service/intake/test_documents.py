@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
+from service.errors import TooMany
 from service.intake.documents import (
     MAX_ARRAY_ITEMS,
     MAX_LINES,
     Form,
     Submission,
-    TooManyItems,
     UnreadableDocument,
     read_document,
 )
@@ -199,7 +199,7 @@ def test_a_document_with_too_many_items_is_refused_before_anything_is_read() -> 
         (b"1\n" * MAX_LINES + b"1", "ndjson"),
     ):
         batch = Submission()
-        with pytest.raises(TooManyItems):
+        with pytest.raises(TooMany):
             list(read_document(document, COMPLAINT, form, NOW, batch))  # type: ignore[arg-type]
         assert batch == Submission()
 

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 from redis_process import RedisProcess
 from sqlalchemy import Engine, insert, update
+from sqlalchemy.event import listen
 
 from service.ops.collector import StoreCollector
 from service.ops.observations import Observations
@@ -185,10 +186,10 @@ def web(seeded: Engine, server: Any) -> Iterator[Web]:
     yield from _web(seeded, server)
 
 
-def _web(engine: Engine, client: Any) -> Iterator[Web]:
+def _web(engine: Engine, client: Any, *, every_seconds: float = 0) -> Iterator[Web]:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    stores = StoreCollector(client, engine, now_us=lambda: NOW_US)
+    stores = StoreCollector(client, engine, now_us=lambda: NOW_US, every_seconds=every_seconds)
     registry.register(stores)
     observed = Observations(registry)
     observed.accepted("news", 7)
@@ -301,6 +302,36 @@ def test_a_redis_that_hangs_leaves_the_rest_within_a_second(seeded: Engine) -> N
             assert time.perf_counter() - began < 5  # 0.8 s of patience; the rest is what a crowded machine may take
             assert found["brigadewatch_up"] == {("database",): 1, ("redis",): 0}
         client.close()
+
+
+def test_however_often_somebody_scrapes_each_store_is_read_once_a_second(seeded: Engine, server: Any) -> None:
+    began, asked = list[str](), list[str]()
+    listen(seeded, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    for web in _web(seeded, server, every_seconds=3600):
+        samples(web)
+        began, before = list(asked), server.info("commandstats")["cmdstat_hgetall"]["calls"]
+        for _ in range(10):
+            assert samples(web)["brigadewatch_up"] == {("database",): 1, ("redis",): 1}
+            assert web.get("/readyz").status_code == 200
+        assert asked == began and began
+        assert server.info("commandstats")["cmdstat_hgetall"]["calls"] == before
+
+
+def test_of_a_store_that_no_longer_answers_nothing_is_shown(seeded: Engine, tmp_path: Path) -> None:
+    process = RedisProcess(tmp_path / "gone").start()
+    with redis.Redis.from_url(process.url, socket_timeout=0.5) as client:
+        client.set(redis_keys.position("news"), 100)
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        for web in _web(seeded, client):
+            shown, ready = samples(web), web.get("/readyz").json()
+            assert shown["brigadewatch_accepted_position"] == {("news",): 100}
+            assert ("redis",) in shown["brigadewatch_clock_difference_seconds"] and "redis" in ready["warnings"]
+            process.kill()
+            shown, ready = samples(web), web.get("/readyz").json()
+            assert shown["brigadewatch_up"] == {("database",): 1, ("redis",): 0}
+            assert "brigadewatch_accepted_position" not in shown
+            assert ("redis",) not in shown.get("brigadewatch_clock_difference_seconds", {})
+            assert ready["dependencies"]["redis"] != "ok" and "redis" not in ready["warnings"]
 
 
 def test_readiness_names_each_dependency(web: Web) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import RedisClients
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from service.ops.collector import StoreCollector
@@ -36,9 +37,7 @@ def test_a_database_that_works_is_in_no_trouble_and_unchanged(engine: Engine, tm
 @on_a_file
 def test_somebody_who_writes_for_long_is_no_trouble(engine: Engine) -> None:
     with write(engine):
-        began = time.monotonic()
         assert trouble_of_database(engine) is None
-        assert time.monotonic() - began < 5
 
 
 @on_a_file
@@ -62,11 +61,18 @@ def test_a_disk_that_is_nearly_full_or_takes_no_file_is_trouble(
 
 
 @on_a_file
-def test_a_database_that_was_opened_read_only_is_trouble_and_its_connection_is_not_kept(engine: Engine) -> None:
+def test_a_database_that_was_opened_read_only_is_trouble(engine: Engine) -> None:
+    file = engine.url.database
+    opened = create_engine(engine.url, creator=lambda: sqlite3.connect(f"file:{file}?mode=ro", uri=True))
+    assert "readonly" in (trouble_of_database(opened) or "")
+    opened.dispose()
+
+
+@on_a_file
+def test_a_connection_that_was_opened_read_only_is_not_kept(engine: Engine) -> None:
     with engine.connect() as connection:
         raw: Any = connection.connection.driver_connection
         raw.execute("PRAGMA query_only = ON")  # as a file that was opened on a read-only disk
-    assert "readonly" in (trouble_of_database(engine) or "readonly")
     with pytest.raises(OperationalError, match="readonly"), write(engine) as connection:
         connection.execute(text("DELETE FROM tenants"))
     with write(engine) as connection:  # a new one
@@ -98,15 +104,14 @@ def test_a_redis_that_refuses_writes_is_trouble(real_redis: RedisClients) -> Non
 def test_what_a_worker_found_about_the_database_makes_every_api_process_unready(
     real_redis: RedisClients, engine: Engine
 ) -> None:
-    stores = StoreCollector(real_redis.blocking, engine)
+    stores = StoreCollector(real_redis.blocking, engine, every_seconds=0)
     CollectorRegistry().register(stores)
-    assert stores.states(patience_seconds=10) == {"database": "ok", "redis": "ok"}
+    assert stores.readiness(patience_seconds=10).states == {"database": "ok", "redis": "ok"}
     found = health.refused_write(OperationalError("INSERT", None, Exception("database or disk is full")))
     assert found is not None and health.refused_write(ValueError("disk is full")) is None
     assert health.refused_write(OperationalError("INSERT", None, Exception("database is locked"))) is None
     redis_health.note_refused_write(real_redis.blocking, found)
-    time.sleep(1.1)  # a look is believed for a second
-    assert stores.states(patience_seconds=10) == {"database": found, "redis": "ok"}
+    assert stores.readiness(patience_seconds=10).states == {"database": found, "redis": "ok"}
     assert 0 < real_redis.blocking.ttl(redis_keys.REFUSED_WRITE) <= 60
     stores.close()
 
@@ -116,14 +121,13 @@ def test_a_check_that_hangs_is_waited_for_a_little_and_asked_once() -> None:
 
     def hanging() -> str | None:
         asked.append(1)
-        over.wait(20)
+        over.wait()
         return "late"
 
     probe = Probe("test", hanging, every_seconds=0.0)
     try:
-        began = time.monotonic()
         assert [probe.state(0.05) for _ in range(5)] == ["no answer within 0.1 s"] * 5
-        assert time.monotonic() - began < 5 and asked == [1]
+        assert asked == [1]
         over.set()
         assert probe.state(10) == "late"
     finally:

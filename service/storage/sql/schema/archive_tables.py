@@ -14,6 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from service.model import ID_CHARACTERS
 from service.storage.sql.schema.declarations import Big, metadata, not_personal, personal
 
 # One row a tenant, written by the ingest worker alone (its epoch decides).
@@ -42,15 +43,15 @@ complaints = Table(
     metadata,
     Column("row_key", Big, primary_key=True, autoincrement=False),
     Column("tenant_id", Integer, nullable=False),
-    Column("id", String(128), nullable=False, info=not_personal("the platform's id of an item")),
+    Column("id", String(ID_CHARACTERS), nullable=False, info=not_personal("the platform's id of an item")),
     Column("occurred_us", Big, nullable=False),
     Column("received_us", Big, nullable=False),
     Column("reporter_key", Big, nullable=False, info=personal("reporter key")),
     Column("target_key", Big, nullable=False),
     Column("state", SmallInteger, nullable=False),
     Column("late", Boolean, nullable=False),
-    Column("reporter_id", String(128), nullable=False, info=personal("reporter id")),
-    Column("target_id", String(128), nullable=False, info=not_personal("the platform's id of a target")),
+    Column("reporter_id", String(ID_CHARACTERS), nullable=False, info=personal("reporter id")),
+    Column("target_id", String(ID_CHARACTERS), nullable=False, info=not_personal("the platform's id of a target")),
     Column("content", Text, nullable=False, info=personal("complaint")),  # the canonical JSON as accepted
     UniqueConstraint("tenant_id", "id", name="complaints_by_id"),
     Index("complaints_by_target", "tenant_id", "target_key", "reporter_key"),
@@ -61,7 +62,7 @@ withdrawals = Table(
     "withdrawals",
     metadata,
     Column("tenant_id", Integer, primary_key=True, autoincrement=False),
-    Column("complaint_id", String(128), primary_key=True, info=not_personal("the platform's id of an item")),
+    Column("complaint_id", String(ID_CHARACTERS), primary_key=True, info=not_personal("the platform's id of an item")),
     Column("seq", Big, nullable=False),
     Column("received_us", Big, nullable=False),
 )
@@ -71,11 +72,11 @@ outcomes = Table(
     metadata,
     Column("row_key", Big, primary_key=True, autoincrement=False),
     Column("tenant_id", Integer, nullable=False),
-    Column("id", String(128), nullable=False, info=not_personal("the platform's id of an item")),
+    Column("id", String(ID_CHARACTERS), nullable=False, info=not_personal("the platform's id of an item")),
     Column("target_key", Big, nullable=False),
     Column("decided_us", Big, nullable=False),
     Column("received_us", Big, nullable=False),
-    Column("complaint_id", String(128), info=not_personal("the platform's id of an item")),
+    Column("complaint_id", String(ID_CHARACTERS), info=not_personal("the platform's id of an item")),
     Column("content", Text, nullable=False, info=personal("document")),
     UniqueConstraint("tenant_id", "id", name="outcomes_by_id"),
     Index("outcomes_by_target", "tenant_id", "target_key"),

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
+from service.model import ID_CHARACTERS
 from service.storage.sql.schema.declarations import Big, metadata, not_personal, personal
 
 clusters = Table(
@@ -67,7 +68,7 @@ cluster_members = Table(
     Column("cluster_id", ForeignKey("clusters.id"), primary_key=True),
     Column("reporter_key", Big, primary_key=True, autoincrement=False, info=personal("reporter key")),
     Column("tenant_id", Integer, nullable=False),
-    Column("reporter_id", String(128), nullable=False, info=personal("reporter id")),
+    Column("reporter_id", String(ID_CHARACTERS), nullable=False, info=personal("reporter id")),
     Column("excluded", Boolean, nullable=False),
     Index("members_by_reporter", "tenant_id", "reporter_key"),
 )
@@ -78,9 +79,9 @@ cluster_targets = Table(
     Column("cluster_id", ForeignKey("clusters.id"), primary_key=True),
     Column("target_key", Big, primary_key=True, autoincrement=False),
     Column("tenant_id", Integer, nullable=False),
-    Column("target_id", String(128), nullable=False, info=not_personal("the platform's id of a target")),
+    Column("target_id", String(ID_CHARACTERS), nullable=False, info=not_personal("the platform's id of a target")),
     Column("author_key", Big, nullable=False, server_default="0", info=personal("author key")),
-    Column("author_id", String(128), info=personal("author id")),
+    Column("author_id", String(ID_CHARACTERS), info=personal("author id")),
     Index("cluster_targets_by_target", "tenant_id", "target_key"),
     Index("cluster_targets_by_author", "tenant_id", "author_id"),
 )
@@ -128,7 +129,7 @@ restorations = Table(
     metadata,
     Column("tenant_id", Integer, primary_key=True, autoincrement=False),
     Column("target_key", Big, primary_key=True, autoincrement=False),
-    Column("target_id", String(128), nullable=False, info=not_personal("the platform's id of a target")),
+    Column("target_id", String(ID_CHARACTERS), nullable=False, info=not_personal("the platform's id of a target")),
     Column("state", String(12), nullable=False, info=not_personal("open | restored | stands")),
     Column("harm", Float, nullable=False),
     Column("complaints", Integer, nullable=False),
@@ -136,7 +137,7 @@ restorations = Table(
     Column("cluster_ids", Text, nullable=False, info=not_personal("ids of ours")),
     # the outcome that removed it
     Column("threshold", Integer, nullable=False),
-    Column("removal_id", String(128), nullable=False, info=not_personal("the platform's id of an item")),
+    Column("removal_id", String(ID_CHARACTERS), nullable=False, info=not_personal("the platform's id of an item")),
     Column("removed_us", Big, nullable=False),
     Column("removed_by", String(12), nullable=False, info=not_personal("a word from a fixed set")),
     Column("opened_us", Big, nullable=False),
@@ -151,7 +152,7 @@ reporter_warnings = Table(
     metadata,
     Column("tenant_id", Integer, primary_key=True, autoincrement=False),
     Column("reporter_key", Big, primary_key=True, autoincrement=False, info=personal("reporter key")),
-    Column("reporter_id", String(128), nullable=False, info=personal("reporter id")),
+    Column("reporter_id", String(ID_CHARACTERS), nullable=False, info=personal("reporter id")),
     Column("at_us", Big, nullable=False),
     Column("detail", Text, nullable=False, info=personal("document")),
 )

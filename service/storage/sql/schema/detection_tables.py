@@ -2,6 +2,7 @@
 
 from sqlalchemy import Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
+from service.model import ID_CHARACTERS
 from service.storage.sql.schema.declarations import Big, metadata, not_personal, personal
 
 # One row a tenant, written by the detect worker alone (its epoch decides).
@@ -46,7 +47,7 @@ allowed_reporters = Table(
     metadata,
     Column("tenant_id", Integer, primary_key=True, autoincrement=False),
     Column("reporter_key", Big, primary_key=True, autoincrement=False, info=personal("reporter key")),
-    Column("reporter_id", String(128), nullable=False, info=personal("reporter id")),
+    Column("reporter_id", String(ID_CHARACTERS), nullable=False, info=personal("reporter id")),
     Column("at_us", Big, nullable=False),
     Column("by", String(128), nullable=False, info=personal("user")),
     Column("note", Text, info=personal("prose")),

@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 import redis
 from redis_process import RedisProcess
+from sqlalchemy import Engine
 from up import environment
 
+from service.settings import Settings
+from service.storage.accounts.tenants import create_tenant
 from service.storage.redis_store.server_check import (
     CheckOnce,
     ServerFacts,
@@ -208,24 +211,18 @@ def test_it_is_judged_at_its_first_answer_and_not_again(start: Start) -> None:
 PORTS = ("--port", "0", "--ops-port", "0")
 
 
-@pytest.mark.parametrize("words", [("up", *PORTS), ("api", *PORTS), ("worker", "ingest"), ("clock",), ("rebuild",)])
-def test_no_process_starts_on_a_server_that_cannot_be_used(
-    start: Start, tmp_path: Path, words: tuple[str, ...]
-) -> None:
+def test_no_process_starts_on_a_server_that_cannot_be_used(start: Start, engine: Engine, settings: Settings) -> None:
     server = start("--cluster-enabled", "yes")
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "service.cli", *arguments, "--data", str(tmp_path / "data")],
+    create_tenant(engine, "paper", 0)
+    for words in (("up", *PORTS), ("api", *PORTS), ("worker", "ingest"), ("clock",), ("rebuild",)):
+        done = subprocess.run(
+            [sys.executable, "-m", "service.cli", *words, "--data", str(settings.data)],
             env=environment(REDIS_URL=server.url, BRIGADEWATCH_SECRET_KEY="5e" * 32),
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
-
-    assert run("tenants", "create", "paper").returncode == 0
-    done = run(*words)
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.count("runs in cluster mode") == 1
-    assert "Traceback" not in done.stderr
+        assert done.returncode == 1, (words, done.stderr)
+        assert done.stderr.count("runs in cluster mode") == 1, words
+        assert "Traceback" not in done.stderr, words

@@ -10,15 +10,15 @@ import pytest
 from service.errors import Overloaded, StoreUnavailable
 from service.storage.redis_store import redis_keys, stream
 from service.storage.redis_store.client import connect
-from service.storage.redis_store.room import UNANALYSED
+from service.storage.redis_store.room import FULL, UNANALYSED
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
 from tests.conftest import RedisClients
 
 NO_LIMIT = 10**18
 
 
-def append(clients: RedisClients, *batches: tuple[int, bytes], limit: int = NO_LIMIT) -> list[int | None]:
-    found: list[int | None] = clients.run(
+def append(clients: RedisClients, *batches: tuple[int, bytes], limit: int = NO_LIMIT) -> list[int]:
+    found: list[int] = clients.run(
         stream.append(clients.asyncio, "t", [StreamBatch(n, lines) for n, lines in batches], limit)
     )
     return found
@@ -100,9 +100,9 @@ def test_reading_ends_at_the_count_or_with_enough_items(clients: RedisClients) -
 def test_a_full_stream_takes_no_more_until_items_are_archived(clients: RedisClients) -> None:
     begin(clients)
     assert append(clients, (50, b"larger than the limit, but nothing waits"), limit=10) == [50]
-    assert append(clients, (1, b"a"), limit=10) == [None]
+    assert append(clients, (1, b"a"), limit=10) == [FULL]
     clients.blocking.hset(redis_keys.progress("t"), "archived", 50)
-    assert append(clients, (6, b"a"), (5, b"b"), (4, b"c"), limit=10) == [56, None, 60]
+    assert append(clients, (6, b"a"), (5, b"b"), (4, b"c"), limit=10) == [56, FULL, 60]
     assert [e.first for e in stream.read_entries(clients.blocking, "t", "worker", 10)] == [1, 51, 57]
 
 
@@ -230,8 +230,8 @@ def test_complaints_wait_while_too_much_is_not_analysed_and_what_takes_them_back
     mark = bytes(range(16))
     progress = redis_keys.progress("t")
 
-    def post(*batches: StreamBatch) -> list[int | None]:
-        found: list[int | None] = clients.run(stream.append(clients.asyncio, "t", batches, NO_LIMIT, 10))
+    def post(*batches: StreamBatch) -> list[int]:
+        found: list[int] = clients.run(stream.append(clients.asyncio, "t", batches, NO_LIMIT, 10))
         return found
 
     assert post(StreamBatch(25, b"c", marks=mark)) == [25], "a tenant that waits for nothing may send any batch"
