@@ -8,12 +8,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-
 from wordpress.site import Site, fields_of
 
 
 def report(
-    site: Site, comment: int, *, browser: httpx.Client | None = None, address: str = "198.51.100.1", agent: str = "", **more: Any
+    site: Site,
+    comment: int,
+    *,
+    browser: httpx.Client | None = None,
+    address: str = "198.51.100.1",
+    agent: str = "",
+    **more: Any,
 ) -> httpx.Response:
     """A reader opens the form of a comment, and sends it."""
     mine = browser or site.browser(address, agent or f"Browser of {address}")
@@ -22,7 +27,9 @@ def report(
     return send(mine, shown, **more)
 
 
-def send(browser: httpx.Client, shown: httpx.Response, headers: dict[str, str] | None = None, **more: str) -> httpx.Response:
+def send(
+    browser: httpx.Client, shown: httpx.Response, headers: dict[str, str] | None = None, **more: str
+) -> httpx.Response:
     """Send the form that a browser shows."""
     found = re.search(r'<form method="post" action="([^"]+)"', shown.text)
     assert found, shown.text

@@ -31,7 +31,9 @@ def missing() -> str:
 def php_fpm() -> str | None:
     """PHP's process manager; Debian names it with its version."""
     folders = [Path(folder) for folder in os.get_exec_path()] + [Path("/usr/sbin")]
-    found = [path for folder in folders for path in folder.glob("php-fpm*") if re.fullmatch(r"php-fpm[\d.]*", path.name)]
+    found = [
+        path for folder in folders for path in folder.glob("php-fpm*") if re.fullmatch(r"php-fpm[\d.]*", path.name)
+    ]
     return str(found[0]) if found else None
 
 

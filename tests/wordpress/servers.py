@@ -18,26 +18,6 @@ from wordpress.programs import php_fpm
 WORKERS = 6  # requests at the same time
 _SECONDS = 60.0
 
-# Each reader has an address of its own, in the header X-Test-IP.
-_ROUTER = """<?php
-if ( isset( $_SERVER['HTTP_X_TEST_IP'] ) ) { $_SERVER['REMOTE_ADDR'] = $_SERVER['HTTP_X_TEST_IP']; }
-$path = parse_url( $_SERVER['REQUEST_URI'], PHP_URL_PATH );
-if ( getenv( 'WORDPRESS_TESTS_MULTISITE' ) ) {  // blogs in folders: /second/wp-admin/ is /wp-admin/
-    $path = preg_replace( '~^/(?!wp-)[_0-9a-z-]+(/(wp-(content|admin|includes)/.*|[^/]+\\.php))$~', '$1', $path );
-}
-$file = $_SERVER['DOCUMENT_ROOT'] . $path;
-if ( is_dir( $file ) ) { $file = rtrim( $file, '/' ) . '/index.php'; }
-if ( is_file( $file ) && '.php' !== substr( $file, -4 ) ) {
-    if ( $path === parse_url( $_SERVER['REQUEST_URI'], PHP_URL_PATH ) ) { return false; }
-    header( 'Content-Type: ' . ( '.css' === substr( $file, -4 ) ? 'text/css' : 'text/javascript' ) ); readfile( $file ); return true;
-}
-if ( ! is_file( $file ) ) { $file = $_SERVER['DOCUMENT_ROOT'] . '/index.php'; }
-$_SERVER['SCRIPT_FILENAME'] = $file;
-$_SERVER['SCRIPT_NAME'] = $_SERVER['PHP_SELF'] = substr( $file, strlen( $_SERVER['DOCUMENT_ROOT'] ) );
-chdir( dirname( $file ) );
-require $file;
-"""
-
 _NGINX = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx-error.log; worker_processes 1;
 {user}
@@ -168,7 +148,17 @@ class Database(Process):
 
     def run(self, sql: str, database: str = "") -> str:
         """What statements give, tabs between the columns."""
-        words = ["mariadb", "--no-defaults", "-S", str(self.socket), "-u", "root", "-N", "-B", *([database] * bool(database))]
+        words = [
+            "mariadb",
+            "--no-defaults",
+            "-S",
+            str(self.socket),
+            "-u",
+            "root",
+            "-N",
+            "-B",
+            *([database] * bool(database)),
+        ]
         done = subprocess.run(words, input=sql, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -179,12 +169,11 @@ class BuiltIn(Process):
 
     def __init__(self, site: Path, folder: Path, *, multisite: bool) -> None:
         self.port = free_port()
-        (folder / "router.php").write_text(_ROUTER)
         super().__init__(
             folder / "server.log",
             "php",
             *("-d", f"sendmail_path={mail_to(folder)}"),
-            *("-S", f"127.0.0.1:{self.port}", "-t", str(site), str(folder / "router.php")),
+            *("-S", f"127.0.0.1:{self.port}", "-t", str(site), str(Path(__file__).with_name("router.php"))),
             PHP_CLI_SERVER_WORKERS=str(WORKERS),
             WORDPRESS_TESTS_MULTISITE="1" if multisite else "",
         )
@@ -206,7 +195,9 @@ class Nginx(Process):
         )
         program = php_fpm()
         assert program
-        self._fpm = Process(folder / "fpm.log", program, "-F", *(["-R"] if root else []), "-y", str(folder / "fpm.conf"))
+        self._fpm = Process(
+            folder / "fpm.log", program, "-F", *(["-R"] if root else []), "-y", str(folder / "fpm.conf")
+        )
         until((folder / "fpm.sock").exists, self._fpm.process, self._fpm.log)
         super().__init__(folder / "server.log", "nginx", "-c", str(folder / "nginx.conf"))
         until(lambda: answers(self.port), self.process, self.log)

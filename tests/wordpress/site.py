@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
-
-from wordpress.servers import BuiltIn, Database, Nginx
+from wordpress.servers import BuiltIn, Database, Nginx, mail_to
 
 PLUGIN = Path(__file__).parents[2] / "clients" / "wordpress" / "brigadewatch"
 ADMIN, PASSWORD = "editor-in-chief", "a password of the tests"
@@ -47,13 +47,6 @@ if ( ! defined( 'ABSPATH' ) ) {{
 require_once ABSPATH . 'wp-settings.php';
 """
 
-# What WordPress asks of its makers is answered by nobody, without a word in the log.
-_NO_OTHERS = """<?php
-add_filter( 'pre_http_request', function ( $answer, $how, $url ) {
-    $none = array( 'headers' => array(), 'body' => '', 'response' => array( 'code' => 503, 'message' => '' ), 'cookies' => array() );
-    return '127.0.0.1' === parse_url( $url, PHP_URL_HOST ) ? $answer : $none;
-}, 10, 3 );
-"""
 # Of WordPress itself, on a newer PHP than its makers had.
 _OF_CORE = re.compile(r".*PHP Deprecated: .*/wp-(includes|admin)/ms.*\n")
 
@@ -64,8 +57,6 @@ def php_value(value: object) -> str:
 
 
 def _base64(text: str) -> str:
-    import base64
-
     return base64.b64encode(text.encode()).decode()
 
 
@@ -88,7 +79,7 @@ class Site:
         self.folder.chmod(0o755)
         shutil.copytree(self.core, self.root, symlinks=False)
         (self.root / "wp-content" / "mu-plugins").mkdir(exist_ok=True)
-        (self.root / "wp-content" / "mu-plugins" / "no-others.php").write_text(_NO_OTHERS)
+        shutil.copy(Path(__file__).with_name("tests.php"), self.root / "wp-content" / "mu-plugins")
         self.database.run(f"CREATE DATABASE {self.name}")
         self._configure("define( 'WP_ALLOW_MULTISITE', true );" if self.multisite else "")
         self.running = self.server(self.root, self.folder, multisite=self.multisite)
@@ -121,22 +112,22 @@ class Site:
         )
         assert answer.status_code == 200 and "wp-login.php" in answer.text, answer.text[-2_000:]
         if self.multisite:
-            self.php(
-                "global $wpdb; foreach ( $wpdb->tables( 'ms_global' ) as $table => $prefixed ) { $wpdb->$table = $prefixed; }"
-                " require_once ABSPATH . 'wp-admin/includes/network.php'; require_once ABSPATH . 'wp-admin/includes/upgrade.php';"
-                " install_network(); return populate_network( 1, '127.0.0.1', 'editor@example.org', 'The News', '/', false );"
-            )
-            self._configure(
-                f"define( 'MULTISITE', true ); define( 'SUBDOMAIN_INSTALL', false );"
-                f" define( 'DOMAIN_CURRENT_SITE', '127.0.0.1:{self.running.port}' ); define( 'PATH_CURRENT_SITE', '/' );"
-                " define( 'SITE_ID_CURRENT_SITE', 1 ); define( 'BLOG_ID_CURRENT_SITE', 1 );"
-            )
+            self.php("return tests_make_network();")
+            domain = f"127.0.0.1:{self.running.port}"
+            network = {
+                "MULTISITE": True,
+                "SUBDOMAIN_INSTALL": False,
+                "DOMAIN_CURRENT_SITE": domain,
+                "PATH_CURRENT_SITE": "/",
+                "SITE_ID_CURRENT_SITE": 1,
+                "BLOG_ID_CURRENT_SITE": 1,
+            }
+            self._configure("".join(f"define( '{name}', {php_value(value)} );\n" for name, value in network.items()))
             self.database.run(
-                f"UPDATE wp_site SET domain='127.0.0.1:{self.running.port}';"
-                f" UPDATE wp_blogs SET domain='127.0.0.1:{self.running.port}'",
+                f"UPDATE wp_site SET domain='{domain}'; UPDATE wp_blogs SET domain='{domain}'",
                 self.name,
             )
-        self.php("flush_rewrite_rules(); return 1;")
+        self.php("flush_rewrite_rules();")
         self.debug_log.unlink(missing_ok=True)  # of the time before there was a database
 
     def end(self) -> None:
@@ -151,46 +142,44 @@ class Site:
             f"$_SERVER['HTTP_HOST'] = '127.0.0.1:{self.running.port}'; $_SERVER['REQUEST_URI'] = '/';"
             "$_SERVER['REMOTE_ADDR'] = '127.0.0.1';"
             f"require {php_value(str(self.root / 'wp-load.php'))};"
-            f"$result = ( function () {{ {given} {code} }} )(); echo \"\\n=>\" . wp_json_encode( $result );"
+            f'$result = ( function () {{ {given} {code} }} )(); echo "\\n=>" . wp_json_encode( $result );'
         )
-        done = subprocess.run(["php", "-r", script], capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(
+            ["php", "-d", f"sendmail_path={mail_to(self.folder)}", "-r", script],
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
         assert done.returncode == 0 and "\n=>" in done.stdout, done.stderr + done.stdout
         return json.loads(done.stdout.rpartition("\n=>")[2])
 
     def activate(self, plugin: Path = PLUGIN) -> None:
         """Put the plugin where an administrator's upload would put it, and activate it."""
         shutil.copytree(plugin, self.root / "wp-content" / "plugins" / plugin.name)
-        where = "true" if self.multisite else "false"
-        failed = self.php(
-            "require_once ABSPATH . 'wp-admin/includes/plugin.php';"
-            f"$done = activate_plugin( $name, '', {where} ); return is_wp_error( $done ) ? $done->get_error_message() : null;",
-            name=f"{plugin.name}/{plugin.name}.php",
-        )
+        failed = self.php("return tests_activate( $name );", name=f"{plugin.name}/{plugin.name}.php")
         assert failed is None, failed
 
     def settings(self, **values: Any) -> None:
         """Settings as the page stores them, in place of those before."""
-        self.php("update_option( 'brigadewatch', $values ); return 1;", values=values)
+        self.php("update_option( 'brigadewatch', $values );", values=values)
 
     def start_over(self) -> None:
         """No reports, no queue, no letters, and a service that nobody is at."""
-        self.settings(url="http://127.0.0.1:9", key="bw_nobody", when_unreachable="closed", timeout=0.3)
-        self.php(
-            "global $wpdb; foreach ( array( 'reports', 'comments', 'queue' ) as $t ) { $wpdb->query( \"DELETE FROM \""
-            " . Brigadewatch\\table( $t ) ); } $wpdb->query( \"DELETE FROM $wpdb->options WHERE option_name LIKE"
-            " 'brigadewatch\\_lock%'\" ); delete_option( 'brigadewatch_waiting' ); delete_option( 'brigadewatch_refused' );"
-            " delete_transient( 'brigadewatch_pause' ); return 1;"
-        )
+        nobody = {"url": "http://127.0.0.1:9", "key": "bw_nobody", "when_unreachable": "closed", "timeout": 0.3}
+        self.php("tests_start_over( $settings );", settings=nobody)
         self.debug_log.unlink(missing_ok=True)
         for letter in (self.folder / "mail").iterdir():
             letter.unlink()
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """The rows of one of the plugin's tables: reports, comments or queue."""
-        found: list[dict[str, Any]] = self.php(
-            "global $wpdb; return $wpdb->get_results( 'SELECT * FROM ' . Brigadewatch\\table( $name ), ARRAY_A );", name=name
-        )
+        found: list[dict[str, Any]] = self.php("return tests_rows( $name );", name=name)
         return found
+
+    def set_all(self, table: str, column: str, value: object) -> None:
+        """A column of one of the plugin's tables, in all its rows."""
+        self.php("tests_set( $table, $column, $value );", table=table, column=column, value=value)
 
     def queued(self, kind: str) -> list[dict[str, Any]]:
         """The documents that wait to be sent: complaints or outcomes."""
@@ -202,41 +191,19 @@ class Site:
 
     def user(self, name: str, role: str = "subscriber", registered: str = "2025-01-01 10:00:00") -> int:
         """A user with the password of the tests."""
-        made = self.php(
-            "$made = wp_insert_user( array( 'user_login' => $name, 'user_pass' => $password, 'role' => $role,"
-            " 'user_email' => \"$name@example.org\", 'user_registered' => $registered ) );"
-            " return is_wp_error( $made ) ? $made->get_error_message() : $made;",
-            name=name,
-            password=PASSWORD,
-            role=role,
-            registered=registered,
-        )
+        values = {"name": name, "password": PASSWORD, "role": role, "registered": registered}
+        made = self.php("return tests_user( $name, $password, $role, $registered );", **values)
         assert isinstance(made, int), made
         return made
 
-    def post(self, title: str = "An article", author: int = 1, kind: str = "post") -> int:
+    def post(self, title: str = "An article", author: int = 1) -> int:
         """A published post."""
-        return int(
-            self.php(
-                "return wp_insert_post( array( 'post_title' => $title, 'post_content' => $title, 'post_status' => 'publish',"
-                " 'post_author' => $author, 'post_type' => $kind, 'comment_status' => 'open' ) );",
-                title=title,
-                author=author,
-                kind=kind,
-            )
-        )
+        return int(self.php("return tests_post( $title, $author );", title=title, author=author))
 
     def comments(self, post: int, count: int = 1, **values: Any) -> list[int]:
         """So many visible comments under a post, by a guest unless told otherwise."""
         found: list[int] = self.php(
-            "$ids = array(); for ( $k = 0; $k < $count; $k++ ) { $ids[] = wp_insert_comment( $values + array("
-            " 'comment_post_ID' => $post, 'comment_content' => \"I disagree, number $k.\", 'comment_approved' => 1,"
-            " 'comment_author' => 'Bea', 'comment_author_email' => 'bea@example.org', 'comment_author_IP' => '192.0.2.77',"
-            " 'comment_date_gmt' => gmdate( 'Y-m-d H:i:s', time() - 3600 ), 'comment_date' => gmdate( 'Y-m-d H:i:s', time() - 3600 ) ) );"
-            " } return $ids;",
-            post=post,
-            count=count,
-            values=values,
+            "return tests_comments( $post, $count, $values );", post=post, count=count, values=values
         )
         return found
 
@@ -248,12 +215,17 @@ class Site:
 
     def cron(self) -> None:
         """What a system's cron does each minute; every event of the plugin counts as due."""
-        self.php(
-            "$crons = _get_cron_array(); $due = array(); foreach ( $crons as $at => $hooks ) { foreach ( $hooks as $hook => $e )"
-            " { $due[ 0 === strpos( $hook, 'brigadewatch' ) ? 1 : $at ][ $hook ] = $e; } } _set_cron_array( $due ); return 1;"
-        )
+        self.php("tests_events_are_due();")
+        before = self._cron_runs()
         answer = httpx.get(f"{self.url}/wp-cron.php?doing_wp_cron", timeout=_SECONDS)
         assert answer.status_code == 200, answer.text
+        deadline = time.monotonic() + _SECONDS
+        while self._cron_runs() == before:  # behind nginx it goes on after its answer
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
+
+    def _cron_runs(self) -> str:
+        return self.database.run("SELECT option_value FROM wp_options WHERE option_name = 'tests_cron_runs'", self.name)
 
     def log(self) -> str:
         """What PHP complained about."""
@@ -261,7 +233,9 @@ class Site:
 
     def letters(self) -> list[str]:
         """The mails that it sent."""
-        return [path.read_text() for path in sorted((self.folder / "mail").iterdir(), key=lambda path: path.stat().st_mtime)]
+        return [
+            path.read_text() for path in sorted((self.folder / "mail").iterdir(), key=lambda path: path.stat().st_mtime)
+        ]
 
     def browser(self, address: str = "198.51.100.1", agent: str = "Browser/1", **more: Any) -> httpx.Client:
         """A browser at an address, with cookies of its own."""
@@ -294,8 +268,8 @@ class Site:
 def fields_of(page: str, action: str) -> dict[str, str]:
     """The fields of the form on a page whose text contains `action`, with their values."""
     form = next(found for found in re.findall(r"<form.*?</form>", page, re.DOTALL) if action in found)
-    inputs = [dict(re.findall(r'(\w[\w-]*)="([^"]*)"', tag)) for tag in re.findall(r"<input[^>]*>", form)]
+    inputs = [
+        {name: double or single for name, double, single in re.findall(r"""([\w-]+)=(?:"([^"]*)"|'([^']*)')""", tag)}
+        for tag in re.findall(r"<input[^>]*>", form)
+    ]
     return {html.unescape(found["name"]): html.unescape(found.get("value", "")) for found in inputs if "name" in found}
-
-
-Wait = Callable[[Callable[[], Any]], None]

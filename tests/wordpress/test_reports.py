@@ -162,14 +162,8 @@ def test_reports_of_version_0_count_and_nobody_counts_twice(site: Site) -> None:
     reader = site.browser("198.51.100.20", "Old browser")
     report(site, comment, browser=reader)
     mark, document = site.table("reports")[0]["mark"], site.queued("complaints")[0]
-    site.php(  # as version 0.1 left it
-        "global $wpdb; foreach ( array( 'reports', 'comments', 'queue' ) as $t ) { $wpdb->query( 'DROP TABLE ' . Brigadewatch\\table( $t ) ); }"
-        " delete_option( 'brigadewatch_tables' ); add_comment_meta( $id, '_brigadewatch_reporter', $mark );"
-        " add_comment_meta( $id, '_brigadewatch_decided', 'rejected' );"
-        " add_option( 'brigadewatch_queue_1.5-x', wp_json_encode( array( 'kind' => 'complaints', 'line' => $line ) ), '', false ); return 1;",
-        id=comment,
-        mark=mark,
-        line=json.dumps(document),
+    site.php(
+        "tests_as_version_0_left_it( $comment, $mark, $line );", comment=comment, mark=mark, line=json.dumps(document)
     )
     shown = site.browser("198.51.100.20", "Old browser")  # without the cookie: version 0.1 had none
     assert "reported this comment before" in report(site, comment, browser=shown).text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -27,7 +26,10 @@ def history(site: Site, accounts: list[int], ends: datetime) -> Iterator[dict[st
         yield {
             "id": f"report-{row.target}-{row.reporter}",
             "occurred_at": ends - timedelta(seconds=last - row.at),
-            "reporter": {"id": str(named.get(row.reporter, f"r{row.reporter}")), "account_created_at": ends - timedelta(days=400)},
+            "reporter": {
+                "id": str(named.get(row.reporter, f"r{row.reporter}")),
+                "account_created_at": ends - timedelta(days=400),
+            },
             "target": {"id": f"t{row.target}", "author_id": f"a{row.author}", "context_id": f"c{row.context}"},
         }
 
@@ -56,12 +58,10 @@ def test_a_known_brigade_hides_nothing_and_an_honest_crowd_is_heard(any_site: Si
         if shown.status_code == 200:  # until those before have hidden it
             assert send(readers[k], shown, text="A threat.").status_code == 200
 
-    started = time.monotonic()
     with ThreadPoolExecutor(6) as pool:
         waiting = [pool.submit(attack, k) for k in range(MEMBERS)] + [pool.submit(complain, k) for k in range(HONEST)]
         for one in waiting:
             one.result()
-    print(f"{MEMBERS * COMMENTS + HONEST} reports in {time.monotonic() - started:.1f} s")
     for _ in range(3):
         site.cron()
     assert [one for one in attacked if site.status(one) != "1"] == []

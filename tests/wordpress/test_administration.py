@@ -1,0 +1,243 @@
+"""What moderators and administrators see, set, export and erase; how the plugin comes and goes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+
+import pytest
+from up import Up, make_key
+from wordpress.people import bulk, press, report, send
+from wordpress.servers import Database
+from wordpress.site import PLUGIN, Site, fields_of
+
+from brigadewatch_client import Client
+
+NAME = f"{PLUGIN.name}/{PLUGIN.name}.php"
+
+
+def hold_back(site: Site, count: int = 2) -> int:
+    """A comment that is hidden by its count, without an answer."""
+    site.settings(url="http://127.0.0.1:9", key="k", when_unreachable="open", patience=0, threshold=count, timeout=0.3)
+    (comment,) = site.comments(site.post())
+    for k in range(count):
+        report(site, comment, address=f"198.51.{k}.1", reason="spam", text=f"<b>Reason</b> {k}")
+    assert site.status(comment) == "0"
+    return comment
+
+
+def test_moderators_see_reported_comments_alone_and_judge_them(site: Site) -> None:
+    comment = hold_back(site)
+    (other,) = site.comments(site.post(), comment_content="Nobody minds.")
+    editor = site.signed_in()
+    listed = editor.get("/wp-admin/edit-comments.php?brigadewatch=reported").text
+    assert f"id='comment-{comment}'" in listed and f"id='comment-{other}'" not in listed
+    assert re.search(r'Reported <span class="count">\(1\)</span>', listed)
+    assert "2 reports" in listed and "Hidden by its reports" in listed and "It is spam (2)" in listed
+    assert "Reason 1" in listed and "<b>Reason" not in listed
+    assert f"id='comment-{comment}'" not in editor.get("/wp-admin/edit-comments.php?brigadewatch=kept").text
+    assert "Hidden by their reports, to be decided</a>: 1" in editor.get("/wp-admin/").text
+    bulk(editor, [comment], "brigadewatch_unfounded", "?brigadewatch=held")
+    assert site.status(comment) == "1"
+    (back,) = [one for one in site.queued("outcomes") if "verdict" in one]
+    assert (back["verdict"], back["action"], back["decided_by"]) == ("rejected", "restored", "person")
+    assert f"id='comment-{comment}'" not in editor.get("/wp-admin/edit-comments.php?brigadewatch=reported").text
+
+
+def test_moderators_get_the_usual_mail_and_none_if_they_want_none(site: Site) -> None:
+    hold_back(site)
+    (letter,) = [one for one in site.letters() if "Reported comment" in one]
+    assert letter.startswith("To: editor@example.org\n") and "Subject: [The News] Reported comment:" in letter
+    assert "edit-comments.php?brigadewatch=reported" in letter
+    site.start_over()
+    site.php("update_option( 'moderation_notify', '0' );")
+    try:
+        hold_back(site)
+        assert [one for one in site.letters() if "Reported comment" in one] == []
+    finally:
+        site.php("update_option( 'moderation_notify', '1' );")
+
+
+def test_the_settings_page_takes_refuses_and_tests(site: Site, up: Up, key: str) -> None:
+    site.php("delete_option( 'brigadewatch' );")
+    editor = site.signed_in()
+    page = editor.get("/wp-admin/options-general.php?page=brigadewatch").text
+    assert "There are no report buttons until everything below is set" in page
+    post = site.post()
+    site.comments(post)
+    assert "brigadewatch-report=" not in site.browser().get(f"/?p={post}").text
+
+    def save(**values: str) -> str:
+        fields = {k: v for k, v in fields_of(page, "options.php").items() if not k.startswith("brigadewatch")}
+        given = {f"brigadewatch[{name}]": value for name, value in values.items()}
+        return editor.post("/wp-admin/options.php", data=fields | given).text
+
+    answer = save(url="watch.example", key=key, when_unreachable="closed", threshold="1,5", timeout="0,7", restore="1")
+    assert "The address has to be like https://watch.example" in answer
+    assert "Threshold has to be a whole number from 1 to 10000, not 1.5" in answer
+    answer = save(url=up.api + "/", when_unreachable="closed", threshold="5", restore="1")
+    stored = site.php("return get_option( 'brigadewatch' );")
+    assert stored == {
+        "url": up.api,
+        "key": key,
+        "when_unreachable": "closed",
+        "threshold": 5,
+        "timeout": 0.7,
+        "restore": True,
+    }
+    assert key not in answer and "••••" + key[-4:] in answer
+    assert "brigadewatch-report=" in site.browser().get(f"/?p={post}").text
+    link = re.search(r'href="([^"]*test=1[^"]*)"', answer)
+    assert link
+    assert "brigadewatch answers, and takes the key." in editor.get(link[1].replace("&#038;", "&")).text
+    site.settings(url=up.api, key=make_key(up.data, "read"), when_unreachable="closed")
+    assert "scopes ingest and read" in editor.get(link[1].replace("&#038;", "&")).text
+    site.settings(url=f"{site.url}/nothing", key="k", when_unreachable="closed")
+    assert "not as brigadewatch does (HTTP 404)" in editor.get(link[1].replace("&#038;", "&")).text
+
+
+def test_only_administrators_reach_the_settings(site: Site) -> None:
+    name = f"editor{site.post()}"
+    site.user(name, "editor")
+    answer = site.signed_in(name).get("/wp-admin/options-general.php?page=brigadewatch")
+    assert answer.status_code == 403
+
+
+def test_constants_win_and_are_shown_as_such(site: Site) -> None:
+    plugin = site.root / "wp-content" / "mu-plugins" / "constants.php"
+    plugin.write_text("<?php define( 'BRIGADEWATCH_THRESHOLD', 3 ); define( 'BRIGADEWATCH_WHEN_UNREACHABLE', 'shut' );")
+    try:
+        page = site.signed_in().get("/wp-admin/options-general.php?page=brigadewatch").text
+        assert "Set in wp-config.php by BRIGADEWATCH_THRESHOLD." in page
+        assert "BRIGADEWATCH_WHEN_UNREACHABLE: Choose what happens" in page
+    finally:
+        plugin.unlink()
+
+
+def test_site_health_and_notices_say_what_waits_too_long(site: Site) -> None:
+    (comment,) = site.comments(site.post())
+    report(site, comment)
+    site.set_all("queue", "queued_at", int(time.time()) - 7200)
+    site.php("wp_clear_scheduled_hook( 'brigadewatch_minute' ); set_transient( 'brigadewatch_pause', 1, 60 );")
+    assert "wait to be sent, the oldest for 2 hours" in site.signed_in().get("/wp-admin/").text
+    folder = site.root / "wp-content" / "plugins" / "brigadewatch"
+    health = site.php(
+        'require_once "$folder/admin/site-health.php"; return Brigadewatch\\health_of_settings();', folder=str(folder)
+    )
+    assert health["status"] == "recommended" and "wp-cron.php" in health["description"]
+
+
+def test_a_site_behind_a_proxy_is_told_so(site: Site) -> None:
+    comments = site.comments(site.post(), 12)
+    site.settings(url="http://127.0.0.1:9", key="k", when_unreachable="closed", reports_per_hour=100)
+    for k, one in enumerate(comments):
+        report(site, one, address="10.0.0.1", agent=f"Browser {k}")
+    assert "behind a proxy" in site.signed_in().get("/wp-admin/").text
+
+
+def test_without_cron_an_old_queue_is_sent_by_a_page(site: Site, up: Up, key: str) -> None:
+    (comment,) = site.comments(site.post())
+    report(site, comment)
+    site.settings(url=up.api, key=key, when_unreachable="closed")
+    site.php("delete_transient( 'brigadewatch_pause' );")
+    site.set_all("queue", "queued_at", int(time.time()) - 300)
+    report(site, comment, address="203.0.113.9")
+    up.wait(lambda: site.table("queue") == [])
+    with Client(up.api, key, when_unreachable="closed") as client:
+        up.wait(lambda: client.assess(site.target(comment)).complaints == 2)
+
+
+def test_a_person_s_data_is_exported_erased_and_forgotten_in_the_service(site: Site, up: Up, key: str) -> None:
+    site.settings(url=up.api, key=key, when_unreachable="closed")
+    (comment,) = site.comments(site.post())
+    name = f"reader{comment}"
+    site.user(name)
+    report(site, comment, browser=site.signed_in(name), text="He lives next to me.")
+    site.cron()
+    up.wait(lambda: site.table("queue") == [])
+    exported = site.php("return Brigadewatch\\export_reports( $mail );", mail=f"{name}@example.org")
+    assert exported["done"] and "He lives next to me." in repr(exported["data"])
+    erased = site.php("return Brigadewatch\\erase_reports( $mail );", mail=f"{name}@example.org")
+    assert erased["items_removed"] and "cannot be found by an e-mail address" in erased["messages"][0]
+    (row,) = site.table("reports")
+    assert (row["user_id"], row["text"]) == ("0", "")
+    with Client(up.api, key, when_unreachable="closed") as client:
+        up.wait(lambda: client.assess(site.target(comment)).complaints == 1)
+        site.cron()
+        up.wait(lambda: site.table("queue") == [])
+        assert client.assess(site.target(comment)).complaints == 1  # the count stays
+
+
+def test_deleting_a_user_forgets_them(site: Site) -> None:
+    (comment,) = site.comments(site.post())
+    name = f"leaver{comment}"
+    user = site.user(name)
+    report(site, comment, browser=site.signed_in(name))
+    site.php(
+        "foreach ( array( 'user', 'ms' ) as $part ) { require_once ABSPATH . \"wp-admin/includes/$part.php\"; }"
+        " is_multisite() ? wpmu_delete_user( $id ) : wp_delete_user( $id );",
+        id=user,
+    )
+    assert [row["line"] for row in site.table("queue") if row["kind"] == "forget"] == [f'"{user}"']
+    assert site.table("reports")[0]["user_id"] == "0"
+
+
+def test_a_network_s_sites_do_not_share_ids(site: Site) -> None:
+    if not site.multisite:
+        assert site.php("return Brigadewatch\\scoped( 7 );") == "7"
+        return
+    settings = {"url": "http://127.0.0.1:9", "key": "k", "when_unreachable": "closed"}
+    found = site.php("return tests_second_site( $settings );", settings=settings)
+    blog, post, comment = found
+    browser = site.browser()
+    shown = browser.get("/second/", params={"brigadewatch-report": str(comment)})
+
+    assert send(browser, shown).status_code == 200
+    line = site.database.run(f"SELECT line FROM wp_{blog}_brigadewatch_queue", site.name)
+    assert f'"id":"{blog}-{comment}"' in line and f'"context_id":"{blog}-{post}"' in line
+    assert site.table("reports") == []
+
+
+def test_deactivation_and_deletion_leave_nothing(database: Database, site: Site) -> None:
+    hold_back(site)
+    assert site.php("return tests_deactivate( $name );", name=NAME) == [False, False]
+    site.php("require_once ABSPATH . 'wp-admin/includes/plugin.php'; uninstall_plugin( $name );", name=NAME)
+    tables = database.run("SHOW TABLES LIKE '%brigadewatch%'", site.name)
+    options = database.run("SELECT option_name FROM wp_options WHERE option_name LIKE '%brigadewatch%'", site.name)
+    assert (tables, options) == ("", "")
+    assert site.php("return tests_activate( $name );", name=NAME) is None
+
+
+def test_as_a_must_use_plugin_it_works_without_notices(site: Site) -> None:
+    folder = site.root / "wp-content" / "mu-plugins"
+    site.php("tests_deactivate( $name );", name=NAME)
+    shutil.copytree(PLUGIN, folder / "brigadewatch")
+    (folder / "brigadewatch.php").write_text("<?php require_once __DIR__ . '/brigadewatch/brigadewatch.php';\n")
+    try:
+        post = site.post()
+        (comment,) = site.comments(post)
+        page = site.browser().get(f"/?p={post}").text
+        assert "mu-plugins/brigadewatch/assets/report.js" in page
+        assert report(site, comment).status_code == 200
+        assert press(site.signed_in(), comment, "action=spamcomment").status_code == 200
+    finally:
+        shutil.rmtree(folder / "brigadewatch")
+        (folder / "brigadewatch.php").unlink()
+        site.php("tests_activate( $name );", name=NAME)
+
+
+@pytest.mark.parametrize("state", ["restored", "open"])
+def test_what_a_moderator_restores_in_the_service_is_shown_again(site: Site, state: str) -> None:
+    comment = hold_back(site)
+    listed = [{"target_id": site.target(comment), "complaints": 9, "independent_complaints": 2.5, "clusters": ["k1"]}]
+    site.php("tests_follow_restorations( $listed, $state );", listed=listed, state=state)
+    if state == "restored":
+        assert site.status(comment) == "1"
+        last = site.queued("outcomes")[-1]
+        assert (last["action"], last["decided_by"], "verdict" in last) == ("restored", "automatic", False)
+    else:
+        assert site.status(comment) == "0"
+        assert any("look whether to show it again" in letter for letter in site.letters())
+        page = site.signed_in().get("/wp-admin/edit-comments.php?brigadewatch=held").text
+        assert "/console/clusters/k1" in page and "Accounts that complain together" in page
