@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick php oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
+.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick wordpress wordpress-servers oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -22,20 +22,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 days
 	$(BIN)/brigadewatch demo
 
-test: $(INSTALLED) php oidc-provider ## all tests except those in a browser, on all cores
+test: $(INSTALLED) oidc-provider ## all tests except those in a browser or a WordPress, on all cores
 	$(BIN)/python -m pytest -n auto --dist worksteal
-
-# The WordPress plugin is tested by running it. Where PHP cannot be had its tests skip, and say so.
-php:
-	@if ! php -m 2>/dev/null | tr '\n' ' ' | grep -q 'curl .*pdo_sqlite '; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-			echo "installing php-cli for the tests of the WordPress plugin"; \
-			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends php-cli php-curl php-sqlite3; } > /dev/null \
-				|| echo "php-cli could not be installed: the tests of the WordPress plugin will skip" >&2; \
-		else \
-			echo "php-cli, php-curl and php-sqlite3 are not all here: the tests of the WordPress plugin will skip" >&2; \
-		fi; \
-	fi
 
 # The certified OpenID Connect provider that single sign-on is tested against, as locked, in a folder of its own.
 OIDC_PROVIDER := build/oidc-provider/.installed
@@ -68,6 +56,23 @@ test-redis: $(INSTALLED) ## the tests of what depends on Redis, on every Redis a
 
 test-redis-quick: $(INSTALLED) ## the short form of it, on the oldest ones
 	PYTHONPATH=.:tests $(BIN)/python -m redis_servers --few --short
+
+# Real sites of the two newest branches, behind PHP's own server and behind nginx with PHP-FPM. WordPress itself is unpacked
+# below build/wordpress; the programs are Debian's, and none of them is started by the system.
+wordpress: $(INSTALLED) wordpress-servers ## the WordPress plugin on real sites, with a real service
+	$(BIN)/python -m pytest -m wordpress tests/wordpress
+
+WORDPRESS_PACKAGES := php-cli php-fpm php-curl php-mysql php-mbstring php-xml mariadb-server nginx-light
+wordpress-servers: $(INSTALLED)
+	@missing=$$(PYTHONPATH=.:tests $(BIN)/python -c 'from wordpress.programs import missing; print(missing())'); \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+			echo "installing $(WORDPRESS_PACKAGES) for the tests of the WordPress plugin"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq install -y --no-install-recommends $(WORDPRESS_PACKAGES); } > /dev/null; \
+		else \
+			echo "missing: $$missing (Debian: apt-get install $(WORDPRESS_PACKAGES)): the WordPress plugin is tested on real sites" >&2; exit 1; \
+		fi; \
+	fi
 
 # Debian's server; the cluster that it would start by itself is neither started nor used.
 postgresql:
@@ -156,7 +161,7 @@ release: $(INSTALLED) .venv-release/.installed ## a release of HEAD in build/rel
 	@touch $@
 
 # Where there is no Docker engine, or nobody who knows of vulnerabilities can be reached, that part says so (exit code 3) and the rest counts.
-verify: lint types rules docs test e2e test-postgres test-redis prometheus fuzz chaos ## everything in its long form, as for a night
+verify: lint types rules docs test e2e wordpress test-postgres test-redis prometheus fuzz chaos ## everything in its long form, as for a night
 	$(TRY_COMPOSE) || [ $$? -eq 3 ]
 	$(MAKE) --no-print-directory .venv-audit/bin/pip-audit
 	$(AUDIT) || [ $$? -eq 3 ]

@@ -21,7 +21,7 @@ from typing import Any
 
 LOCKS = ("requirements.lock", "deploy/image.lock", "deploy/build.lock", "deploy/release.lock", "docs/requirements.lock")
 PACKAGES = (".", "clients/python")  # what is built into a wheel and an sdist
-PLUGIN = "clients/wordpress"
+PLUGIN = "clients/wordpress/brigadewatch"
 SUMS, PROVENANCE = "SHA256SUMS", "provenance.json"
 _SBOM_OPTIONS = ("--output-reproducible", "--sv", "1.6", "--of", "JSON", "-o", "-")
 # The second build differs in all that must not matter.
@@ -111,12 +111,14 @@ def build(tree: Path, out: Path, epoch: str, environment: Mapping[str, str]) -> 
 def plugin(tree: Path, out: Path, epoch: str) -> Path:
     """The WordPress plugin as a zip: stored, since the bytes of a compressed one depend on zlib."""
     source = (tree / PLUGIN / "brigadewatch.php").read_text()
-    found = re.search(r"^ \* Version: (\S+)$", source, re.MULTILINE)
+    found = re.search(r"^ \* Version:\s+(\S+)$", source, re.MULTILINE)
     if found is None:
         raise Refused(f"{PLUGIN}/brigadewatch.php names no version")
     file = out / f"brigadewatch-wordpress-{found[1]}.zip"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
-        for path, name in ((tree / PLUGIN / "brigadewatch.php", "brigadewatch.php"), (tree / "LICENSE", "LICENSE")):
+        files = sorted(path for path in (tree / PLUGIN).rglob("*") if path.is_file())
+        for path in [*files, tree / "LICENSE"]:
+            name = path.relative_to(tree / PLUGIN if path in files else tree).as_posix()
             entry = zipfile.ZipInfo(f"brigadewatch/{name}", time.gmtime(max(int(epoch), 315_532_800))[:6])
             entry.external_attr, entry.create_system = 0o100644 << 16, 3
             packed.writestr(entry, path.read_bytes())

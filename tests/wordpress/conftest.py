@@ -4,6 +4,7 @@ nginx with PHP-FPM, as a single site and as a network.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,12 @@ KINDS = {
     "newest, PHP's server, network": (NEWEST, BuiltIn, True),
     "before, nginx": (BEFORE, Nginx, False),
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.wordpress)
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +101,5 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 @pytest.fixture
 def key(up: Up, request: pytest.FixtureRequest) -> str:
     """A key of a tenant of the test's own."""
-    import hashlib
-
     tenant = "wp-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
     return make_key(up.data, "ingest", "read", "forget", tenant=tenant)
