@@ -25,23 +25,32 @@ demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 d
 test: $(INSTALLED) oidc-provider ## all tests except those in a browser or a WordPress, on all cores
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-# The certified OpenID Connect provider that single sign-on is tested against, as locked, in a folder of its own.
+# Programs of npm, as locked, each in a folder of its own: the certified OpenID Connect provider that single sign-on is tested
+# against, and every PHP that the WordPress plugin runs on.
 OIDC_PROVIDER := build/oidc-provider/.installed
 oidc-provider: $(OIDC_PROVIDER)
 
 $(OIDC_PROVIDER): tests/oidc_provider/package.json tests/oidc_provider/package-lock.json
+	$(call npm_ci)
+
+PHP_VERSIONS := build/php-versions/.installed
+$(PHP_VERSIONS): tests/wordpress/php_versions/package.json tests/wordpress/php_versions/package-lock.json
+	$(call npm_ci)
+
+define npm_ci
 	@if ! command -v npm > /dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-			echo "installing nodejs and npm for the tests of single sign-on"; \
+			echo "installing nodejs and npm for the tests"; \
 			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nodejs npm; } > /dev/null; \
 		else \
-			echo "install Node.js 20 or newer and npm: single sign-on is tested against a provider that runs on it" >&2; exit 1; \
+			echo "install Node.js 20 or newer and npm: programs that the tests need are npm's" >&2; exit 1; \
 		fi; \
 	fi
 	mkdir -p $(dir $@)
-	cp tests/oidc_provider/package.json tests/oidc_provider/package-lock.json $(dir $@)
+	cp $^ $(dir $@)
 	npm ci --prefix $(dir $@) --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
+endef
 
 # All that touches a database, once more on PostgreSQL: on the server that DATABASE_URL names (its user has to be allowed to make databases), or on one of its own.
 test-postgres: $(INSTALLED) postgresql oidc-provider ## the tests that touch a database, on PostgreSQL
@@ -59,7 +68,7 @@ test-redis-quick: $(INSTALLED) ## the short form of it, on the oldest ones
 
 # Real sites of the two newest branches, behind PHP's own server and behind nginx with PHP-FPM. WordPress itself is unpacked
 # below build/wordpress; the programs are Debian's, and none of them is started by the system.
-wordpress: $(INSTALLED) wordpress-servers ## the WordPress plugin on real sites, with a real service
+wordpress: $(INSTALLED) wordpress-servers $(PHP_VERSIONS) ## the WordPress plugin on real sites, with a real service
 	$(BIN)/python -m pytest -m wordpress tests/wordpress
 
 WORDPRESS_PACKAGES := php-cli php-fpm php-curl php-mysql php-mbstring php-xml mariadb-server nginx-light
