@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from wordpress.servers import BuiltIn, Database, Nginx, mail_to
+from wordpress.servers import BuiltIn, Database, Nginx, php_options
 
 PLUGIN = Path(__file__).parents[2] / "clients" / "wordpress" / "brigadewatch"
 ADMIN, PASSWORD = "editor-in-chief", "a password of the tests"
@@ -145,7 +145,7 @@ class Site:
             f'$result = ( function () {{ {given} {code} }} )(); echo "\\n=>" . wp_json_encode( $result );'
         )
         done = subprocess.run(
-            ["php", "-d", f"sendmail_path={mail_to(self.folder)}", "-r", script],
+            ["php", *php_options(self.folder), "-r", script],
             capture_output=True,
             text=True,
             timeout=_SECONDS,
