@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from up import Up, make_key
@@ -225,6 +226,26 @@ def test_as_a_must_use_plugin_it_works_without_notices(site: Site) -> None:
         shutil.rmtree(folder / "brigadewatch")
         (folder / "brigadewatch.php").unlink()
         site.php("tests_activate( $name );", name=NAME)
+
+
+def test_the_command_line_tells_and_sends(site: Site, up: Up, key: str) -> None:
+    def run(name: str) -> list[str]:
+        stub = str(Path(__file__).with_name("wp_cli_stub.php"))
+        said: list[str] = site.php("require $stub; return tests_command( $name );", stub=stub, name=name)
+        return said
+
+    (comment,) = site.comments(site.post())
+    report(site, comment)
+    first, *rest = run("status")
+    assert first == "brigadewatch is Brigadewatch\\Command"
+    assert rest[0].startswith("waiting to be sent: 1 (the oldest for ") and "comments below the threshold: 1" in rest
+    assert rest[-1].startswith("Error: There is no answer:")
+    assert run("send")[-1] == "Error: 1 items still wait: see `wp brigadewatch status`."
+    site.settings(url=up.api, key=key, when_unreachable="closed")
+    assert run("send")[-1] == "Success: Nothing waits."
+    assert run("status")[-1] == "Success: brigadewatch answers, and takes the key."
+    site.settings(url=up.api, key=key)
+    assert any(line.startswith("Warning: Choose what happens") for line in run("status"))
 
 
 @pytest.mark.parametrize("state", ["restored", "open"])
