@@ -65,7 +65,7 @@ class Restoration:
     removed_us: int
     removed_by: str  # automatic | person | appeal
     opened_us: int  # wall clock
-    opened_seq: int  # the tenant's sequence number when it was found: later decisions may take it into account
+    opened_seq: int  # decisions with a later sequence number could take the clusters into account
     changed_us: int  # of its state, wall clock
 
 
@@ -178,7 +178,7 @@ def review(
         removed_us=removal.decided_us,
         removed_by=removal.decided_by,
         opened_us=at.now_us,
-        opened_seq=at.seq,
+        opened_seq=since,
         changed_us=at.now_us,
     )
     if before is None or not same:

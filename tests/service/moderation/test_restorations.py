@@ -165,6 +165,14 @@ def test_a_retracted_removal_is_none_and_what_it_had_opened_is_restored_only_if_
     assert reopened is not None and reopened.state == "open", "putting it back can be taken back as well"
 
 
+def test_a_removal_by_a_person_who_could_know_stands_however_often_it_is_looked_at() -> None:
+    person = Told("p", 250, 11 * HOUR, verdict="upheld", action="removed", decided_by="person")
+    for before, known in ((opened(), ()), (None, ("k1",))):
+        stands = looked(before, [REMOVED, person], known=known, at=Moment(200, 300, 9))
+        assert stands is not None and stands.state == "stands"
+        assert looked(stands, [REMOVED, person], known=known, at=Moment(300, 400, 11)) is stands
+
+
 def test_an_appeal_has_the_last_word_and_takes_a_persons_back() -> None:
     person, appeal = (
         Told("p", 250, 12 * HOUR, verdict="upheld", decided_by="person"),
