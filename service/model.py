@@ -165,13 +165,16 @@ DecidedBy = Literal["person", "automatic", "appeal"]
 
 
 class Outcome(Frozen):
-    """What the platform decided about a target or, with `complaint_id`, about one complaint. At least one of `verdict`
-    and `action` is required.
+    """What the platform decided about a target or, with `complaint_id`, about one complaint. At least one of `verdict`,
+    `action` and `retracts` is required.
     """
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("verdict", "action")]
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("verdict", "action", "retracts")
+            ]
         }
     )
 
@@ -195,11 +198,22 @@ class Outcome(Frozen):
     complaint_id: Id | None = Field(
         None, description="The only complaint that was decided on. Null: all complaints about the target up to then."
     )
+    retracts: Id | None = Field(
+        None,
+        description=(
+            "The id of another outcome about the same target that the platform takes back: it counts as if it had never"
+            " been sent, in whichever order the two arrive. `verdict` and `action`, if any, take its place. Without"
+            " effect if there is no such outcome about this target. A retraction cannot be taken back, only its verdict"
+            " and action can. Null: nothing is taken back."
+        ),
+    )
 
     @model_validator(mode="after")
-    def _has_verdict_or_action(self) -> Outcome:
-        if self.verdict is None and self.action is None:
-            raise ValueError("an outcome needs a verdict, an action or both")
+    def _says_something(self) -> Outcome:
+        if self.verdict is None and self.action is None and self.retracts is None:
+            raise ValueError("an outcome needs at least one of verdict, action and retracts")
+        if self.retracts == self.id:
+            raise ValueError("retracts must be the id of another outcome, not this outcome's own id")
         return self
 
 

@@ -161,6 +161,7 @@ def put_outcome(
     hours: float,
     decided_by: str = "person",
     complaint_id: str | None = None,
+    retracts: str | None = None,
 ) -> None:
     """An archived outcome about a target, or about one complaint."""
     content = {
@@ -172,6 +173,8 @@ def put_outcome(
     }
     if complaint_id is not None:
         content["complaint_id"] = complaint_id
+    if retracts is not None:
+        content["retracts"] = retracts
     with write(engine) as connection:
         connection.execute(
             sa.insert(schema.outcomes).values(

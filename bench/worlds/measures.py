@@ -8,7 +8,7 @@ outlier.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -51,7 +51,7 @@ LABELS = {
 }
 
 
-def measure(complaints: Sequence[JsonObject], outcomes: Iterable[JsonObject] = ()) -> Measures:
+def measure(complaints: Sequence[JsonObject], outcomes: Sequence[JsonObject] = ()) -> Measures:
     """The figures of at least one complaint."""
     by_reporter = Counter(c["reporter"]["id"] for c in complaints)
     times: dict[str, list[float]] = defaultdict(list)
@@ -59,7 +59,12 @@ def measure(complaints: Sequence[JsonObject], outcomes: Iterable[JsonObject] = (
         times[c["target"]["id"]].append(seconds_of(c["occurred_at"]))
     gaps = [gap for of_one in times.values() for gap in np.diff(np.sort(of_one)).tolist()]
     hours = np.bincount([int(at % DAY // HOUR) for of_one in times.values() for at in of_one], minlength=24)
-    verdicts = {o["target_id"]: o["verdict"] for o in outcomes if o.get("verdict")}
+    retracted = {(o["target_id"], o.get("retracts")) for o in outcomes}
+    verdicts = {
+        o["target_id"]: o["verdict"]
+        for o in outcomes
+        if o.get("verdict") and (o["target_id"], o["id"]) not in retracted
+    }
     return Measures(
         complaints=len(complaints),
         reporters=len(by_reporter),

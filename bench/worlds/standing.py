@@ -15,6 +15,7 @@ from bench.worlds.detection import DAY_MS, DAYS_APART, known_by, read
 from bench.worlds.world import World
 from service.moderation.cluster_scoring import rescore
 from service.moderation.cluster_state import ClusterState
+from service.moderation.outcomes import not_retracted
 from service.moderation.reconciliation import Recomputation, reconcile
 from service.moderation.usual import Usual
 from service.policy import DEFAULT_POLICY
@@ -107,7 +108,9 @@ class _Moment:
             state.probability,
             state.unfounded_probability,
             tuple(names[target] for target in state.settle_with),
-            sum(any(o.verdict is not None for o in self.known.get(t, ())) for t in state.author_by_target),
+            sum(
+                any(o.verdict is not None for o in not_retracted(self.known.get(t, ()))) for t in state.author_by_target
+            ),
             settled,
         )
 

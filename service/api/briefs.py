@@ -94,6 +94,7 @@ BRIEF_EXAMPLE: dict[str, Any] = {
             "action": "removed",
             "decided_by": "automatic",
             "complaint_id": None,
+            "retracts": None,
         }
     ],
     "restoration": {
@@ -158,6 +159,9 @@ class BriefOutcome(BaseModel):
     action: Action | None = Field(description="`removed`, `kept` or `restored`. Null: nothing was reported.")
     decided_by: DecidedBy = Field(description="`person`, `automatic` or `appeal`.")
     complaint_id: str | None = Field(description="The only complaint that was judged. Null: all of them.")
+    retracts: str | None = Field(
+        description="The id of the outcome that this one takes back: that one no longer counts. Null: none."
+    )
 
 
 class BriefRestoration(BaseModel):

@@ -54,9 +54,7 @@ def _who_and_what(entry: CaseHistoryItem) -> tuple[str, str]:
             return entry.by or "", f"took the case over from {holder}" if holder else "claimed the case"
         return entry.by or "", ("released the case" if holder in (None, entry.by) else f"ended the claim of {holder}")
     if entry.kind == "outcome":
-        return _WHO.get(entry.by or "", entry.by or ""), f"recorded the outcome: {entry.what}" + (
-            " (about one complaint)" if entry.data.get("complaint_id") else ""
-        )
+        return _WHO.get(entry.by or "", entry.by or ""), _outcome_text(entry)
     if entry.kind == "found":
         return "The detector", f"found the group {entry.data['cluster_id']}"
     return "The detector", _event_text(entry)
@@ -73,6 +71,16 @@ def _decision_text(entry: CaseHistoryItem) -> str:
     if decision.excluded_reporters:
         text += f", excluding {plural(len(decision.excluded_reporters), 'account')}"
     return text if entry.standing else f"{text} (undone later)"
+
+
+def _outcome_text(entry: CaseHistoryItem) -> str:
+    retracts = entry.data.get("retracts")
+    did = [
+        *([f"recorded the outcome: {entry.what}"] if entry.what else []),
+        *([f"took back outcome {retracts}"] if retracts else []),
+    ]
+    about = " (about one complaint)" if entry.data.get("complaint_id") else ""
+    return f"{' and '.join(did)}{about}{'' if entry.standing else ' (taken back later)'}"
 
 
 def _event_text(entry: CaseHistoryItem) -> str:

@@ -205,13 +205,14 @@ def _read(
         "figures": dossier.figures,
         "groups": _groups(dossier, assessment),
         "outcomes": dossier.outcomes,
+        "retracted": {o.id for o in dossier.outcomes} - {o.id for o in dossier.counting},
         "restoration": dossier.restoration,
         "brief": brief,
         "unknown": [] if assessment is None else not_known(assessment, dossier),
         "statement": (
             None if assessment is None else fragment(assessment, dossier, policy.default_threshold, policy.version)
         ),
-        "timeline": timeline(points, dossier.outcomes, dossier.groups),
+        "timeline": timeline(points, dossier.counting, dossier.groups),
         "complaints": complaints,
         "next_url": None
         if next_cursor is None

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Literal
 
 from service.model import Action, DecidedBy, Decision, Disposition, Kind, Status, Verdict
+from service.moderation.outcomes import not_retracted
 from service.moderation.restorations import RestorationState
 from service.moderation.target_assessment import Assessment
 
@@ -65,6 +66,7 @@ class ReceivedOutcome:
     action: Action | None
     decided_by: DecidedBy
     complaint_id: str | None
+    retracts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,13 @@ class Dossier:
 
     figures: ComplaintFigures = ComplaintFigures()
     groups: Sequence[GroupOnTarget] = ()
-    outcomes: Sequence[ReceivedOutcome] = ()  # in the order of their decisions
+    outcomes: Sequence[ReceivedOutcome] = ()  # in the order of their decisions, retracted ones too
     restoration: TargetRestoration | None = None
+
+    @property
+    def counting(self) -> list[ReceivedOutcome]:
+        """The outcomes that none of the others retracts."""
+        return not_retracted(self.outcomes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +131,11 @@ def sentences(assessment: Assessment, dossier: Dossier, threshold: int) -> list[
 def not_known(assessment: Assessment, dossier: Dossier) -> list[str]:
     """Questions that the brief does not answer."""
     unknown = ["Whether the content breaks a rule or a law: it was not examined here."]
-    if not any(o.decided_by != "automatic" and o.verdict is not None for o in dossier.outcomes):
+    if not any(o.decided_by != "automatic" and o.verdict is not None for o in dossier.counting):
         unknown.append("Whether the complaints are justified: no moderator's verdict was received.")
     if dossier.figures.standing or dossier.groups:
         unknown.append("Whether the accounts that complained belong to different people.")
-    if not any(o.action is not None for o in dossier.outcomes):
+    if not any(o.action is not None for o in dossier.counting):
         unknown.append("Whether it was removed: no outcome with an action was received.")
     if any(group.verdict is None and group.disposition in ("flagged", "held_back") for group in dossier.groups):
         unknown.append("Whether a moderator agrees that the group is coordinated: so far that is an estimate.")
@@ -139,7 +146,8 @@ def not_known(assessment: Assessment, dossier: Dossier) -> list[str]:
 
 def fragment(assessment: Assessment, dossier: Dossier, threshold: int, policy_version: str) -> Fragment:
     """The machine-readable part."""
-    latest = _latest_action(dossier.outcomes)
+    outcomes = dossier.counting
+    latest = _latest_action(outcomes)
     removed = latest is not None and latest.action == "removed"
     independent = assessment.independent_complaints
     facts = (
@@ -152,7 +160,7 @@ def fragment(assessment: Assessment, dossier: Dossier, threshold: int, policy_ve
         decided_by=latest.decided_by if latest is not None and removed else None,
         source_type=_source(dossier.figures),
         automated_detection=_detection(dossier.figures),
-        automated_decision=_automation(dossier.outcomes, latest) if latest is not None and removed else None,
+        automated_decision=_automation(outcomes, latest) if latest is not None and removed else None,
         notices_of_illegal_content=dossier.figures.illegal_content_notices,
         complaints=assessment.complaints,
         independent_complaints=independent,
@@ -253,7 +261,7 @@ def _notices(figures: ComplaintFigures) -> list[str]:
 
 
 def _outcomes(dossier: Dossier) -> list[str]:
-    lines = []
+    lines, counting = [], dossier.counting
     for outcome in dossier.outcomes:
         judged = (
             "the complaints about it were"
@@ -265,16 +273,18 @@ def _outcomes(dossier: Dossier) -> list[str]:
             for word in (
                 outcome.verdict and f"{judged} {outcome.verdict}",
                 outcome.action and f"it was {outcome.action}",
+                outcome.retracts and f"outcome {outcome.retracts} was taken back",
             )
             if word
         ]
-        lines.append(f"{_time(outcome.decided_at)}, {_by(outcome.decided_by)}: {' and '.join(did)}.")
-    latest = _latest_action(dossier.outcomes)
+        since = "" if outcome in counting else f" Outcome {outcome.id} was taken back and no longer counts."
+        lines.append(f"{_time(outcome.decided_at)}, {_by(outcome.decided_by)}: {' and '.join(did)}.{since}")
+    latest = _latest_action(counting)
     if (
         latest is not None
         and latest.action == "removed"
         and latest.decided_by == "automatic"
-        and not _looked_at(dossier.outcomes, latest)
+        and not _looked_at(counting, latest)
     ):
         lines.append("It was removed automatically, and as far as we know no moderator has reviewed it since.")
     return lines
@@ -304,7 +314,11 @@ def _latest_action(outcomes: Sequence[ReceivedOutcome]) -> ReceivedOutcome | Non
 
 def _looked_at(outcomes: Sequence[ReceivedOutcome], since: ReceivedOutcome) -> bool:
     return any(
-        o.decided_by != "automatic" and o.complaint_id is None and o.decided_at >= since.decided_at for o in outcomes
+        o.decided_by != "automatic"
+        and (o.verdict is not None or o.action is not None)
+        and o.complaint_id is None
+        and o.decided_at >= since.decided_at
+        for o in outcomes
     )
 
 

@@ -1,14 +1,16 @@
 """How outcomes bear on a cluster. PURE.
 
 Only outcomes decided by a person or on appeal count. The latest decision about a target wins (ties: the larger id), an
-appeal outranks a person, and a decision only applies to complaints filed before it.
+appeal outranks a person, and a decision only applies to complaints filed before it. An outcome that another one about
+the same target retracts counts as if it had never been sent, whichever of the two came first; what a retraction takes
+back stays taken back, even if the retraction is itself retracted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +20,18 @@ Counts = npt.NDArray[np.signedinteger[Any]]
 Floats = npt.NDArray[np.float64]
 
 
-class Judgement(Protocol):
-    """An outcome from any source (service.storage.complaints.feed.FeedOutcome, an audit's file)."""
+class Retractable(Protocol):
+    """Anything that another of its kind may take back."""
 
     @property
     def id(self) -> str: ...
+    @property
+    def retracts(self) -> str | None: ...
+
+
+class Judgement(Retractable, Protocol):
+    """An outcome from any source (service.storage.complaints.feed.FeedOutcome, an audit's file)."""
+
     @property
     def target(self) -> int: ...
     @property
@@ -56,11 +65,30 @@ class VerdictTally:
 
 
 _RANK = {"person": 0, "appeal": 1}
+_Outcome = TypeVar("_Outcome", bound=Retractable)
 
 
-def standing(outcomes: Iterable[Judgement]) -> Judgement | None:
-    """The outcome that counts among those of one target (or one complaint); None if no person gave a verdict."""
-    taught = [o for o in outcomes if o.decided_by in _RANK and o.verdict is not None]
+def not_retracted(outcomes: Iterable[_Outcome]) -> list[_Outcome]:
+    """Those that count among all outcomes of one target, in their order.
+
+    A part of a target's outcomes is not enough: the outcome that retracts may be about the whole target, and the
+    retracted one about a single complaint.
+    """
+    known = list(outcomes)
+    retracted = {o.retracts for o in known if o.retracts is not None}
+    return [o for o in known if o.id not in retracted] if retracted else known
+
+
+def standing(outcomes: Iterable[Judgement], complaint: int | None = None) -> Judgement | None:
+    """The outcome that counts among all of one target; None if no person gave a verdict that stands.
+
+    `complaint` selects those about one complaint (its seq) or about the whole target (0).
+    """
+    taught = [
+        o
+        for o in not_retracted(outcomes)
+        if o.decided_by in _RANK and o.verdict is not None and complaint in (None, o.complaint)
+    ]
     return max(taught, key=lambda o: (_RANK[o.decided_by], o.decided_us, o.id), default=None)
 
 
@@ -76,15 +104,13 @@ def tally(complaints: Iterable[JudgedComplaint], outcomes_by_target: Mapping[int
         complaints_by_target.setdefault(complaint.target, []).append(complaint)
     upheld = rejected = 0
     for target, mine in complaints_by_target.items():
-        known = list(outcomes_by_target.get(target, ()))
+        known = not_retracted(outcomes_by_target.get(target, ()))
         if not known:
             continue
-        whole = standing(o for o in known if o.complaint == 0)
+        whole = standing(known, 0)
         good = bad = 0
         for complaint in mine:
-            alone = (
-                standing(o for o in known if o.complaint == complaint.seq) if any(o.complaint for o in known) else None
-            )
+            alone = standing(known, complaint.seq) if any(o.complaint for o in known) else None
             verdict = alone or whole
             if verdict is None or complaint.time_us >= verdict.decided_us:
                 continue

@@ -11,7 +11,8 @@ the person saw an inflated count. State:
 
     open      nobody has reviewed the removal since the cluster was found
     stands    since then a person or an appeal has upheld the complaints or removed the target (this may be the removal
-              itself, if the cluster was known by then); the latest decision counts, an appeal before a person
+              itself, if the cluster was known by then); the latest decision counts, an appeal before a person; open
+              again if that decision is retracted
     restored  the latest action puts it back (restored, or kept on appeal)
 
 A restoration is withdrawn once the count is no longer inflated, because its cluster was revoked or found reliable.
@@ -35,7 +36,7 @@ from typing import Literal, Protocol
 from service.moderation.assessment import ClusterPart, TargetSummary, summarise
 from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_state import ClusterState
-from service.moderation.outcomes import Judgement
+from service.moderation.outcomes import Judgement, not_retracted
 
 RestorationState = Literal["open", "restored", "stands"]
 _RANK = {"automatic": 0, "person": 1, "appeal": 2}
@@ -64,7 +65,7 @@ class Restoration:
     removed_us: int
     removed_by: str  # automatic | person | appeal
     opened_us: int  # wall clock
-    opened_seq: int  # the tenant's sequence number when it was found: later decisions may take it into account
+    opened_seq: int  # decisions with a later sequence number could take the clusters into account
     changed_us: int  # of its state, wall clock
 
 
@@ -93,12 +94,14 @@ class Moment:
 
 def latest_action(outcomes: Iterable[Judgement]) -> Judgement | None:
     """The platform's latest action on a target as a whole; None without any."""
-    return max((o for o in outcomes if o.action is not None and o.complaint == 0), key=_order, default=None)
+    acts = [o for o in not_retracted(outcomes) if o.action is not None and o.complaint == 0]
+    return max(acts, key=_order, default=None)
 
 
 def latest_removal(outcomes: Iterable[Judgement]) -> Judgement | None:
     """The latest removal, whether or not it was undone since."""
-    return max((o for o in outcomes if o.action == "removed" and o.complaint == 0), key=_order, default=None)
+    removals = [o for o in not_retracted(outcomes) if o.action == "removed" and o.complaint == 0]
+    return max(removals, key=_order, default=None)
 
 
 def _order(outcome: Judgement) -> tuple[int, int, str]:
@@ -154,11 +157,11 @@ def review(
     object if nothing changes.
     """
     removal, latest = latest_removal(outcomes), latest_action(outcomes)
-    if removal is None or latest is None:
+    if latest is None:
         return None
-    if latest.action != "removed":
+    if latest.action != "removed":  # also if the removal was retracted: the content is back
         return None if before is None else _in_state(before, "restored", at)
-    if inflation is None or not inflation.carries(threshold):
+    if removal is None or inflation is None or not inflation.carries(threshold):
         return None
     same = before is not None and before.removal == removal.id
     since = _known_since(before, same, inflation, known, at)
@@ -175,7 +178,7 @@ def review(
         removed_us=removal.decided_us,
         removed_by=removal.decided_by,
         opened_us=at.now_us,
-        opened_seq=at.seq,
+        opened_seq=since,
         changed_us=at.now_us,
     )
     if before is None or not same:
@@ -208,7 +211,7 @@ def _confirmed(outcomes: Sequence[Received], since_seq: int, found_us: int) -> b
     """Whether the latest decision by people who could know of the cluster confirmed the removal."""
     words = [
         o
-        for o in outcomes
+        for o in not_retracted(outcomes)
         if o.complaint == 0
         and o.decided_by in ("person", "appeal")
         and (o.verdict is not None or o.action is not None)

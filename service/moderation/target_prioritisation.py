@@ -27,6 +27,7 @@ from service.moderation.outcomes import (
     VerdictTally,
     evidence_of,
     fair_evidence,
+    not_retracted,
     tally,
 )
 from service.moderation.signals.outcomes import ratio
@@ -117,5 +118,5 @@ def forecast(
 
 def _removed(outcomes: Iterable[Judgement]) -> bool:
     """Whether the target's latest action is a removal, by a person or automatic."""
-    acts = [o for o in outcomes if o.action is not None and o.complaint == 0]
+    acts = [o for o in not_retracted(outcomes) if o.action is not None and o.complaint == 0]
     return bool(acts) and max(acts, key=lambda o: (o.decided_us, o.id)).action == "removed"

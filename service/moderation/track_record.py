@@ -33,6 +33,5 @@ def verdict_on(complaint: JudgedComplaint, outcomes: Sequence[Judgement]) -> str
 
     An outcome about the complaint alone outranks one about its target. It applies only to an earlier complaint.
     """
-    alone = standing(outcome for outcome in outcomes if outcome.complaint == complaint.seq)
-    stands = alone or standing(outcome for outcome in outcomes if outcome.complaint == 0)
+    stands = standing(outcomes, complaint.seq) or standing(outcomes, 0)
     return stands.verdict if stands is not None and complaint.time_us < stands.decided_us else None

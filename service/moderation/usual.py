@@ -34,23 +34,27 @@ class Verdicts:
 
     def __init__(self, outcomes: Iterable[Judgement] = ()) -> None:
         self.by_target: dict[int, bool] = {}  # whether the complaints were upheld; those judged first come first
-        self._outcomes: dict[int, list[Judgement]] = {}
+        self._outcomes: dict[int, list[Judgement]] = {}  # of these targets, and of those whose verdict was taken back
         for outcome in outcomes:
             self.add(outcome)
 
     def add(self, outcome: Judgement) -> None:
-        """Take in one more outcome; what no person decided changes nothing."""
-        if standing([outcome]) is None:
+        """Take in one more outcome; what no person decided changes nothing, unless it retracts a person's."""
+        if outcome.retracts is None and standing([outcome]) is None:
             return
         known = self._outcomes.setdefault(outcome.target, [])
         known.append(outcome)
         stands = standing(known)
-        self.by_target[outcome.target] = stands is not None and stands.verdict == "upheld"
+        if stands is None:
+            self.by_target.pop(outcome.target, None)
+        else:
+            self.by_target[outcome.target] = stands.verdict == "upheld"
 
     def keep_latest(self, targets: int) -> None:
         """Forget all but so many targets."""
-        for target in list(self.by_target)[: max(0, len(self.by_target) - targets)]:
-            del self.by_target[target], self._outcomes[target]
+        for target in list(self._outcomes)[: max(0, len(self._outcomes) - targets)]:
+            del self._outcomes[target]
+            self.by_target.pop(target, None)
 
 
 class VerdictsOverTime:

@@ -154,6 +154,29 @@ def test_the_home_grown_section_asks_before_it_takes_down_and_tells_who_decided(
     assert section["db"].execute("SELECT state FROM comments WHERE id = '6'").fetchone() == ("kept",)
 
 
+def test_the_home_grown_section_takes_a_verdict_back_and_the_one_before_it_is_in_force_again(
+    world: World, recipe: Any
+) -> None:
+    section = recipe("home-grown.md")
+    section["db"].execute("INSERT INTO comments (id) VALUES ('5')")
+    section["take_back"]("5")
+    section["decide"]("5", upheld=False)
+    section["decide"]("5", upheld=True)
+    states = []
+    for _ in range(3):
+        section["take_back"]("5")
+        states += section["db"].execute("SELECT state FROM comments").fetchone()
+    assert states == ["up"] * 3
+    section["send"]()
+    received = [(o["id"], o.get("verdict"), o.get("action"), o.get("retracts")) for o in world.received("outcomes")]
+    assert received == [
+        ("decision-1", "rejected", "kept", None),
+        ("decision-2", "upheld", "removed", None),
+        ("decision-3", None, "restored", "decision-2"),
+        ("decision-4", None, None, "decision-1"),
+    ]
+
+
 def test_the_home_grown_section_leaves_comments_up_without_an_answer(
     world: World, recipe: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,6 +47,7 @@ FIELDS = st.sampled_from(
         "action",
         "decided_by",
         "complaint_id",
+        "retracts",
         "machine",
         "text_hash",
         "text_signature",

@@ -51,6 +51,7 @@ COLUMNS = st.sampled_from(
         "action",
         "decided_by",
         "complaint_id",
+        "retracts",
         "x",
         "",
         "reporter",

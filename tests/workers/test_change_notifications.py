@@ -224,6 +224,9 @@ def test_a_person_who_removes_while_the_cluster_is_known_has_decided(paper: News
     (target, *_) = sorted(held(paper, town))
     paper.posts([outcome(target, 8.1 * DAY, "o1", action="removed", decided_by="person")])
     assert states(paper) == {target: "stands"}
+    paper.forgets()
+    paper.posts([document(Row(9_001, 1, 9_001, 8.2 * DAY))])
+    assert states(paper) == {target: "stands"}, "also for a worker that begins anew, and looks again"
     assert told(paper, "target.restore_suggested") == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from flow import STANDING, Newspaper, audited, groups_of, jaccard, line, told, w
 from sqlalchemy import Engine
 
 from service.errors import LostLease
+from service.moderation.cluster_state import ClusterState
 from service.settings import Settings
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.leases import take_epoch
@@ -87,6 +88,48 @@ def test_late_arrivals_and_withdrawals_end_where_an_audit_of_what_stands_does(pa
     assert groups_of(expected)
     assert paper.groups() == groups_of(expected)
     assert not any(key_of(m) in group for group in paper.groups() for m in members)
+
+
+def test_retracted_verdicts_teach_neither_the_service_nor_the_audit(paper: Newspaper) -> None:
+    world = world_of(9, 9_000)
+    documents = told(world, until=FORTNIGHT)
+    rng = np.random.default_rng(4)
+    brigades = {
+        d["target"]["id"] for d in documents if "reporter" in d and d["reporter"]["id"] in world.campaign_by_account
+    }
+    end = max(d.get("occurred_at") or d["decided_at"] for d in documents)
+    late = [  # of the verdicts below, and of half of all others; some of them name a complaint, or come first
+        {"id": f"r-{d['id']}", "target_id": d["target_id"], "decided_at": end, "retracts": d["id"]}
+        for d in documents
+        if "target_id" in d and rng.random() < 0.5
+    ]
+    wrong = [
+        {"id": f"x{k}", "target_id": t, "decided_at": end, "verdict": "upheld", "action": "kept"}
+        for k, t in enumerate(sorted(brigades))
+    ]
+    late += [
+        {
+            "id": f"r-{x['id']}",
+            "target_id": x["target_id"],
+            "decided_at": end,
+            "retracts": x["id"],
+            **({"complaint_id": "in no file"} if k % 3 else {}),
+        }
+        for k, x in enumerate(wrong)
+    ]
+    mixed = [*documents, *([*late, *wrong][k] for k in rng.permutation(len(late) + len(wrong)))]
+    paper.posts(mixed, batch=300)
+    paper.sweeps()
+    expected, _ = audited(mixed)
+    assert groups_of(expected) and groups_of(expected) == paper.groups()
+    assert paper.groups("reliable") == groups_of(expected, "reliable")
+    believed, _ = audited([*documents, *wrong])
+    assert groups_of(believed) != groups_of(expected), "the verdicts would have cleared a brigade"
+
+    def unfounded(states: Iterable[ClusterState]) -> dict[frozenset[int], float]:
+        return {s.members: s.unfounded_probability for s in states if s.disposition in STANDING}
+
+    assert unfounded(paper.clusters().values()) == pytest.approx(unfounded(expected))
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ _TARGET = {
     "excerpt": "excerpt",
 }
 _TOP = ("id", "occurred_at", "reason", "text", "notice_type")
-_OUTCOME = ("id", "target_id", "decided_at", "verdict", "action", "decided_by", "complaint_id")
+_OUTCOME = ("id", "target_id", "decided_at", "verdict", "action", "decided_by", "complaint_id", "retracts")
 _LONGEST_LINE = MAX_LINE_BYTES + 2
 REJECTED_SHOWN = 5
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from service.intake.text_fingerprints import signature_of, word_count
 from service.model import Complaint, Outcome, microseconds
-from service.storage.complaints.feed import FeedOutcome
+from service.storage.complaints.feed import NOT_ARCHIVED, FeedOutcome
 from service.storage.sql.hashing import key_of
 from workers.detection.arrays import Ints
 from workers.detection.target_traits import TargetTraits
@@ -150,16 +150,19 @@ def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dt
 
 
 def outcomes_by_target(outcomes: list[Outcome], row_by_complaint: dict[str, int]) -> dict[int, list[FeedOutcome]]:
-    """Outcomes by target key; the first of equal ids wins. In an audit `decided_at` stands for the receipt."""
+    """Outcomes by target key; the first of equal ids wins. In an audit `decided_at` stands for the receipt.
+
+    One about a complaint that is in no file is left out, unless it retracts another.
+    """
     found: dict[int, list[FeedOutcome]] = defaultdict(list)
     seen: set[str] = set()
     for o in outcomes:
-        if o.id in seen or (o.complaint_id is not None and o.complaint_id not in row_by_complaint):
+        about = 0 if o.complaint_id is None else row_by_complaint.get(o.complaint_id, NOT_ARCHIVED)
+        if o.id in seen or (about == NOT_ARCHIVED and o.retracts is None):
             continue
         seen.add(o.id)
-        target = key_of(o.target_id)
-        about = 0 if o.complaint_id is None else row_by_complaint[o.complaint_id]
+        target, decided_us = key_of(o.target_id), microseconds(o.decided_at)
         found[target].append(
-            FeedOutcome(0, o.id, target, microseconds(o.decided_at), o.verdict, o.action, o.decided_by, about)
+            FeedOutcome(0, o.id, target, decided_us, o.verdict, o.action, o.decided_by, about, o.retracts)
         )
     return dict(found)

@@ -105,6 +105,17 @@ def test_a_complaint_is_posted_without_what_it_does_not_say() -> None:
     }
 
 
+def test_an_outcome_that_retracts_another_needs_no_verdict() -> None:
+    assert Outcome("o2", "t", NOW, retracts="o1").document() == {
+        "id": "o2",
+        "target_id": "t",
+        "decided_at": "2026-11-22T12:00:00+00:00",
+        "decided_by": "person",
+        "retracts": "o1",
+    }
+    assert "retracts" not in Outcome("o1", "t", NOW, "upheld").document()
+
+
 def test_a_time_without_an_offset_is_refused_here() -> None:
     naive = datetime(2026, 11, 22)  # noqa: DTZ001
     for item in (

@@ -127,6 +127,7 @@ def _outcomes(connection: Connection, tenant_id: int, target_id: str) -> list[Re
                     outcome.action,
                     outcome.decided_by,
                     outcome.complaint_id,
+                    outcome.retracts,
                 )
             )
     return listed

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import Decision, JsonObject, Outcome, moment
 from service.moderation.decisions import in_force
+from service.moderation.outcomes import not_retracted
 from service.storage.cases.case_decisions import list_decisions
 from service.storage.cases.cases import family_of
 from service.storage.cases.notes import notes_of
@@ -29,12 +31,12 @@ class CaseHistoryItem:
 
     at: datetime
     kind: EntryKind
-    what: str  # found; an event's type; a verdict; "note"; claim or unclaim; an outcome's verdict or action
+    what: str  # found; an event's type; a verdict; "note"; claim or unclaim; an outcome's verdict and action
     by: str | None = None  # a person, or who decided an outcome; None: the detector
     text: str | None = None
     target: str | None = None
     decision: Decision | None = None
-    standing: bool = True  # a decision that was not reversed
+    standing: bool = True  # a decision that was not reversed, an outcome that was not retracted
     data: JsonObject = field(default_factory=dict)
 
 
@@ -126,12 +128,15 @@ def _outcomes(connection: Connection, tenant_id: int, cluster_id: str) -> list[C
     statement = (
         "SELECT o.decided_us, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.target_key = k.column1"
     )
-    rows: list[Any] = sorted(
-        select_by_keys(connection, statement, (tenant_id,), [(key,) for key in targets]), key=lambda row: int(row[0])
-    )[-SHOWN:]
-    entries = []
-    for decided_us, content in rows:
+    outcomes_by_target: dict[str, list[Outcome]] = defaultdict(list)
+    decided: list[tuple[int, Outcome]] = []
+    for decided_us, content in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in targets]):
         outcome = Outcome.model_validate_json(content)
+        outcomes_by_target[outcome.target_id].append(outcome)
+        decided.append((int(decided_us), outcome))
+    counting = {outcome.id for several in outcomes_by_target.values() for outcome in not_retracted(several)}
+    entries = []
+    for decided_us, outcome in sorted(decided, key=lambda pair: pair[0])[-SHOWN:]:
         ruling = ", ".join(part for part in (outcome.verdict, outcome.action) if part)
         entries.append(
             CaseHistoryItem(
@@ -140,7 +145,8 @@ def _outcomes(connection: Connection, tenant_id: int, cluster_id: str) -> list[C
                 ruling,
                 outcome.decided_by,
                 target=outcome.target_id,
-                data={"complaint_id": outcome.complaint_id},
+                standing=outcome.id in counting,
+                data={"complaint_id": outcome.complaint_id, "retracts": outcome.retracts},
             )
         )
     return entries

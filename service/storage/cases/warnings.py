@@ -120,21 +120,22 @@ def _suggested(row: Row[Any]) -> Suggested:
 def judged_since(connection: Connection, tenant_id: int, after_seq: int, upto_seq: int) -> set[int]:
     """Reporters for whom the outcomes of people in this part of the tenant's sequence may change something.
 
-    Those with a standing complaint on a target that was rejected; and of those on any judged target who were warned of
-    before.
+    Those with a standing complaint on a target that was rejected, or whose verdict was taken back, which may have been
+    in their favour; and of those on any judged target who were warned of before.
     """
     table = schema.outcomes
     low, high = tenant_id << SEQ_BITS | after_seq, tenant_id << SEQ_BITS | upto_seq
-    rejected: dict[int, bool] = {}
+    against: dict[int, bool] = {}
     for key, content in connection.execute(
         select(table.c.target_key, table.c.content).where(table.c.row_key > low, table.c.row_key <= high)
     ):
         body = from_json(content)
-        if body.get("verdict") is not None and body.get("decided_by") != "automatic":
-            rejected[key] = rejected.get(key, False) or body["verdict"] == "rejected"
-    wrong = _reporters_on(connection, tenant_id, [key for key, was in rejected.items() if was])
+        retracts, by_people = body.get("retracts") is not None, body.get("decided_by") != "automatic"
+        if retracts or (body.get("verdict") is not None and by_people):
+            against[key] = against.get(key, False) or retracts or body["verdict"] == "rejected"
+    wrong = _reporters_on(connection, tenant_id, [key for key, was in against.items() if was])
     right = (
-        _reporters_on(connection, tenant_id, [key for key, was in rejected.items() if not was])
+        _reporters_on(connection, tenant_id, [key for key, was in against.items() if not was])
         if _any_warned(connection, tenant_id)
         else set()
     )

@@ -291,6 +291,7 @@ def feed_outcome(seq: int, identity: str, body: JsonObject, complaint_seqs: dict
         body.get("action"),
         body.get("decided_by", "person"),
         0 if named is None else complaint_seqs.get(named, NOT_ARCHIVED),
+        body.get("retracts"),
     )
 
 

@@ -53,6 +53,7 @@ class FeedOutcome:
     action: str | None
     decided_by: str  # person | automatic | appeal
     complaint: int  # seq of the one complaint that it concerns; 0: the whole target; NOT_ARCHIVED
+    retracts: str | None = None  # id of another outcome; one that was fed by 0.2 has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ def pack(batch: FeedBatch) -> bytes:
             "removed": list(batch.removed),
             "outcomes": [
                 [o.seq, o.id, o.target, o.decided_us, o.verdict, o.action, o.decided_by, o.complaint]
+                # only where there is one, so that 0.2 can read the others
+                + ([] if o.retracts is None else [o.retracts])
                 for o in batch.outcomes
             ],
         },

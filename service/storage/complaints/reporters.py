@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,13 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.errors import NotFound
-from service.model import Disposition, Kind, Outcome, Status, microseconds, moment
+from service.model import Disposition, Kind, Status, microseconds, moment
 from service.moderation.decisions import effective_status
 from service.moderation.outcomes import JudgedComplaint
 from service.moderation.reputation import Reputation, reputation
 from service.moderation.track_record import TrackRecord, track_record
-from service.storage.complaints.archive_reader import ingest_state_of, totals_of
-from service.storage.complaints.feed import FeedOutcome
+from service.storage.complaints.archive_reader import SEQ_MASK, ingest_state_of, outcomes_of, totals_of
 from service.storage.sql import schema
 from service.storage.sql.hashing import key_of
 
@@ -101,35 +99,12 @@ def _judged(
     connection: Connection, tenant_id: int, own: sa.ColumnElement[bool], now_us: int
 ) -> tuple[TrackRecord, Reputation | None]:
     c, o = schema.complaints.c, schema.outcomes.c
-    standing = sa.and_(own, c.state == schema.STANDING)
-    same_target = sa.and_(c.tenant_id == o.tenant_id, c.target_key == o.target_key)
-    decided = connection.execute(
-        sa.select(o.content, o.target_key, o.decided_us).join(schema.complaints, same_target).where(standing).distinct()
+    decided = sa.exists().where(o.tenant_id == c.tenant_id, o.target_key == c.target_key)
+    filed = connection.execute(
+        sa.select(c.row_key, c.target_key, c.occurred_us).where(own, c.state == schema.STANDING, decided)
     ).all()
-    if not decided:
-        return TrackRecord(), None
-    filed = connection.execute(sa.select(c.id, c.row_key, c.target_key, c.occurred_us).where(standing)).all()
-    row_key_by_id = {row.id: row.row_key for row in filed}
-    by_target: dict[int, list[FeedOutcome]] = defaultdict(list)
-    for row in decided:
-        outcome = Outcome.model_validate_json(row.content)
-        # else it concerns only another reporter's complaint
-        if outcome.complaint_id is None or outcome.complaint_id in row_key_by_id:
-            by_target[row.target_key].append(
-                FeedOutcome(
-                    seq=0,
-                    id=outcome.id,
-                    target=row.target_key,
-                    decided_us=row.decided_us,
-                    verdict=outcome.verdict,
-                    action=outcome.action,
-                    decided_by=outcome.decided_by,
-                    complaint=row_key_by_id.get(outcome.complaint_id or "", 0),
-                )
-            )
-    complaints = [
-        JudgedComplaint(row.row_key, row.target_key, row.occurred_us) for row in filed if row.target_key in by_target
-    ]
+    complaints = [JudgedComplaint(row.row_key & SEQ_MASK, row.target_key, row.occurred_us) for row in filed]
+    by_target = outcomes_of(connection, tenant_id, {complaint.target for complaint in complaints})
     # A total that is about to be written is missing for a moment; the reporter's own complaint is always there.
     crowds = {target: max(1, count) for target, count in totals_of(connection, tenant_id, by_target).items()}
     return track_record(complaints, by_target), reputation(complaints, by_target, crowds, now_us)

@@ -228,6 +228,25 @@ def test_ids_of_ten_kilobytes_and_surrogates_cost_themselves_only(api: Api) -> N
     assert body["accepted"] == 1
 
 
+def test_an_outcome_may_retract_another_one_and_say_nothing_else(api: Api) -> None:
+    outcome = {"id": "o-2", "target_id": "t-1", "decided_at": "2021-12-24T07:30:00Z"}
+    assert api.post("/v1/outcomes", json={**outcome, "retracts": "o-1"}).status_code == 202
+    assert (
+        api.post("/v1/outcomes", json={**outcome, "id": "o-3", "retracts": None, "action": "kept"}).status_code == 202
+    )
+    assert [json.loads(line[1:]) for line in stored(api)] == [
+        {**outcome, "retracts": "o-1", "decided_by": "person"},
+        {**outcome, "id": "o-3", "action": "kept", "decided_by": "person"},
+    ]
+    nothing = api.post("/v1/outcomes", json={**outcome, "retracts": None}).json()
+    assert nothing["errors"][0]["detail"].endswith("an outcome needs at least one of verdict, action and retracts")
+    own = api.post("/v1/outcomes", json={**outcome, "verdict": "upheld", "retracts": "o-2"}).json()
+    assert "retracts must be the id of another outcome" in own["errors"][0]["detail"]
+    for value in ("", "x" * 129, 7, ["o-1"]):
+        refused = api.post("/v1/outcomes", json={**outcome, "verdict": "upheld", "retracts": value})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/retracts")
+
+
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),

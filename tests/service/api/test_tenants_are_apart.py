@@ -126,6 +126,7 @@ PLACES = (
     Place("POST /v1/outcomes", "id", "outcome", body=lambda i: outcome(i)),
     Place("POST /v1/outcomes", "target_id", "target", body=lambda i: outcome(target=i)),
     Place("POST /v1/outcomes", "complaint_id", "complaint", body=lambda i: outcome(complaint_id=i)),
+    Place("POST /v1/outcomes", "retracts", "outcome", body=lambda i: outcome(retracts=i)),
     Place("DELETE /v1/complaints/{id}", "id", "complaint"),
     Place(
         "POST /v1/webhooks/{platform}/{source}",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
-from case_world import at_text, put_complaint, put_decision
+from case_world import at_text, put_complaint, put_decision, put_outcome
 from conftest import Api
 from console_pages import BAD, furnish, texts
 from console_world import Visitor, put_user, sign_in
@@ -90,6 +90,16 @@ def test_a_target_page_shows_counts_advice_groups_outcomes_and_the_brief(world: 
     assert "only because of coordinated complaints" in page_text
     assert '<svg class="column-chart"' in answer.text
     assert "/console/targets/t%2F1/complaints.csv" in answer.text
+
+
+def test_a_retracted_outcome_is_shown_as_taken_back_on_the_target_and_in_the_case(world: Visitor) -> None:
+    put_outcome(world.api.engine, tenant_id(world.api.engine, "default"), 6, "t/1", "upheld", hours=4, retracts="o5")
+    page = texts(world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1").text)
+    assert "complaints rejected taken back since: does not count" in page
+    assert "complaints upheld, earlier outcome taken back" in page
+    case = texts(world.get("/console/clusters/k-1").text)
+    assert "recorded the outcome: rejected (taken back later)" in case
+    assert "recorded the outcome: upheld and took back outcome o5" in case
 
 
 def test_a_target_page_works_from_the_archive_while_redis_is_unavailable(

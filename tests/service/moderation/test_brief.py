@@ -212,6 +212,19 @@ def test_outcomes_are_told_in_order_and_what_nobody_has_looked_at_is_said() -> N
     assert "by a moderator: complaint c-9 alone was upheld." in one
 
 
+def test_a_retracted_outcome_is_told_as_taken_back_and_settles_nothing() -> None:
+    upheld = outcome("o2", 1, verdict="upheld", action="removed", decided_by="person")
+    retraction = outcome("o3", 2, decided_by="person", retracts="o2")
+    dossier = Dossier(FIGURES, outcomes=[AUTOMATIC, upheld, retraction])
+    said = text(asked(), dossier)
+    assert "it was removed. Outcome o2 was taken back and no longer counts." in said
+    assert "14:00 UTC, by a moderator: outcome o2 was taken back." in said
+    assert "no moderator has reviewed it since" in said, "taking back a review is none"
+    assert fragment(asked(), dossier, 8, "v").automated_decision == "AUTOMATED_DECISION_FULLY"
+    unknown = " ".join(not_known(asked(), Dossier(FIGURES, outcomes=[upheld, retraction])))
+    assert "no moderator's verdict" in unknown and "no outcome with an action" in unknown
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [

@@ -30,6 +30,7 @@ class Told:
     action: str | None = "removed"
     decided_by: str = "automatic"
     complaint: int = 0
+    retracts: str | None = None
 
 
 def cluster(identity: str, people: Iterable[int], targets: Iterable[int], **changes: Any) -> ClusterState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -10,15 +11,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import betabinom
 
-from service.moderation.outcomes import JudgedComplaint, log_likelihood_ratio, standing, tally
-from service.moderation.usual import HIGHEST_SHARE, LOWEST_SHARE
+from service.moderation.outcomes import (
+    JudgedComplaint,
+    log_likelihood_ratio,
+    standing,
+    tally,
+)
+from service.moderation.track_record import verdict_on
+from service.moderation.usual import HIGHEST_SHARE, LOWEST_SHARE, Verdicts
 from service.storage.complaints.feed import FeedOutcome
 
 
 def outcome(
-    name: str, verdict: str | None = "upheld", at: int = 100, by: str = "person", target: int = 1, about: int = 0
+    name: str,
+    verdict: str | None = "upheld",
+    at: int = 100,
+    by: str = "person",
+    target: int = 1,
+    about: int = 0,
+    retracts: str | None = None,
 ) -> FeedOutcome:
-    return FeedOutcome(1, name, target, at, verdict, None, by, about)
+    return FeedOutcome(1, name, target, at, verdict, None, by, about, retracts)
 
 
 def test_the_latest_decision_wins_and_of_equal_times_the_larger_id() -> None:
@@ -42,6 +55,93 @@ def test_what_a_machine_removed_or_nobody_gave_a_verdict_on_teaches_nothing() ->
     assert standing([outcome("a", by="automatic", at=900), outcome("b", None)]) is None
     found = standing([outcome("a", "rejected", at=900, by="automatic"), outcome("b", "upheld")])
     assert found is not None and found.id == "b"
+
+
+def test_a_retracted_outcome_counts_no_longer_whichever_came_first() -> None:
+    told = [outcome("a", "rejected", 100), outcome("b", "upheld", 200), outcome("r", None, 300, retracts="b")]
+    for order in permutations(told):
+        found = standing(order)
+        assert found is not None and found.id == "a"
+    assert standing([outcome("b"), outcome("r", None, retracts="b")]) is None
+    replaced = standing([outcome("b", "upheld", 400), outcome("r", "rejected", 300, retracts="b")])
+    assert replaced is not None and replaced.id == "r", "its own verdict takes the place, even with an earlier time"
+    by_machine = [outcome("b", "upheld"), outcome("r", None, by="automatic", retracts="b")]
+    assert standing(by_machine) is None
+    appeal = [outcome("a"), outcome("b", "rejected", by="appeal"), outcome("r", None, retracts="b")]
+    found = standing(appeal)
+    assert found is not None and found.id == "a"
+
+
+def test_a_retraction_cannot_be_taken_back_but_its_verdict_can() -> None:
+    told = [
+        outcome("b", "upheld", 100),
+        outcome("r", "rejected", 200, retracts="b"),
+        outcome("s", None, 300, retracts="r"),
+    ]
+    assert all(standing(order) is None for order in permutations(told))
+
+
+def test_an_unknown_outcome_and_one_of_another_target_are_not_retracted() -> None:
+    known = {1: [outcome("a", "upheld"), outcome("r", None, retracts="nowhere")], 2: [outcome("b", target=2)]}
+    known[1].append(outcome("s", None, retracts="b"))
+    filed = [JudgedComplaint(1, 1, 10), JudgedComplaint(2, 2, 10)]
+    assert tally(filed, known).upheld == 2
+
+
+@pytest.mark.parametrize(("about", "by"), [(0, 2), (2, 0), (2, -1), (2, 7)])
+def test_a_retraction_takes_back_a_verdict_about_any_part_of_the_same_target(about: int, by: int) -> None:
+    told = [outcome("a", "rejected", about=about), outcome("r", None, about=by, retracts="a")]
+    filed = JudgedComplaint(2, 1, 10)
+    assert tally([filed], {1: told[:1]}).rejected == 1 and verdict_on(filed, told[:1]) == "rejected"
+    assert tally([filed], {1: told}).unjudged == 1
+    assert verdict_on(filed, told) is None
+
+
+_SENT = st.lists(
+    st.builds(
+        outcome,
+        st.sampled_from("abcdef"),
+        st.sampled_from(["upheld", "rejected", None]),
+        st.integers(1, 5),
+        st.sampled_from(["person", "automatic", "appeal"]),
+        st.integers(1, 2),
+        st.integers(0, 2),
+        st.sampled_from([None, "a", "b", "c", "z"]),
+    ),
+    max_size=8,
+    unique_by=lambda o: o.id,
+)
+
+
+@given(_SENT, st.data())
+@settings(deadline=None)
+def test_order_and_repetition_of_outcomes_and_retractions_change_nothing(
+    sent: list[FeedOutcome], data: st.DataObject
+) -> None:
+    again = data.draw(st.lists(st.sampled_from(sent), max_size=4)) if sent else []
+    arrived = data.draw(st.permutations([*sent, *again]))
+    filed = [JudgedComplaint(seq, target, 2) for seq in (1, 2, 3) for target in (1, 2)]
+
+    def taught(outcomes: list[FeedOutcome]) -> object:
+        known = {t: [o for o in outcomes if o.target == t] for t in (1, 2)}
+        return (
+            tally(filed, known),
+            [verdict_on(complaint, known[complaint.target]) for complaint in filed],
+            {t: standing(known[t]) for t in (1, 2)},
+            Verdicts(outcomes).by_target,
+        )
+
+    assert taught(arrived) == taught(sent)
+
+    def verdict(outcomes: list[FeedOutcome], target: int) -> str | None:
+        found = standing(o for o in outcomes if o.target == target)
+        return found and found.verdict
+
+    retracted = {(o.target, o.retracts) for o in sent}
+    never_sent = [replace(o, retracts=None) for o in sent if (o.target, o.id) not in retracted]
+    verdicts = {t: verdict(never_sent, t) for t in (1, 2)}
+    assert {t: verdict(arrived, t) for t in (1, 2)} == verdicts
+    assert Verdicts(arrived).by_target == {t: word == "upheld" for t, word in verdicts.items() if word}
 
 
 def test_only_complaints_filed_before_the_decision_are_judged_by_it() -> None:

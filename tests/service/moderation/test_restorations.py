@@ -40,6 +40,7 @@ class Told:
     decided_by: str = "automatic"
     complaint: int = 0
     target: int = 1
+    retracts: str | None = None
 
 
 REMOVED = Told("o1", 150, 9 * HOUR, action="removed")
@@ -132,6 +133,44 @@ def test_what_is_back_is_restored_and_what_never_opened_stays_nothing(action: st
 def test_a_removal_stands_by_the_word_of_people_who_could_know(word: Told, state: str) -> None:
     after = looked(opened(removed_us=REMOVED.decided_us), [REMOVED, word], at=Moment(200, 300, 9))
     assert after is not None and after.state == state
+
+
+def test_a_removal_that_a_retracted_decision_confirmed_is_open_again() -> None:
+    word = Told("p", 250, 11 * HOUR, verdict="upheld", decided_by="person")
+    stands = looked(opened(), [REMOVED, word], at=Moment(200, 300, 9))
+    assert stands is not None and stands.state == "stands"
+    retraction = Told("r", 350, 12 * HOUR, decided_by="person", retracts="p")
+    again = looked(stands, [REMOVED, word, retraction], at=Moment(300, 400, 11))
+    assert again is not None and (again.state, again.changed_us, again.opened_us) == ("open", 11, 7)
+    rejected = replace(retraction, verdict="rejected")
+    assert looked(stands, [REMOVED, word, rejected], at=Moment(300, 400, 11)) == again
+    kept = looked(opened(), [REMOVED, retraction, word], at=Moment(200, 400, 11))
+    assert kept is not None and kept.state == "open", "the retraction may come first"
+
+
+def test_a_retracted_removal_is_none_and_what_it_had_opened_is_restored_only_if_the_content_is_back() -> None:
+    person = Told("p", 250, 11 * HOUR, verdict="upheld", action="removed", decided_by="person")
+    retraction = Told("r", 350, 12 * HOUR, decided_by="person", retracts="p")
+    removal = latest_removal([REMOVED, person, retraction])
+    assert removal is not None and removal.id == "o1", "the automatic one before it is the latest again"
+    assert latest_action([person, retraction]) is None
+    before = opened(removal="p", removed_by="person")
+    assert looked(before, [person, retraction]) is None
+    back = looked(before, [person, replace(retraction, action="restored")])
+    assert back is not None and back.state == "restored"
+    restored = looked(replace(back, removal="o1"), [REMOVED, replace(retraction, action="restored", retracts=None)])
+    assert restored is not None and restored.state == "restored"
+    undone = [REMOVED, Told("b", 250, 11 * HOUR, action="restored", decided_by="person")]
+    reopened = looked(opened(state="restored"), [*undone, Told("x", 360, 13 * HOUR, retracts="b")])
+    assert reopened is not None and reopened.state == "open", "putting it back can be taken back as well"
+
+
+def test_a_removal_by_a_person_who_could_know_stands_however_often_it_is_looked_at() -> None:
+    person = Told("p", 250, 11 * HOUR, verdict="upheld", action="removed", decided_by="person")
+    for before, known in ((opened(), ()), (None, ("k1",))):
+        stands = looked(before, [REMOVED, person], known=known, at=Moment(200, 300, 9))
+        assert stands is not None and stands.state == "stands"
+        assert looked(stands, [REMOVED, person], known=known, at=Moment(300, 400, 11)) is stands
 
 
 def test_an_appeal_has_the_last_word_and_takes_a_persons_back() -> None:

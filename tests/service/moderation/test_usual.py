@@ -131,6 +131,22 @@ def test_only_the_latest_targets_are_kept() -> None:
     assert verdicts.by_target[2] is False, "of a target that was forgotten, the new verdict is all there is"
 
 
+def test_targets_whose_verdict_was_taken_back_are_forgotten_as_well() -> None:
+    verdicts = Verdicts(outcome(target, "upheld") for target in range(10))
+    for target in range(8):
+        verdicts.add(replace(outcome(target, None, at=9), retracts=outcome(target, "upheld").id))
+    assert set(verdicts.by_target) == {8, 9}
+    verdicts.keep_latest(3)
+    assert set(verdicts.by_target) == {8, 9} and len(verdicts._outcomes) == 3
+
+
+def test_a_retraction_counts_from_when_it_was_decided() -> None:
+    taken_back = replace(outcome(1, None, at=9), retracts=outcome(1, "upheld", at=5).id)
+    history = VerdictsOverTime([taken_back, outcome(1, "upheld", at=5)])
+    assert dict(history.until(8)) == {1: True}
+    assert dict(history.until(9)) == {}
+
+
 def test_what_was_decided_later_is_not_known_yet() -> None:
     history = VerdictsOverTime([outcome(2, "rejected", at=8), outcome(1, "upheld", at=5), outcome(1, "rejected", at=9)])
     assert dict(history.until(4)) == {}

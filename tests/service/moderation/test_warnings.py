@@ -25,6 +25,7 @@ class Told:
     decided_us: int = NOW
     action: str | None = None
     complaint: int = 0
+    retracts: str | None = None
 
 
 def filed(n: int, *, days_ago: float = 5, trusted: bool = False, brigade: str | None = None) -> Noticed:

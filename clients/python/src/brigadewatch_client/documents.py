@@ -69,10 +69,12 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the platform decided about a target. Needs a verdict, an action or both.
+    """What the platform decided about a target. Needs at least one of verdict, action and retracts.
 
     `decided_by` "automatic" is for removals by a count or a filter: they tell what is removed and teach nothing. Sent
     as a person's, they would tell brigadewatch that the brigade which caused them was right.
+    `retracts` is the id of an earlier outcome about the same target that is taken back: it counts as if it had never
+    been sent. `verdict` and `action`, if any, take its place. Needs a service after version 0.2.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Outcome:
     action: Literal["removed", "kept", "restored"] | None = None
     decided_by: Literal["person", "automatic", "appeal"] = "person"
     complaint_id: str | None = None
+    retracts: str | None = None
 
     def document(self) -> dict[str, Any]:
         """As it is posted. Raises ValueError for a time without an offset."""
@@ -94,6 +97,7 @@ class Outcome:
                 "action": self.action,
                 "decided_by": self.decided_by,
                 "complaint_id": self.complaint_id,
+                "retracts": self.retracts,
             }
         )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from archive_lines import archive, batches, complaint, feed_of, outcome, standing_by_feed, states, totals, withdrawal
@@ -22,12 +25,12 @@ from service.storage.complaints.archive_reader import (
     read_feed_window,
     unfinished_of,
 )
-from service.storage.complaints.feed import EXEMPT, NOT_ARCHIVED
+from service.storage.complaints.feed import EXEMPT, NOT_ARCHIVED, pack, unpack
 from service.storage.redis_store.leases import take_epoch
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
-from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN, complaints, ingest_state, outcomes
+from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN, complaints, feed, ingest_state, outcomes
 
 DAY = 86_400
 
@@ -318,6 +321,20 @@ def test_an_outcome_finds_its_complaint_before_it_with_it_and_after_it(tenant: T
         ("with", NOT_ARCHIVED),
     ]
     assert list(found) == [key_of("t")]
+
+
+def test_a_retraction_is_fed_and_an_outcome_without_one_as_older_versions_read_it(tenant: Tenant) -> None:
+    tenant.takes(outcome("o"), outcome("r", retracts="o", verdict=None), outcome("o", retracts="r"))
+    with tenant.engine.connect() as connection:
+        (found,) = outcomes_of(connection, tenant.id, [key_of("t")]).values()
+        payload = connection.scalar(select(feed.c.payload).where(feed.c.tenant_id == tenant.id))
+    assert [(o.id, o.retracts) for o in found] == [("o", None), ("r", "o")], "the first version of an item stands"
+    batch = unpack(payload)
+    assert list(batch.outcomes) == found and pack(batch) == payload
+    older = replace(batch, outcomes=tuple(replace(o, retracts=None) for o in batch.outcomes))
+    rest = pack(older).removeprefix((0).to_bytes(8, "little") * 2)
+    assert [len(o) for o in json.loads(zlib.decompress(rest[8:-8]))["outcomes"]] == [8, 8]
+    assert unpack(pack(older)).outcomes == older.outcomes
 
 
 def test_a_redelivered_entry_changes_nothing_not_even_a_counter(tenant: Tenant) -> None:

@@ -65,6 +65,8 @@ def test_judged_complaints_are_those_that_stand_and_were_filed_before(engine: En
     assert history(engine, tenant).judged == TrackRecord(1, 1)
     put_outcome(engine, tenant, 23, "good", "rejected", hours=4, complaint_id="c1")
     assert history(engine, tenant).judged == TrackRecord(0, 2)
+    put_outcome(engine, tenant, 24, "good", "upheld", hours=7, complaint_id="somebody-else's", retracts="o23")
+    assert history(engine, tenant).judged == TrackRecord(1, 1), "whichever complaint the retraction names"
 
 
 def test_the_reputation_is_shared_with_who_else_complained_and_fades_by_the_tenant_s_own_time(
