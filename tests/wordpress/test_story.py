@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 from up import Up
 from wordpress.people import report, send
 from wordpress.site import Site
 from worlds import draw_town
 
-from brigadewatch_client import Client
+from brigadewatch_client import Client, Outcome
 
 MEMBERS, HONEST, COMMENTS, THRESHOLD = 14, 16, 20, 8
 
@@ -73,3 +74,46 @@ def test_a_known_brigade_hides_nothing_and_an_honest_crowd_is_heard(any_site: Si
     hidden = [letter for letter in site.letters() if "It is hidden until you decide." in letter]
     assert len(kept) == COMMENTS and len(hidden) == 1
     assert "/console/clusters/" in kept[0]
+
+
+def test_an_unknown_brigade_s_first_comments_are_shown_again_once_a_moderator_restores_them(
+    site: Site, up: Up, key: str
+) -> None:
+    site.settings(url=up.api, key=key, when_unreachable="open", threshold=THRESHOLD, timeout=2.0, restore=True)
+    names = [f"new{site.post()}x{k}" for k in range(MEMBERS)]
+    for name in names:
+        site.user(name)
+    members = [site.signed_in(name, address=f"203.0.113.{k + 1}") for k, name in enumerate(names)]
+    attacked = [site.comments(site.post())[0] for _ in range(COMMENTS)]
+    for comment in attacked:
+        with ThreadPoolExecutor(4) as pool:
+            for one in [pool.submit(_try_to_report, site, comment, member) for member in members]:
+                one.result()
+    hidden = [one for one in attacked if site.status(one) != "1"]
+    assert 1 <= len(hidden) <= COMMENTS // 2  # before anybody could know them
+    assert {row["state"] for row in site.table("comments") if int(row["comment_id"]) in hidden} == {"held"}
+    site.cron()  # sends that they were hidden
+    with Client(up.api, key, when_unreachable="closed", timeout=5, retry_for=60) as client:
+        up.wait(lambda: len(listed(up, key, "open")) == len(hidden), 60)
+        site.cron()
+        letters = [one for one in site.letters() if "look whether to show it again" in one]
+        assert len(letters) == len(hidden) and "/console/clusters/" in letters[0]
+        for comment in hidden:  # what the console's "restore" records
+            client.outcome(
+                Outcome(f"o{comment}", site.target(comment), datetime.now(UTC), "rejected", "restored", "person")
+            )
+        up.wait(lambda: len(listed(up, key, "restored")) == len(hidden), 60)
+    site.cron()
+    assert [site.status(one) for one in attacked] == ["1"] * COMMENTS
+
+
+def listed(up: Up, key: str, state: str) -> list[dict[str, Any]]:
+    answer = httpx.get(f"{up.api}/v1/restorations", params={"state": state}, headers={"Authorization": f"Bearer {key}"})
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+def _try_to_report(site: Site, comment: int, member: Any) -> None:
+    shown = member.get("/", params={"brigadewatch-report": str(comment)})
+    if shown.status_code == 200:
+        assert send(member, shown).status_code == 200

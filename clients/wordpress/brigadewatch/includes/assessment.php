@@ -31,7 +31,7 @@ function after_report( $comment_id ) {
 		return;
 	}
 	if ( $state && '' !== $state->state ) {
-		wait_for_answer( $comment_id, $state );
+		wait_for_answer( $comment_id );
 		return;
 	}
 	consider( $comment_id, (float) setting( 'timeout' ) );
@@ -44,24 +44,30 @@ function after_report( $comment_id ) {
  * @param float $seconds    How long asking may take.
  */
 function consider( $comment_id, $seconds ) {
+	global $wpdb;
 	$comment = get_comment( $comment_id );
 	$people  = people( $comment_id );
 	$state   = state_of( $comment_id );
 	if ( ! $comment || '1' !== (string) $comment->comment_approved || $people < setting( 'threshold' ) || ( $state && '' !== $state->decided ) ) {
-		if ( $state && 'waiting' === $state->state ) {
-			set_state( $comment_id, array( 'state' => '' ) );
-		}
+		$wpdb->update(
+			table( 'comments' ),
+			array( 'state' => '' ),
+			array(
+				'comment_id' => $comment_id,
+				'state'      => 'waiting',
+			)
+		);
 		no_longer_waiting( $comment_id );
 		return;
 	}
 	if ( ! lock( "comment_$comment_id", 60 ) ) { // Somebody is asking about it.
-		wait_for_answer( $comment_id, $state );
+		wait_for_answer( $comment_id );
 		return;
 	}
 	$slot = question_slot();
 	try {
 		if ( ! $slot ) { // Several others are being asked about.
-			wait_for_answer( $comment_id, $state );
+			wait_for_answer( $comment_id );
 			return;
 		}
 		set_state( $comment_id, array( 'asked_at' => time() ) );
@@ -109,14 +115,14 @@ function settle( $comment, $state, $advice ) {
 	}
 	if ( 'wait' === $advice['recommendation'] ) {
 		keep_advice( $id, $advice, $told );
-		wait_for_answer( $id, $state );
+		wait_for_answer( $id );
 		return;
 	}
 	$overdue = ! empty( $advice['overdue'] );
 	$result  = 'hold' === $advice['recommendation'] ? ( $overdue ? 'overdue' : 'kept' ) : 'held';
 	keep_advice( $id, $advice, $result );
 	if ( 'overdue' === $result ) { // It stays up, and brigadewatch is asked until it answers or a person decides.
-		wait_for_answer( $id, $state );
+		wait_for_answer( $id );
 	} else {
 		no_longer_waiting( $id );
 		set_state( $id, array( 'state' => $result ) );
@@ -156,19 +162,12 @@ function keep_advice( $comment_id, $advice, $told ) {
 /**
  * The comment stays up, and is asked about again: by cron, and after the next page that shows it.
  *
- * @param int         $comment_id The comment.
- * @param object|null $state      What was going on with it.
+ * @param int $comment_id The comment.
  */
-function wait_for_answer( $comment_id, $state ) {
-	if ( ! $state || 'waiting' !== $state->state ) {
-		set_state(
-			$comment_id,
-			array(
-				'state'         => 'waiting',
-				'waiting_since' => time(),
-			)
-		);
-	}
+function wait_for_answer( $comment_id ) {
+	global $wpdb;
+	// In one step: another request may have hidden or judged the comment since this one looked.
+	$wpdb->query( $wpdb->prepare( 'UPDATE ' . table( 'comments' ) . " SET waiting_since = CASE WHEN state = 'waiting' THEN waiting_since ELSE %d END, state = 'waiting' WHERE comment_id = %d AND state IN ('', 'kept', 'waiting')", time(), $comment_id ) );
 	$waiting = get_option( WAITING );
 	$waiting = is_array( $waiting ) ? $waiting : array();
 	if ( ! isset( $waiting[ $comment_id ] ) && count( $waiting ) < 200 ) {
