@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pyotp
-import pytest
 import sqlalchemy as sa
 from conftest import Api
 from console_world import PASSWORD, Visitor, put_user, sign_in
@@ -19,14 +18,6 @@ from service.storage.accounts import second_factors
 from service.storage.sql import schema
 
 SECURITY = "/console/security"
-
-
-@pytest.fixture
-def clock(api: Api) -> list[datetime]:
-    """The API's time, which the tests move."""
-    at = [datetime(2026, 11, 22, 9, 0, tzinfo=UTC)]
-    api.app.state.api.now = lambda: at[0]
-    return at
 
 
 def prove(visitor: Visitor, **form: str) -> int:
