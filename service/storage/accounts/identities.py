@@ -84,7 +84,7 @@ def connect(connection: Connection, user: User, proven: ProvenIdentity, *, now_u
         raise Refused(f"this identity already signs in as {owner.name}: disable that account or sign in with it")
     if proven.role is None:
         raise Refused("the provider confirmed who you are, but gives you no role here; your password still works")
-    if user.role == "admin" and not _other_admin_with_password(connection, user):
+    if _is_last_way_in(connection, user):
         raise Refused(
             "you are the only admin with a password: create another admin account first, kept for when the provider"
             " does not answer"
@@ -151,6 +151,13 @@ def _newcomer(
         and issuer_of(connection, same.id) != proven.issuer  # none, or a provider that the tenant has left
     ):
         user = same
+        if user.disabled_us is not None:
+            return user  # refused as any disabled account, and left as it is
+        if _is_last_way_in(connection, user):
+            raise Refused(
+                f"{name} is the only admin with a password, which would end: create another admin account first, kept"
+                " for when the provider does not answer"
+            )
         connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
     else:
         raise Refused(
@@ -180,16 +187,13 @@ def _link(connection: Connection, user: User, proven: ProvenIdentity, now_us: in
     _enter(connection, user, "sso-linked", now_us, {"issuer": proven.issuer})
 
 
-def _other_admin_with_password(connection: Connection, user: User) -> bool:
+def _is_last_way_in(connection: Connection, user: User) -> bool:
+    """Whether nobody could manage the tenant without the provider if this account's password ended."""
     u = schema.users.c
-    others = select(u.id).where(
-        u.tenant_id == user.tenant_id,
-        u.role == "admin",
-        u.disabled_us.is_(None),
-        u.password_hash != NO_PASSWORD,
-        u.id != user.id,
+    admins = select(u.id).where(
+        u.tenant_id == user.tenant_id, u.role == "admin", u.disabled_us.is_(None), u.password_hash != NO_PASSWORD
     )
-    return connection.scalar(others.limit(1)) is not None
+    return list(connection.scalars(admins.limit(2))) == [user.id]
 
 
 def _enter(connection: Connection, user: User, action: str, now_us: int, detail: dict[str, str]) -> None:

@@ -258,6 +258,7 @@ def test_an_address_inside_is_reached_only_with_the_operators_consent(api: Api, 
 
 
 def test_nobody_gets_an_existing_account_by_a_name_or_an_unverified_address(api: Api, liar: LyingProvider) -> None:
+    put_user(api, "keeper", role="admin")
     put_user(api, "boss@example.org", role="admin")
     own = {"preferred_username": "boss@example.org", "email": "boss@example.org"}
     liar.claims = own
