@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.client_address import address_of
+from service.console.formatting import sentence
 from service.console.hashing import TooBusy
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other
@@ -59,7 +60,7 @@ async def change_password(
         if (await request.app.state.hashing.verify(attempt.password_hash, fresh))[0]:
             raise Refused("the new password must differ from the current one")
     except Refused as error:
-        return await run_in_threadpool(_form, request, person, f"{str(error)[:1].upper()}{str(error)[1:]}.", 422)
+        return await run_in_threadpool(_form, request, person, sentence(error), 422)
     except TooBusy:
         return await run_in_threadpool(
             _form, request, person, "Too many people are signing in right now. Try again in a few seconds.", 503

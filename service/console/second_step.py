@@ -21,7 +21,7 @@ from service.console.rendering import FlashMessage, render
 from service.console.sign_in import SIGN_IN, safe_path
 from service.console.steps import STEP_COOKIE, NewSession, attempt_of, known_from_now_on, let_in, mark_of
 from service.model import microseconds
-from service.storage.accounts import audit_log, second_factors, sessions, sign_in_throttle, users
+from service.storage.accounts import audit_log, identities, second_factors, sessions, sign_in_throttle, users
 from service.storage.accounts.second_factors import CodeCheck
 from service.storage.accounts.sign_in_rules import rules_of
 from service.storage.accounts.sso_sessions import open_sso_session
@@ -89,7 +89,7 @@ def refusal(check: CodeCheck) -> tuple[str, int]:
 
 
 def _open(request: Request, connection: Connection, step: dict[str, Any], now_us: int) -> NewSession | None:
-    """The new session; None if the password, the rules or the account changed meanwhile."""
+    """The new session; None if the password, the provider, the rules or the account changed meanwhile."""
     token = _token(request, connection, step, now_us)
     return None if token is None else known_from_now_on(request, connection, step["user_id"], token, now_us)
 
@@ -97,6 +97,9 @@ def _open(request: Request, connection: Connection, step: dict[str, Any], now_us
 def _token(request: Request, connection: Connection, step: dict[str, Any], now_us: int) -> str | None:
     earlier, browser = request.cookies.get(cookie_name(request)), browser_words(request.headers.get("user-agent", ""))
     if step["via"] == "sso":
+        ground = identities.ground_of_sign_in(connection, step["tenant_id"], step["user_id"])
+        if ground is None or mark_of(ground) != step["mark"]:
+            return None
         return open_sso_session(
             connection,
             step["user_id"],

@@ -21,6 +21,7 @@ from service.api.api_context import api_context
 from service.console import passkeys, second_step
 from service.console.client_address import address_of
 from service.console.cookies import set_sealed
+from service.console.formatting import sentence
 from service.console.hashing import TooBusy
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other
@@ -204,7 +205,7 @@ def _changed(
         with write(api_context(request).engine) as connection:
             change(connection, users.read_user(connection, person.tenant_id, person.user_id))
     except Refused as error:
-        return _page(request, person, f"{str(error)[:1].upper()}{str(error)[1:]}.", 422)
+        return _page(request, person, sentence(error), 422)
     if codes:
         return render(request, person, "recovery_codes.html", codes=codes, back=SECURITY)
     if said is not None:

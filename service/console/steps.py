@@ -39,7 +39,7 @@ class SecondStep:
 
     user_id: int
     tenant_id: int
-    mark: str  # of the password at that moment: another one ends this
+    mark: str  # of the password, or of what the provider's word rests on, at that moment: another one ends this
     via: str
     seconds: int = 0  # of the session to come, where the provider bounds it
     provider_session: str | None = None
@@ -105,9 +105,9 @@ def known_from_now_on(request: Request, connection: Connection, user_id: int, to
     return NewSession(token, name, sessions.remember_device(connection, user_id, token, device, now_us))
 
 
-def mark_of(password_hash: str) -> str:
-    """A short mark of a stored password."""
-    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
+def mark_of(ground: str) -> str:
+    """A short mark of a stored password, or of what a provider's word rests on."""
+    return hashlib.sha256(ground.encode()).hexdigest()[:32]
 
 
 def to_second_step(request: Request, step: SecondStep, next: str) -> Response:

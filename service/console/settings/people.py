@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.cookies import own_base
+from service.console.formatting import sentence
 from service.console.rendering import flash, see_other
 from service.console.reset_link import HERE as RESET_LINK
-from service.console.settings.frame import now_us, page, secret, sentence
+from service.console.settings.frame import now_us, page, secret
 from service.console.sign_in import Admin
 from service.console.your_sessions import shown_session
 from service.errors import NotFound, Refused

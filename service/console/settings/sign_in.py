@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.cookies import own_base
+from service.console.formatting import sentence
 from service.console.hashing import TooBusy
 from service.console.oidc_sign_in import HERE as SSO
 from service.console.oidc_sign_in import redirect_uri, turns
 from service.console.person import Person
 from service.console.provider_sign_out import SIGNED_OUT
 from service.console.rendering import flash, see_other
-from service.console.settings.frame import now_us, page, sentence
+from service.console.settings.frame import now_us, page
 from service.console.sign_in import Admin
 from service.errors import BrigadewatchError, Refused
 from service.single_sign_on.checkup import Finding, check_provider

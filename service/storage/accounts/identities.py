@@ -14,13 +14,13 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from service.errors import Refused
 from service.storage.accounts import audit_log, users
-from service.storage.accounts.identity_providers import IdentityProvider
+from service.storage.accounts.identity_providers import IdentityProvider, held_provider_for
 from service.storage.accounts.users import NO_PASSWORD, Role, User, checked_name
 from service.storage.sql import schema
-from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import sessions, user_identities
 
 MOST_CHARACTERS_OF_A_SUBJECT = 255
+PROVIDER_CHANGED = "The single sign-on of this tenant has just been changed. Try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ def admit(
 
     Nothing is raised for a person who may not sign in: what is recorded about them has to stay.
     """
-    lock_tenant(connection, tenant_id)
+    if held_provider_for(connection, tenant_id) != provider:  # while it was asked who this is
+        return Admission(refusal=PROVIDER_CHANGED)
     user = _user_of(connection, tenant_id, proven)
     if proven.role is None:
         if user is not None:
@@ -73,12 +74,15 @@ def admit(
     return Admission(user)
 
 
-def connect(connection: Connection, user: User, proven: ProvenIdentity, *, now_us: int) -> None:
+def connect(
+    connection: Connection, user: User, provider: IdentityProvider, proven: ProvenIdentity, *, now_us: int
+) -> None:
     """Make the identity the way into this account, whose owner asked for it; its password and its sessions end.
 
     Raises Refused if the identity belongs to another account, gives no role, or would take the last admin's password.
     """
-    lock_tenant(connection, user.tenant_id)
+    if held_provider_for(connection, user.tenant_id) != provider:
+        raise Refused(PROVIDER_CHANGED)
     owner = _user_of(connection, user.tenant_id, proven)
     if owner is not None and owner.id != user.id:
         raise Refused(f"this identity already signs in as {owner.name}: disable that account or sign in with it")
@@ -93,6 +97,17 @@ def connect(connection: Connection, user: User, proven: ProvenIdentity, *, now_u
     connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
     if user.role != proven.role:
         users.set_role(connection, user, proven.role, actor="sso", now_us=now_us, last_admin_too=True)
+
+
+def ground_of_sign_in(connection: Connection, tenant_id: int, user_id: int) -> str | None:
+    """What a provider's word about this account rests on: the provider as it is now, and whom it knows the account as.
+    None if the account does not sign in with it (any longer). In a writing transaction, until whose end it stays so.
+    """
+    provider, c = held_provider_for(connection, tenant_id), user_identities.c
+    linked = connection.execute(select(c.issuer, c.subject, c.linked_us).where(c.user_id == user_id)).first()
+    if provider is None or linked is None or linked.issuer != provider.issuer:
+        return None
+    return f"{provider} {linked.subject} {linked.linked_us}"
 
 
 def issuer_of(connection: Connection, user_id: int) -> str | None:

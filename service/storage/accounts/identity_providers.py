@@ -52,9 +52,16 @@ def provider_for(connection: Connection, tenant_id: int) -> IdentityProvider | N
     return read_provider(connection, tenant_id) or read_provider(connection, ALL_TENANTS)
 
 
-def read_provider(connection: Connection, tenant_id: int) -> IdentityProvider | None:
-    """The provider stored for exactly this tenant (0: for all)."""
-    row = connection.execute(select(identity_providers).where(identity_providers.c.tenant_id == tenant_id)).first()
+def held_provider_for(connection: Connection, tenant_id: int) -> IdentityProvider | None:
+    """The same, as it stays until this writing transaction ends: who opens a session by it is not too late."""
+    lock_tenant(connection, tenant_id)
+    return read_provider(connection, tenant_id, hold=True) or read_provider(connection, ALL_TENANTS, hold=True)
+
+
+def read_provider(connection: Connection, tenant_id: int, *, hold: bool = False) -> IdentityProvider | None:
+    """The provider stored for exactly this tenant (0: for all); `hold`: it stays until the transaction ends."""
+    query = select(identity_providers).where(identity_providers.c.tenant_id == tenant_id)
+    row = connection.execute(query.with_for_update(read=True) if hold else query).first()
     return None if row is None else _provider(row)
 
 

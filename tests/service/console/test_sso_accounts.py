@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
+import pyotp
 import pytest
 from conftest import NOW_US, Api
-from console_world import Visitor, put_user
+from console_world import PASSWORD, Visitor, put_user, sign_in
 from identity_provider import LyingProvider
-from sso_world import arrive, begin, use_provider
+from loopback import Answer, Asked
+from sso_world import arrive, begin, sent_to, use_provider
 
-from service.storage.accounts import users
+from service.storage.accounts import identity_providers, second_factors, users
+from service.storage.accounts.passwords import hash_password
 from service.storage.sql.engine import write
 
 ADDRESS = "boss@example.org"
@@ -50,3 +56,72 @@ def test_an_address_leaves_a_disabled_account_as_it_is(api: Api, by_email: Lying
     with write(api.engine) as connection:
         users.enable_user(connection, users.find_user(connection, 1, ADDRESS), actor="test", now_us=NOW_US)
     assert Visitor(api).sign_in("default", ADDRESS).status_code == 303, "with the password that it had"
+
+
+def change_while_it_is_asked(liar: LyingProvider, change: Callable[[], None]) -> None:
+    """`change` happens while the provider is asked who came back."""
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path == "/token":
+            change()
+        return liar.answer(asked)
+
+    liar.receiver.answer = answer
+
+
+def test_a_provider_that_is_removed_while_it_is_asked_lets_nobody_in(api: Api, liar: LyingProvider) -> None:
+    change_while_it_is_asked(liar, lambda: remove(api))
+    _, status, text = come_by_provider(api, liar)
+    assert status == 403 and "has just been changed" in text
+    use_provider(api, liar.issuer, liar.receiver.opening)
+    change_while_it_is_asked(liar, lambda: use_provider(api, liar.issuer, liar.receiver.opening, roles="leads = admin"))
+    assert come_by_provider(api, liar)[1] == 403, "by rules that no longer hold"
+
+
+def test_a_provider_that_is_removed_while_an_account_is_connected_leaves_its_password(
+    api: Api, liar: LyingProvider
+) -> None:
+    anna = sign_in(api)
+    anna.get("/console/security")
+    anna.post("/console/security/prove", {"password": PASSWORD})
+    anna.get("/console/security")
+    there = sent_to(anna.post("/console/security/connect"))
+    change_while_it_is_asked(liar, lambda: remove(api))
+    arrive(anna, liar.come_back(there))
+    assert "has just been changed. Try again.<" in anna.get("/console/security").text
+    assert Visitor(api).sign_in("default", "anna").status_code == 303
+
+
+def remove(api: Api) -> None:
+    with write(api.engine) as connection:
+        identity_providers.remove_provider(connection, 1, actor="test", now_us=NOW_US)
+
+
+def take_over(api: Api) -> None:
+    with write(api.engine) as connection:
+        user = users.find_user(connection, 1, "anna")
+        users.set_password(connection, user, hash_password("chosen by its owner"), actor="test", now_us=NOW_US)
+
+
+def disable(api: Api) -> None:
+    with write(api.engine) as connection:
+        users.disable_user(connection, users.find_user(connection, 1, "anna"), actor="test", now_us=NOW_US)
+
+
+@pytest.mark.parametrize("end", [remove, take_over, disable])
+def test_a_second_step_after_the_provider_ends_with_it_its_link_and_the_account(
+    api: Api, liar: LyingProvider, end: Callable[[Api], None]
+) -> None:
+    use_provider(api, liar.issuer, liar.receiver.opening, second_factor=True)
+    assert come_by_provider(api, liar)[1] == 303
+    with write(api.engine) as connection:
+        anna = users.find_user(connection, 1, "anna")
+        box = api.app.state.api.box
+        app = pyotp.TOTP(second_factors.begin_codes(connection, box, anna.id))
+        earlier = int(time.time()) - 60
+        assert second_factors.confirm_codes(connection, box, anna, app.at(earlier), now_us=earlier * 1_000_000)
+    visitor, status, _ = come_by_provider(api, liar)
+    assert (status, visitor.get("/console/sign-in/code").status_code) == (303, 200)
+    end(api)
+    answer = visitor.post("/console/sign-in/code", {"code": app.now()})
+    assert answer.headers["location"] == "/console/sign-in" and "brigadewatch" not in visitor.cookies
