@@ -114,7 +114,7 @@ def enable(request: Request, person: Admin, id: str) -> Response:
 
     def change(connection: Connection, user: User) -> str:
         users.enable_user(connection, user, actor=person.name, now_us=now_us(request))
-        return f"{user.name} can sign in again with their previous password."
+        return f"{user.name} can sign in again as before."
 
     return _changed(request, person, id, change)
 

@@ -77,7 +77,7 @@ def admit(
 def connect(
     connection: Connection, user: User, provider: IdentityProvider, proven: ProvenIdentity, *, now_us: int
 ) -> None:
-    """Make the identity the way into this account, whose owner asked for it; its password and its sessions end.
+    """Make the identity the way into this account, whose owner asked for it; its password, its sessions and its one-time links end.
 
     Raises Refused if the identity belongs to another account, gives no role, or would take the last admin's password.
     """
@@ -185,6 +185,7 @@ def _newcomer(
 
 def _link(connection: Connection, user: User, proven: ProvenIdentity, now_us: int) -> None:
     connection.execute(delete(user_identities).where(user_identities.c.user_id == user.id))
+    connection.execute(delete(schema.one_time_links).where(schema.one_time_links.c.user_id == user.id))
     connection.execute(
         insert(user_identities).values(
             user_id=user.id,

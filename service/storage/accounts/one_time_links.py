@@ -1,7 +1,8 @@
 """Links by which a person chooses a new password once, made for them by an admin or on the server.
 
 The token is 32 random bytes, of which only the SHA-256 is stored. Making a link voids the password, the sessions and
-earlier links; only using it changes factors, so that a link that is never used leaves them in place.
+earlier links; only using it changes factors, so that a link that is never used leaves them in place. A link ends early
+when the password is set in another way, and when the account is disabled or connected to a provider.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ def set_role(
 
 
 def disable_user(connection: Connection, user: User, *, actor: str, now_us: int, last_admin_too: bool = False) -> None:
-    """Disable the account and end its sessions.
+    """Disable the account; its sessions and one-time links end.
 
     Raises Refused if no admin would be left (unless `last_admin_too`).
     """
@@ -196,6 +196,7 @@ def disable_user(connection: Connection, user: User, *, actor: str, now_us: int,
     if user.role == "admin" and not last_admin_too:
         _refuse_the_last_admin(connection, user)
     connection.execute(update(users).where(users.c.id == user.id).values(disabled_us=now_us))
+    connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user.id))
     _end_sessions(connection, user)
     audit_log.enter(
         connection, user.tenant_id, actor=actor, action="user-disabled", subject=f"user:{user.name}", now_us=now_us

@@ -343,6 +343,7 @@ def test_a_link_ends_after_three_days_with_the_account_and_for_other_sites(api: 
     root.post(f"/console/settings/people/{number}/disable")
     assert choose(visitor, path) == 404
     root.post(f"/console/settings/people/{number}/enable")
+    assert choose(visitor, path) == 404, "not even once the account is enabled again"
 
 
 def test_a_link_takes_an_account_back_from_the_provider(api: Api) -> None:

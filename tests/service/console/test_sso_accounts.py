@@ -13,7 +13,7 @@ from identity_provider import LyingProvider
 from loopback import Answer, Asked
 from sso_world import arrive, begin, sent_to, use_provider
 
-from service.storage.accounts import identity_providers, second_factors, users
+from service.storage.accounts import identity_providers, one_time_links, second_factors, users
 from service.storage.accounts.passwords import hash_password
 from service.storage.sql.engine import write
 
@@ -125,3 +125,18 @@ def test_a_second_step_after_the_provider_ends_with_it_its_link_and_the_account(
     end(api)
     answer = visitor.post("/console/sign-in/code", {"code": app.now()})
     assert answer.headers["location"] == "/console/sign-in" and "brigadewatch" not in visitor.cookies
+
+
+def test_a_one_time_link_of_before_is_no_second_way_into_an_account_that_was_connected(
+    api: Api, by_email: LyingProvider
+) -> None:
+    put_user(api, ADDRESS)
+    with write(api.engine) as connection:
+        boss = users.find_user(connection, 1, ADDRESS)
+        token = one_time_links.make_link(
+            connection, boss, factors_too=True, actor="test", now_us=int(time.time() * 1e6)
+        )
+    visitor = Visitor(api)
+    assert visitor.get(f"/console/sign-in/link/{token}").status_code == 200
+    assert come_by_provider(api, by_email)[1] == 303
+    assert visitor.get(f"/console/sign-in/link/{token}").status_code == 404
