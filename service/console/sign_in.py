@@ -27,7 +27,7 @@ from service.console.client_address import address_of
 from service.console.cookies import FORM_COOKIE, SESSION_COOKIE, cookie_name, drop_cookie, set_cookie
 from service.console.hashing import TooBusy
 from service.console.person import Person, person_of
-from service.console.provider_sign_out import leave_provider
+from service.console.provider_sign_out import leave_provider, session_there
 from service.console.rendering import FlashMessage, MessageKind, render, see_other
 from service.console.steps import (
     USE_PROVIDER,
@@ -228,10 +228,11 @@ async def do_sign_in(
 @router.post("/sign-out")
 def sign_out(request: Request, person: Viewer, everywhere: Annotated[str, Form()] = "") -> Response:
     """End this session or, with `everywhere`, all of the person's; and the one at the provider that opened it."""
-    leaving = leave_provider(request, person)
     with write(api_context(request).engine) as connection:
+        there = session_there(connection, person)
         sessions.close_sessions(connection, person.session, _now_us(request), everywhere=bool(everywhere))
-    answer = leaving or see_other(request, SIGN_IN)
+    # Only now: a provider that hangs keeps nobody signed in here.
+    answer = (None if there is None else leave_provider(request, there)) or see_other(request, SIGN_IN)
     drop_cookie(request, answer, COOKIE)
     return answer
 

@@ -77,7 +77,7 @@ def admit(
 def connect(
     connection: Connection, user: User, provider: IdentityProvider, proven: ProvenIdentity, *, now_us: int
 ) -> None:
-    """Make the identity the way into this account, whose owner asked for it; its password, its sessions and its one-time links end.
+    """Make the identity the way into this account, whose owner asked for it; its password, sessions and links end.
 
     Raises Refused if the identity belongs to another account, gives no role, or would take the last admin's password.
     """

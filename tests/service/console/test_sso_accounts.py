@@ -7,14 +7,16 @@ from collections.abc import Callable
 
 import pyotp
 import pytest
+import sqlalchemy as sa
 from conftest import NOW_US, Api
 from console_world import PASSWORD, Visitor, put_user, sign_in
-from identity_provider import LyingProvider
+from identity_provider import LyingProvider, lying_provider
 from loopback import Answer, Asked
-from sso_world import arrive, begin, sent_to, use_provider
+from sso_world import allow_outbound, arrive, begin, sent_to, use_provider
 
 from service.storage.accounts import identity_providers, one_time_links, second_factors, users
 from service.storage.accounts.passwords import hash_password
+from service.storage.sql import schema
 from service.storage.sql.engine import write
 
 ADDRESS = "boss@example.org"
@@ -140,3 +142,36 @@ def test_a_one_time_link_of_before_is_no_second_way_into_an_account_that_was_con
     assert visitor.get(f"/console/sign-in/link/{token}").status_code == 200
     assert come_by_provider(api, by_email)[1] == 303
     assert visitor.get(f"/console/sign-in/link/{token}").status_code == 404
+
+
+def test_signing_out_ends_the_session_here_before_the_provider_is_asked(api: Api, liar: LyingProvider) -> None:
+    visitor, _, _ = come_by_provider(api, liar)
+    visitor.get("/console/clusters")
+    allow_outbound(api, liar.receiver.opening)  # nothing is known about the provider any more
+    left: list[int] = []
+
+    def answer(_: Asked) -> Answer:
+        with api.engine.connect() as connection:
+            left.append(len(connection.execute(sa.select(schema.sessions.c.hash)).all()))
+        return Answer(503)
+
+    liar.receiver.answer = answer
+    assert visitor.post("/console/sign-out").headers["location"] == "/console/sign-in"
+    assert left == [0] and "brigadewatch" not in visitor.cookies
+
+
+def test_another_provider_than_the_one_that_opened_a_session_gets_no_id_token_of_it(
+    api: Api, liar: LyingProvider
+) -> None:
+    liar.claims = {"roles": ["leads"]}
+    anna, _, _ = come_by_provider(api, liar)
+    with lying_provider() as other:
+        allow_outbound(api, liar.receiver.opening, other.receiver.opening)
+        other.metadata = {"end_session_endpoint": f"{other.issuer}/end"}
+        anna.get("/console/settings/sign-in")
+        form = {"issuer": other.issuer, "client_id": "brigadewatch", "roles": "leads = admin"}
+        assert anna.post("/console/settings/sign-in/provider", form).status_code == 303
+        anna.get("/console/clusters")
+        answer = anna.post("/console/sign-out")
+        assert (answer.status_code, answer.headers.get("location")) == (303, "/console/sign-in"), answer.text
+        assert other.receiver.asked == []
