@@ -14,7 +14,7 @@ from service.commands.common import (
     SecretFile,
     TenantName,
     UsageError,
-    prepared,
+    existing,
     read_secret,
     say,
     settings_from,
@@ -195,7 +195,7 @@ def sso_rules(
     from service.storage.accounts.tenants import tenant_id
     from service.storage.sql.engine import write
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, tenant)
     with write(engine) as connection:
         rules = rules_of(connection, number)
@@ -223,7 +223,7 @@ def users_reset_link(
     from service.storage.sql.engine import write
 
     settings = settings_from(data)
-    engine = prepared(settings)
+    engine = existing(settings)
     number = tenant_id(engine, tenant)
     with write(engine) as connection:
         user = find_user(connection, number, name)
@@ -240,7 +240,7 @@ def _opened(settings: Settings, tenant: str | None, for_all: bool) -> tuple[Engi
 
     if (tenant is None) != for_all:
         raise UsageError("name one tenant with --tenant, or use --all for every tenant without its own provider")
-    engine = prepared(settings)
+    engine = existing(settings)
     return engine, ALL_TENANTS if tenant is None else tenant_id(engine, tenant)
 
 
