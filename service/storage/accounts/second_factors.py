@@ -2,8 +2,8 @@
 
 A code works once: the newest time step that was used is stored, and nothing at or before it is accepted, unless that
 step lies so far ahead that the wall clock must have been set back since. Attempts are
-counted before they are checked; after FREE_CODES of them each further one doubles a wait. Only somebody who knows the
-password gets that far, so the wait keeps nobody else out.
+counted before they are checked, like those of a password (sign_in_throttle.py). Only somebody who knows the password
+gets that far, so the wait keeps nobody else out.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ import pyotp
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from service.errors import Refused
-from service.storage.accounts import audit_log
+from service.storage.accounts import audit_log, sign_in_throttle
 from service.storage.accounts.secret_box import SecretBox
-from service.storage.accounts.sign_in_throttle import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, is_locked
+from service.storage.accounts.sign_in_throttle import LONGEST_WAIT_SECONDS, OF_ONE, is_locked
 from service.storage.accounts.users import User
 from service.storage.sql.schema import one_time_links, passkeys, recovery_codes, second_factors, sessions, users
 
 STEP_SECONDS = 30
 STEPS_OF_SKEW = 1  # a phone's clock may be 30 s off, either way
-FREE_CODES = 5
 RECOVERY_CODES = 10
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # 16 of them are 79 bits: a plain hash is enough
 _SECOND = 1_000_000
@@ -108,11 +107,8 @@ def check_code(connection: Connection, box: SecretBox, user_id: int, code: str, 
         return CodeCheck("wrong")
     if is_locked(row.locked_until_us, now_us):
         return CodeCheck("locked", -(-(row.locked_until_us - now_us) // _SECOND))
-    failures, wait_us = row.failures + 1, 0
-    if failures >= FREE_CODES:
-        doublings = min(failures - FREE_CODES, 16)
-        wait_us = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**doublings) * _SECOND
-    tried = {"failures": failures, "locked_until_us": now_us + wait_us if wait_us else None}
+    counted = sign_in_throttle.count(row.failures, None, now_us, OF_ONE)
+    tried = {"failures": counted.failures, "locked_until_us": counted.locked_until_us}
     kept = {"failures": 0, "locked_until_us": None}
     step = _step_of(box.open(row.secret), code, now_us, after=row.last_step)
     if step is not None:
