@@ -24,7 +24,7 @@ from service.console.browser_words import browser_words
 from service.console.client_address import address_of
 from service.console.cookies import cookie_name, drop_cookie, own_base, read_sealed, set_sealed
 from service.console.formatting import sentence
-from service.console.hashing import TooBusy
+from service.console.hashing import TOO_BUSY, TooBusy
 from service.console.provider_sign_out import directory_of, send_to
 from service.console.rendering import flash
 from service.console.sign_in import SECURITY, Viewer, safe_path
@@ -143,7 +143,7 @@ async def _send(request: Request, place: SsoPlace, remembered: dict[str, Any], *
     try:
         metadata = await turns(request).run(lambda: directory_of(request).metadata(provider.issuer))
     except TooBusy:
-        return await _form(request, "Too many people are signing in right now. Try again in a few seconds.", 503)
+        return await _form(request, TOO_BUSY, 503)
     except ProviderFailure as error:
         return await _failed(request, place, error)
     url = authorization_url(metadata, provider, attempt, back, **more)
@@ -201,7 +201,7 @@ async def _come_back(request: Request, tenant: str | None) -> Response:
     try:
         proven = await turns(request).run(work)
     except TooBusy:
-        return await _form(request, "Too many people are signing in right now. Try again in a few seconds.", 503)
+        return await _form(request, TOO_BUSY, 503)
     except BrigadewatchError as error:
         return await _failed(request, place, error)
     if "connect" in begun:

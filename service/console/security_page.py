@@ -19,10 +19,9 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console import passkeys, second_step
-from service.console.client_address import address_of
 from service.console.cookies import set_sealed
 from service.console.formatting import sentence
-from service.console.hashing import TooBusy
+from service.console.own_password import NotConfirmed, check_own_password
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other
 from service.console.sign_in import SECURITY, Viewer
@@ -30,7 +29,7 @@ from service.console.steps import PROOF_COOKIE, has_proof
 from service.errors import Refused
 from service.model import microseconds, moment
 from service.storage.accounts import passkeys as stored_passkeys
-from service.storage.accounts import second_factors, sessions, users
+from service.storage.accounts import second_factors, users
 from service.storage.accounts.identity_providers import provider_for
 from service.storage.accounts.passwords import MOST_CHARACTERS
 from service.storage.accounts.sign_in_rules import rules_of
@@ -57,9 +56,10 @@ async def prove(
 ) -> Response:
     """Check password and second factor, and open the page for ten minutes."""
     if person.session.via == "password":
-        problem = await _check_password(request, person, password)
-        if problem is not None:
-            return await run_in_threadpool(_page, request, person, *problem)
+        try:
+            await check_own_password(request, person, password)
+        except NotConfirmed as error:
+            return await run_in_threadpool(_page, request, person, error.text, error.status)
 
     def factor() -> Response:
         with write(api_context(request).engine) as connection:
@@ -160,34 +160,6 @@ def _keep_one(connection: Connection, person: Person, *, passkeys_left: int) -> 
     required = rules_of(connection, person.tenant_id).second_factor == "required"
     if required and passkeys_left < 1 and person.session.via == "password":
         raise Refused("your team requires a second factor: set up another one before you remove this one")
-
-
-async def _check_password(request: Request, person: Person, password: str) -> tuple[str, int] | None:
-    """What is wrong, and the status. Counted like a sign-in attempt: an open session is no place to guess in."""
-    engine = api_context(request).engine
-
-    def begin() -> sessions.SignInAttempt:
-        with write(engine) as connection:
-            return sessions.begin_signed_in_attempt(
-                connection, person.user_id, person.tenant, person.name, _now_us(request)
-            )
-
-    def note(correct: bool) -> None:
-        with write(engine) as connection:
-            if correct:
-                sessions.note_success(connection, attempt)
-            else:
-                sessions.note_failure(connection, attempt, address_of(request), _now_us(request))
-
-    attempt = await run_in_threadpool(begin)
-    if attempt.user_id is None:
-        return "Too many attempts. Wait a few minutes and try again.", 429
-    try:
-        correct, _ = await request.app.state.hashing.verify(attempt.password_hash, password)
-    except TooBusy:
-        return "Too many people are signing in right now. Try again in a few seconds.", 503
-    await run_in_threadpool(note, correct)
-    return None if correct else ("The password is wrong.", 422)
 
 
 def _changed(

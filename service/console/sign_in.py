@@ -25,7 +25,7 @@ from service.console import device_cookie
 from service.console.browser_words import browser_words
 from service.console.client_address import address_of
 from service.console.cookies import FORM_COOKIE, SESSION_COOKIE, cookie_name, drop_cookie, set_cookie
-from service.console.hashing import TooBusy
+from service.console.hashing import TOO_BUSY, TooBusy
 from service.console.person import Person, person_of
 from service.console.provider_sign_out import leave_provider, session_there
 from service.console.rendering import FlashMessage, MessageKind, render, see_other
@@ -201,11 +201,8 @@ async def do_sign_in(
         )
     except TooBusy:
         _count(request, "busy", cause="sign-in-crowd")
-        text = "Too many people are signing in right now. Try again in a few seconds."
         return await run_in_threadpool(
-            lambda: show_form(
-                request, tenant=tenant, name=name, next=next, status=503, message=text, headers={"Retry-After": "5"}
-            )
+            lambda: show_form(request, tenant=tenant, name=name, next=next, status=503, message=TOO_BUSY)
         )
     begun = await run_in_threadpool(_conclude, request, attempt, correct, new_hash)
     if isinstance(begun, SecondStep):

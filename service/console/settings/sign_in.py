@@ -12,7 +12,7 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.console.cookies import own_base
 from service.console.formatting import sentence
-from service.console.hashing import TooBusy
+from service.console.hashing import TOO_BUSY, TooBusy
 from service.console.oidc_sign_in import HERE as SSO
 from service.console.oidc_sign_in import redirect_uri, turns
 from service.console.person import Person
@@ -133,7 +133,7 @@ async def test_provider(request: Request, person: Admin) -> Response:
     try:
         found = await turns(request).run(work)
     except TooBusy:
-        found = [Finding(False, "Too many people are signing in right now. Try again in a few seconds.")]
+        found = [Finding(False, TOO_BUSY)]
     return await run_in_threadpool(lambda: _page(request, person, findings=found))
 
 
