@@ -22,13 +22,22 @@ from service.api.api_context import api_context, metrics_sink
 from service.console import sign_in
 from service.console.browser_words import browser_words
 from service.console.client_address import address_of
-from service.console.cookies import cookie_name, drop_cookie, own_base, read_sealed, set_sealed
+from service.console.cookies import drop_cookie, own_base, read_sealed, set_sealed
 from service.console.formatting import sentence
 from service.console.hashing import TOO_BUSY, TooBusy
 from service.console.provider_sign_out import directory_of, send_to
 from service.console.rendering import flash
 from service.console.sign_in import SECURITY, Viewer, safe_path
-from service.console.steps import NewSession, SecondStep, has_proof, known_from_now_on, let_in, mark_of, to_second_step
+from service.console.steps import (
+    NewSession,
+    SecondStep,
+    has_proof,
+    known_from_now_on,
+    leave_earlier_session,
+    let_in,
+    mark_of,
+    to_second_step,
+)
 from service.errors import BrigadewatchError, Refused
 from service.model import microseconds
 from service.single_sign_on.exchange import ProvenSignIn, SignInRequest, authorization_url, logout_of, redeem
@@ -226,6 +235,7 @@ def _let_in(request: Request, place: SsoPlace, proven: ProvenSignIn, next: str) 
                 answer = to_second_step(request, step, next)
                 drop_cookie(request, answer, COOKIE)
                 return answer
+            leave_earlier_session(request, connection)
             token = open_sso_session(
                 connection,
                 user.id,
@@ -235,7 +245,6 @@ def _let_in(request: Request, place: SsoPlace, proven: ProvenSignIn, next: str) 
                 seconds=seconds,
                 provider_session=proven.provider_session,
                 id_token_secret=id_token,
-                earlier=request.cookies.get(cookie_name(request)),
             )
             if token is not None:
                 begun = known_from_now_on(request, connection, user.id, token, now_us)

@@ -16,10 +16,18 @@ from service.api.api_context import api_context, metrics_sink
 from service.console import passkeys, sign_in
 from service.console.browser_words import browser_words
 from service.console.client_address import address_of
-from service.console.cookies import cookie_name, read_sealed
+from service.console.cookies import read_sealed
 from service.console.rendering import FlashMessage, render
 from service.console.sign_in import SIGN_IN, safe_path
-from service.console.steps import STEP_COOKIE, NewSession, attempt_of, known_from_now_on, let_in, mark_of
+from service.console.steps import (
+    STEP_COOKIE,
+    NewSession,
+    attempt_of,
+    known_from_now_on,
+    leave_earlier_session,
+    let_in,
+    mark_of,
+)
 from service.model import microseconds
 from service.storage.accounts import audit_log, identities, second_factors, sessions, sign_in_throttle, users
 from service.storage.accounts.second_factors import CodeCheck
@@ -95,11 +103,12 @@ def _open(request: Request, connection: Connection, step: dict[str, Any], now_us
 
 
 def _token(request: Request, connection: Connection, step: dict[str, Any], now_us: int) -> str | None:
-    earlier, browser = request.cookies.get(cookie_name(request)), browser_words(request.headers.get("user-agent", ""))
+    browser = browser_words(request.headers.get("user-agent", ""))
     if step["via"] == "sso":
         ground = identities.ground_of_sign_in(connection, step["tenant_id"], step["user_id"])
         if ground is None or mark_of(ground) != step["mark"]:
             return None
+        leave_earlier_session(request, connection)
         return open_sso_session(
             connection,
             step["user_id"],
@@ -108,7 +117,6 @@ def _token(request: Request, connection: Connection, step: dict[str, Any], now_u
             browser=browser,
             seconds=step["seconds"],
             provider_session=step["provider_session"],
-            earlier=earlier,
         )
     attempt = attempt_of(step)
     sign_in_throttle.hold(connection, attempt.charges)  # before the account, in the same order as counting
@@ -119,8 +127,7 @@ def _token(request: Request, connection: Connection, step: dict[str, Any], now_u
         account.role
     ):
         return None
-    if earlier is not None:
-        sessions.drop_session(connection, earlier)
+    leave_earlier_session(request, connection)
     return sessions.open_session(
         connection,
         step["user_id"],

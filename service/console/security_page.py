@@ -175,6 +175,7 @@ def _changed(
         return _page(request, person, "Confirm first that it is you; this lasts for ten minutes.", 403)
     try:
         with write(api_context(request).engine) as connection:
+            users.hold_user(connection, person.user_id)
             change(connection, users.read_user(connection, person.tenant_id, person.user_id))
     except Refused as error:
         return _page(request, person, sentence(error), 422)

@@ -36,6 +36,7 @@ from service.console.steps import (
     SecondStep,
     after_password,
     known_from_now_on,
+    leave_earlier_session,
     let_in,
     to_second_step,
 )
@@ -272,9 +273,7 @@ def _conclude(
         gate = after_password(connection, attempt.user_id, attempt.password_hash, attempt)
         if gate is not None:
             return gate
-        old = request.cookies.get(cookie_name(request))
-        if old is not None:
-            sessions.drop_session(connection, old)
+        leave_earlier_session(request, connection)
         token = sessions.open_session(
             connection,
             attempt.user_id,

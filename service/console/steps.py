@@ -96,6 +96,13 @@ def attempt_of(step: dict[str, Any]) -> SignInAttempt:
     )
 
 
+def leave_earlier_session(request: Request, connection: Connection) -> None:
+    """Before a new session: the one that this browser had ends, so that signing in again leaves none behind."""
+    earlier = request.cookies.get(cookie_name(request))
+    if earlier is not None:
+        sessions.drop_session(connection, earlier)
+
+
 def known_from_now_on(request: Request, connection: Connection, user_id: int, token: str, now_us: int) -> NewSession:
     """The session of `token`, begun in this transaction after the whole sign-in; the account knows its browser."""
     account = users.sign_in_facts(connection, user_id)

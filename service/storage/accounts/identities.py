@@ -83,6 +83,7 @@ def connect(
     """
     if held_provider_for(connection, user.tenant_id) != provider:
         raise Refused(PROVIDER_CHANGED)
+    users.hold_user(connection, user.id)
     owner = _user_of(connection, user.tenant_id, proven)
     if owner is not None and owner.id != user.id:
         raise Refused(f"this identity already signs in as {owner.name}: disable that account or sign in with it")
@@ -104,6 +105,7 @@ def ground_of_sign_in(connection: Connection, tenant_id: int, user_id: int) -> s
     None if the account does not sign in with it (any longer). In a writing transaction, until whose end it stays so.
     """
     provider, c = held_provider_for(connection, tenant_id), user_identities.c
+    users.hold_user(connection, user_id)
     linked = connection.execute(select(c.issuer, c.subject, c.linked_us).where(c.user_id == user_id)).first()
     if provider is None or linked is None or linked.issuer != provider.issuer:
         return None
@@ -139,10 +141,13 @@ def end_provider_sessions(
 
 
 def _user_of(connection: Connection, tenant_id: int, proven: ProvenIdentity) -> User | None:
+    """The account of this identity, held until the transaction ends."""
     c = user_identities.c
-    number = connection.scalar(
-        select(c.user_id).where(c.tenant_id == tenant_id, c.issuer == proven.issuer, c.subject == proven.subject)
-    )
+    query = select(c.user_id).where(c.tenant_id == tenant_id, c.issuer == proven.issuer, c.subject == proven.subject)
+    number = connection.scalar(query)
+    if number is not None:
+        users.hold_user(connection, number)
+        number = connection.scalar(query)  # unless a new password has ended the link meanwhile
     return None if number is None else users.read_user(connection, tenant_id, number)
 
 
@@ -165,7 +170,8 @@ def _newcomer(
         and proven.email.casefold() == name.casefold()
         and issuer_of(connection, same.id) != proven.issuer  # none, or a provider that the tenant has left
     ):
-        user = same
+        users.hold_user(connection, same.id)
+        user = users.read_user(connection, tenant_id, same.id)
         if user.disabled_us is not None:
             return user  # refused as any disabled account, and left as it is
         if _is_last_way_in(connection, user):

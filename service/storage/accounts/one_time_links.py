@@ -33,6 +33,7 @@ class OneTimeLink:
 
 def make_link(connection: Connection, user: User, *, factors_too: bool, actor: str, now_us: int) -> str:
     """A link's token, valid for 72 h and one use; `factors_too`: it also removes second factors."""
+    users.hold_user(connection, user.id)
     connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
     connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user.id))
     connection.execute(delete(one_time_links).where(one_time_links.c.expires_us <= now_us))
@@ -82,8 +83,11 @@ def read_link(connection: Connection, token: str, now_us: int) -> OneTimeLink | 
 def use_link(connection: Connection, token: str, password_hash: str, *, now_us: int) -> OneTimeLink | None:
     """Set the password, and the account signs in with it from now on; None if the link no longer works."""
     link = read_link(connection, token, now_us)
+    if link is None:
+        return None
+    users.hold_user(connection, link.user.id)
     used = delete(one_time_links).where(one_time_links.c.hash == hash_of(token))
-    if link is None or connection.execute(used).rowcount != 1:  # used by somebody else at the same moment
+    if connection.execute(used).rowcount != 1:  # used or replaced at the same moment
         return None
     if link.factors_too:
         second_factors.remove_all(connection, link.user, actor=link.user.name, now_us=now_us)

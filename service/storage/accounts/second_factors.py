@@ -20,8 +20,8 @@ from service.errors import Refused
 from service.storage.accounts import audit_log, sign_in_throttle
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.sign_in_throttle import LONGEST_WAIT_SECONDS, OF_ONE, is_locked
-from service.storage.accounts.users import User
-from service.storage.sql.schema import one_time_links, passkeys, recovery_codes, second_factors, sessions, users
+from service.storage.accounts.users import User, hold_user
+from service.storage.sql.schema import one_time_links, passkeys, recovery_codes, second_factors, sessions
 
 STEP_SECONDS = 30
 STEPS_OF_SKEW = 1  # a phone's clock may be 30 s off, either way
@@ -101,7 +101,7 @@ def confirm_codes(connection: Connection, box: SecretBox, user: User, code: str,
 def check_code(connection: Connection, box: SecretBox, user_id: int, code: str, *, now_us: int) -> CodeCheck:
     """Try a code of the app or a recovery code. In a writing transaction, which must commit if it is wrong, too."""
     f = second_factors.c
-    connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+    hold_user(connection, user_id)
     row = connection.execute(select(second_factors).where(f.user_id == user_id, f.confirmed_us.is_not(None))).first()
     if row is None:
         return CodeCheck("wrong")

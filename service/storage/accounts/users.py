@@ -110,6 +110,13 @@ def read_user(connection: Connection, tenant_id: int, user_id: int) -> User:
     return _user(row)
 
 
+def hold_user(connection: Connection, user_id: int) -> None:
+    """Lock the account until this writing transaction ends. Everybody locks in one order, so that nobody waits in a
+    circle: counts of attempts, the tenant, its provider, the account, and only then what belongs to the account.
+    """
+    connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+
+
 @dataclass(frozen=True, slots=True)
 class SignInFacts:
     """What decides how an account may sign in."""
