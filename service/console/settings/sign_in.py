@@ -23,7 +23,7 @@ from service.console.sign_in import Admin
 from service.errors import BrigadewatchError, Refused
 from service.single_sign_on.checkup import Finding, check_provider
 from service.storage.accounts import identity_providers
-from service.storage.accounts.identity_providers import IdentityProvider, provider_for, read_provider
+from service.storage.accounts.identity_providers import PLAIN_FIELDS, IdentityProvider, provider_for, read_provider
 from service.storage.accounts.role_rules import parse_rules, text_of_rules
 from service.storage.accounts.sign_in_rules import Passwords, SecondFactor, SignInRules, change_rules, rules_of
 from service.storage.sql.engine import write
@@ -181,20 +181,7 @@ def _page(
         in_use = provider_for(connection, person.tenant_id)
         rules = rules_of(connection, person.tenant_id)
     shown = own or _NEW
-    form = entered or {
-        name: getattr(shown, name)
-        for name in [
-            "issuer",
-            "client_id",
-            "label",
-            "scopes",
-            "name_claim",
-            "role_claim",
-            "session_hours",
-            "link_by_email",
-            "second_factor",
-        ]
-    } | {"roles": text_of_rules(shown.roles)}
+    form = entered or {name: getattr(shown, name) for name in PLAIN_FIELDS} | {"roles": text_of_rules(shown.roles)}
     base, mine = own_base(request), replace(_NEW, tenant_id=person.tenant_id)
     return page(
         request,

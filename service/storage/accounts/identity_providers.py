@@ -47,6 +47,20 @@ class IdentityProvider:
         return self.tenant_id == ALL_TENANTS
 
 
+# What people enter and read as it is stored: neither the secret nor the roles.
+PLAIN_FIELDS = (
+    "issuer",
+    "client_id",
+    "label",
+    "scopes",
+    "name_claim",
+    "role_claim",
+    "session_hours",
+    "link_by_email",
+    "second_factor",
+)
+
+
 def provider_for(connection: Connection, tenant_id: int) -> IdentityProvider | None:
     """The provider that the tenant's people sign in with: its own, or the one for all."""
     return read_provider(connection, tenant_id) or read_provider(connection, ALL_TENANTS)
@@ -98,21 +112,11 @@ def save_provider(
     _lock(connection, provider.tenant_id)
     before = read_provider(connection, provider.tenant_id)
     values: dict[str, Any] = {
-        name: getattr(provider, name)
-        for name in [
-            "issuer",
-            "client_id",
-            "client_secret",
-            "label",
-            "scopes",
-            "name_claim",
-            "role_claim",
-            "session_hours",
-            "link_by_email",
-            "second_factor",
-        ]
+        **{name: getattr(provider, name) for name in PLAIN_FIELDS},
+        "client_secret": provider.client_secret,
+        "roles": rules_as_json(provider.roles),
+        "changed_us": now_us,
     }
-    values |= {"roles": rules_as_json(provider.roles), "changed_us": now_us}
     row = identity_providers.c.tenant_id == provider.tenant_id
     if before is None:
         connection.execute(insert(identity_providers).values(tenant_id=provider.tenant_id, **values))
@@ -220,15 +224,7 @@ def _lock(connection: Connection, tenant_id: int) -> None:
 def _provider(row: Any) -> IdentityProvider:
     return IdentityProvider(
         tenant_id=row.tenant_id,
-        issuer=row.issuer,
-        client_id=row.client_id,
-        roles=rules_from_json(row.roles),
         client_secret=row.client_secret,
-        label=row.label,
-        scopes=row.scopes,
-        name_claim=row.name_claim,
-        role_claim=row.role_claim,
-        session_hours=row.session_hours,
-        link_by_email=bool(row.link_by_email),
-        second_factor=bool(row.second_factor),
+        roles=rules_from_json(row.roles),
+        **{name: getattr(row, name) for name in PLAIN_FIELDS},
     )
