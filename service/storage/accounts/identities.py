@@ -74,6 +74,13 @@ def admit(
     return Admission(user)
 
 
+def folded_address(address: str) -> str:
+    """The mail address in lower case, to compare with others. Only where it is ASCII: `ß` and `ss`, or a Kelvin sign
+    and `k`, are different mailboxes.
+    """
+    return address.lower() if address.isascii() else address
+
+
 def connect(
     connection: Connection, user: User, provider: IdentityProvider, proven: ProvenIdentity, *, now_us: int
 ) -> None:
@@ -161,13 +168,15 @@ def _newcomer(
 ) -> User:
     """The account of somebody who was never here. Raises Refused if their name is unfit or somebody else's."""
     name = checked_name(proven.name)
-    same = next((user for user in users.list_users(connection, tenant_id) if user.name == name), None)
+    everybody = users.list_users(connection, tenant_id)
+    same = next((user for user in everybody if user.name == name), None)
     if same is None:
         user = users.create_user(connection, tenant_id, name, role, NO_PASSWORD, actor="sso", now_us=now_us)
     elif (
         provider.link_by_email
         and proven.email is not None
-        and proven.email.casefold() == name.casefold()
+        # Theirs is the one account of that address, in whatever case it was written.
+        and [user for user in everybody if folded_address(user.name) == folded_address(proven.email)] == [same]
         and issuer_of(connection, same.id) != proven.issuer  # none, or a provider that the tenant has left
     ):
         users.hold_user(connection, same.id)

@@ -175,3 +175,30 @@ def test_another_provider_than_the_one_that_opened_a_session_gets_no_id_token_of
         answer = anna.post("/console/sign-out")
         assert (answer.status_code, answer.headers.get("location")) == (303, "/console/sign-in"), answer.text
         assert other.receiver.asked == []
+
+
+def test_an_address_opens_the_account_of_that_mailbox_alone(api: Api, by_email: LyingProvider) -> None:
+    put_user(api, "mass@example.org")
+    put_user(api, "Ben@Example.org")
+    for name, email in (
+        ("mass@example.org", "maß@example.org"),  # folding makes one of the two
+        ("Ben@Example.org", "be\u0274@example.org"),
+        ("Ben@Example.org", "\uff22en@example.org"),
+    ):
+        by_email.claims |= {"preferred_username": name, "email": email}
+        assert come_by_provider(api, by_email)[1] == 403, email
+    twin = put_user(api, "BEN@example.org")
+    by_email.claims |= {"email": "ben@example.org"}
+    _, status, text = come_by_provider(api, by_email)
+    assert status == 403 and "already exists here" in text, "two accounts have this address"
+    with write(api.engine) as connection:
+        connection.execute(sa.delete(schema.users).where(schema.users.c.id == twin))
+    assert come_by_provider(api, by_email)[1] == 303
+
+
+def test_a_role_by_address_is_of_that_mailbox_alone(api: Api, liar: LyingProvider) -> None:
+    use_provider(api, liar.issuer, liar.receiver.opening, role_claim="email", roles="mass@example.org = admin")
+    liar.claims = {"email": "maß@example.org", "email_verified": True}
+    assert come_by_provider(api, liar)[1] == 403
+    liar.claims = {"email": "Mass@Example.org", "email_verified": True}
+    assert come_by_provider(api, liar)[1] == 303
