@@ -27,7 +27,7 @@ from service.console.formatting import sentence
 from service.console.hashing import TOO_BUSY, TooBusy
 from service.console.provider_sign_out import directory_of, send_to
 from service.console.rendering import flash
-from service.console.sign_in import SECURITY, Viewer, safe_path
+from service.console.sign_in import MOST_TO_SEAL, SECURITY, Viewer, safe_path
 from service.console.steps import (
     NewSession,
     SecondStep,
@@ -108,7 +108,7 @@ async def begin(request: Request, tenant: str = "", next: str = "") -> Response:
     if place is None:
         text = "This tenant does not sign in with single sign-on. Use a password, or check the tenant’s name."
         return await _form(request, text, 404, tenant=tenant, next=next)
-    return await _send(request, place, {"next": next[:1_000]})
+    return await _send(request, place, {"next": safe_path(next, most=MOST_TO_SEAL)})
 
 
 @router.post("/security/connect")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -56,6 +57,8 @@ REFUSED = (
     " minutes and try again."
 )
 _FORM_SECONDS = 3_600
+_PATH = re.compile(r"/console(?:[/?][ -\[\]-~]*)?")  # printable ASCII without backslashes
+MOST_TO_SEAL = 700  # characters of a path in a sealed cookie, which browsers drop when it is too long
 _SAFE = ("GET", "HEAD", "OPTIONS")
 PASSWORD = "/console/password"  # noqa: S105  (an address)
 _BEFORE_A_NEW_PASSWORD = (PASSWORD, "/console/sign-out", "/console/preferences")
@@ -208,7 +211,7 @@ async def do_sign_in(
     begun = await run_in_threadpool(_conclude, request, attempt, correct, new_hash)
     if isinstance(begun, SecondStep):
         _count(request, "second-step")
-        return to_second_step(request, begun, next)
+        return to_second_step(request, begun, safe_path(next, most=MOST_TO_SEAL))
     if isinstance(begun, NotByPassword):
         _count(request, "not-by-password")
         return await run_in_threadpool(
@@ -314,7 +317,7 @@ def show_form(
         csrf=token,
         tenant=tenant[:40] or (tenants[0] if len(tenants) == 1 else ""),
         name=name[:128],
-        next=next[:2048],
+        next=safe_path(next) if next else "",
         sso=sso,
         no_accounts=not tenants,
         one_tenant=len(tenants) == 1 and tenant in ("", tenants[0]),
@@ -333,19 +336,12 @@ def _path_back(request: Request) -> str:
     return safe_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
 
 
-def safe_path(path: str) -> str:
-    """The path if it is one of the console's pages, otherwise the queue: signing in never leads to another site."""
-    inside = path.startswith("/console") and not path.startswith(("/console/sign-", "/console/static", "/console/live"))
-    return (
-        path
-        if inside
-        and len(path) <= 2048
-        and path.isascii()
-        and path.isprintable()
-        and "\\" not in path
-        and "//" not in path.partition("?")[0]
-        else HOME
-    )
+def safe_path(path: str, *, most: int = 2_048) -> str:
+    """The path if it is one of the console's pages, otherwise the queue: signing in never leads to another site. One of
+    more than `most` characters is not cut, which would make it another page.
+    """
+    inside = _PATH.fullmatch(path) and not path.startswith(("/console/sign-", "/console/static", "/console/live"))
+    return path if inside and len(path) <= most and "//" not in path.partition("?")[0] else HOME
 
 
 async def _form_field(request: Request, name: str) -> str:

@@ -118,9 +118,11 @@ def mark_of(ground: str) -> str:
 
 
 def to_second_step(request: Request, step: SecondStep, next: str) -> Response:
-    """To the page that takes the second factor; the cookie remembers for five minutes how far the person is."""
+    """To the page that takes the second factor; the cookie remembers for five minutes how far the person is, and the
+    page that comes `next`, a safe path.
+    """
     answer = RedirectResponse(SECOND_STEP, 303, {"Cache-Control": "no-store"})
-    set_sealed(request, answer, STEP_COOKIE, asdict(step) | {"next": next[:1_000]}, STEP_SECONDS)
+    set_sealed(request, answer, STEP_COOKIE, asdict(step) | {"next": next}, STEP_SECONDS)
     drop_cookie(request, answer, FORM_COOKIE)
     return answer
 

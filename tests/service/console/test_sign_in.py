@@ -270,6 +270,8 @@ def test_a_sign_in_form_from_another_browser_is_refused(api: Api) -> None:
         "javascript:alert(1)",
         "/console/clusters\r\nX: y",
         "/console/ü",
+        "/console-evil",
+        "/console/clusters?q=" + "a" * 2_048,
     ],
 )
 def test_signing_in_never_redirects_to_another_site(api: Api, next: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pyotp
 import pytest
@@ -202,3 +203,31 @@ def test_a_role_by_address_is_of_that_mailbox_alone(api: Api, liar: LyingProvide
     assert come_by_provider(api, liar)[1] == 403
     liar.claims = {"email": "Mass@Example.org", "email_verified": True}
     assert come_by_provider(api, liar)[1] == 303
+
+
+LONG = "/console/clusters?" + "a" * 682
+
+
+@pytest.mark.parametrize(
+    ("next", "then"),
+    [
+        (LONG, LONG),
+        (LONG + "a", "/console/clusters"),
+        ("ü" * 700, "/console/clusters"),
+        ("/console/" + '"' * 691, "/console/" + "%22" * 691),
+    ],
+)
+def test_the_page_that_comes_next_is_kept_whole_or_left_out_and_never_breaks_the_sign_in(
+    api: Api, liar: LyingProvider, next: str, then: str
+) -> None:
+    visitor = Visitor(api)
+    answer = arrive(visitor, liar.come_back(begin(visitor, next=quote(next, safe=""))))
+    assert (answer.status_code, answer.headers.get("location")) == (303, then)
+
+
+def test_a_page_whose_address_holds_a_space_or_a_quote_comes_next_too(api: Api, liar: LyingProvider) -> None:
+    visitor = Visitor(api)
+    away = visitor.get("/console/reporters/a%20%22b").headers["location"]
+    next = away.partition("next=")[2]
+    answer = arrive(visitor, liar.come_back(begin(visitor, next=next)))
+    assert answer.headers["location"] == "/console/reporters/a%20%22b"
