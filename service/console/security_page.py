@@ -111,7 +111,7 @@ def renew_codes(request: Request, person: Viewer) -> Response:
     def change(connection: Connection, user: User) -> None:
         if not second_factors.status_of(connection, user.id).codes:
             raise Refused("recovery codes come with codes from an app: set those up first")
-        made.extend(second_factors.renew_recovery_codes(connection, user.id))
+        made.extend(second_factors.renew_recovery_codes(connection, user, now_us=_now_us(request)))
 
     return _changed(request, person, change, codes=made)
 

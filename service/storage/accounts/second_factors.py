@@ -95,7 +95,7 @@ def confirm_codes(connection: Connection, box: SecretBox, user: User, code: str,
         update(second_factors).where(f.user_id == user.id).values(confirmed_us=now_us, last_step=step, failures=0)
     )
     _enter(connection, user, "factor-added", user.name, now_us, {"kind": "codes"})
-    return renew_recovery_codes(connection, user.id)
+    return _fresh_recovery_codes(connection, user.id)
 
 
 def check_code(connection: Connection, box: SecretBox, user_id: int, code: str, *, now_us: int) -> CodeCheck:
@@ -123,8 +123,13 @@ def check_code(connection: Connection, box: SecretBox, user_id: int, code: str, 
     return CodeCheck("wrong")
 
 
-def renew_recovery_codes(connection: Connection, user_id: int) -> list[str]:
+def renew_recovery_codes(connection: Connection, user: User, *, now_us: int) -> list[str]:
     """Ten fresh codes in place of the earlier ones. Only their hashes are stored."""
+    _enter(connection, user, "recovery-codes-renewed", user.name, now_us, {})
+    return _fresh_recovery_codes(connection, user.id)
+
+
+def _fresh_recovery_codes(connection: Connection, user_id: int) -> list[str]:
     codes = [
         "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4)) for _ in range(RECOVERY_CODES)
     ]

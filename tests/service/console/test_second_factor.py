@@ -187,6 +187,21 @@ def test_a_recovery_code_works_once(api: Api, clock: list[datetime]) -> None:
     assert enter(to_step(api), recovery[1]) == 303
 
 
+def test_renewed_recovery_codes_replace_the_earlier_ones_and_are_in_the_audit_trail(
+    api: Api, clock: list[datetime]
+) -> None:
+    anna = sign_in(api)
+    _, before = set_up(anna, clock)
+    answer = anna.post(f"{SECURITY}/codes/renew")
+    found = re.search(r'<textarea id="recovery-codes"[^>]*>([^<]+)</textarea>', answer.text)
+    assert found is not None and answer.headers["cache-control"] == "no-store"
+    assert enter(to_step(api), before[0]) == 401
+    assert enter(to_step(api), unescape(found[1]).split()[0]) == 303
+    with api.engine.connect() as connection:
+        entries = connection.execute(sa.select(schema.audit_trail.c.actor, schema.audit_trail.c.action)).all()
+    assert ("anna", "recovery-codes-renewed") in [tuple(entry) for entry in entries]
+
+
 def test_turning_codes_off_needs_the_password_and_a_code(api: Api, clock: list[datetime]) -> None:
     anna = sign_in(api)
     app, _ = set_up(anna, clock)
