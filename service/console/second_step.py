@@ -29,7 +29,7 @@ from service.console.steps import (
     mark_of,
 )
 from service.model import microseconds
-from service.storage.accounts import audit_log, identities, second_factors, sessions, sign_in_throttle, users
+from service.storage.accounts import identities, second_factors, sessions, sign_in_throttle, users
 from service.storage.accounts.second_factors import CodeCheck
 from service.storage.accounts.sign_in_rules import rules_of
 from service.storage.accounts.sso_sessions import open_sso_session
@@ -68,7 +68,7 @@ def take_step(
         with write(api.engine) as connection:
             begun = _open(request, connection, step, now_us)
             if begun is not None and check.result == "recovery":
-                _note_recovery(connection, step["user_id"], begun.token, now_us)
+                _say_what_is_left(connection, step["user_id"], begun.token)
         if begun is None:
             return _begin_again()
         _count(request, "signed-in")
@@ -140,21 +140,11 @@ def _token(request: Request, connection: Connection, step: dict[str, Any], now_u
     )
 
 
-def _note_recovery(connection: Connection, user_id: int, token: str, now_us: int) -> None:
-    account, left = users.sign_in_facts(connection, user_id), second_factors.status_of(connection, user_id)
-    assert account is not None
+def _say_what_is_left(connection: Connection, user_id: int, token: str) -> None:
+    left = second_factors.status_of(connection, user_id)
     text = f"You used a recovery code; {left.recovery_codes_left} are left. Make new ones under your name."
     flash = json.dumps(asdict(FlashMessage(text, "info", "/console/security", "Sign-in and security")))
     sessions.set_flash(connection, sessions.hash_of(token), flash)
-    audit_log.enter(
-        connection,
-        account.tenant_id,
-        actor=account.name,
-        action="recovery-code",
-        subject=f"user:{account.name}",
-        now_us=now_us,
-        detail={"left": left.recovery_codes_left},
-    )
 
 
 def _page(request: Request, step: dict[str, Any], error: str | None = None, status: int = 200) -> Response:

@@ -21,7 +21,7 @@ from service.storage.accounts import audit_log, sign_in_throttle
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.sign_in_throttle import LONGEST_WAIT_SECONDS, OF_ONE, is_locked
 from service.storage.accounts.users import User, hold_user
-from service.storage.sql.schema import one_time_links, passkeys, recovery_codes, second_factors, sessions
+from service.storage.sql.schema import one_time_links, passkeys, recovery_codes, second_factors, sessions, users
 
 STEP_SECONDS = 30
 STEPS_OF_SKEW = 1  # a phone's clock may be 30 s off, either way
@@ -118,6 +118,7 @@ def check_code(connection: Connection, box: SecretBox, user_id: int, code: str, 
     used = delete(recovery_codes).where(r.user_id == user_id, r.hash == _hash(code))
     if connection.execute(used).rowcount == 1:
         connection.execute(update(second_factors).where(f.user_id == user_id).values(**kept))
+        _note_recovery(connection, user_id, now_us)
         return CodeCheck("recovery")
     connection.execute(update(second_factors).where(f.user_id == user_id).values(**tried))
     return CodeCheck("wrong")
@@ -157,6 +158,20 @@ def end_other_sessions(connection: Connection, user_id: int, session_hash: str) 
     """After a change of factors: sessions that began without it, and links not used yet, end."""
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id, sessions.c.hash != session_hash))
     connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user_id))
+
+
+def _note_recovery(connection: Connection, user_id: int, now_us: int) -> None:
+    u, left = users.c, status_of(connection, user_id).recovery_codes_left
+    row = connection.execute(select(u.tenant_id, u.name).where(u.id == user_id)).one()
+    audit_log.enter(
+        connection,
+        row.tenant_id,
+        actor=row.name,
+        action="recovery-code",
+        subject=f"user:{row.name}",
+        now_us=now_us,
+        detail={"left": left},
+    )
 
 
 def _step_of(secret: str, code: str, now_us: int, *, after: int) -> int | None:

@@ -197,9 +197,21 @@ def test_renewed_recovery_codes_replace_the_earlier_ones_and_are_in_the_audit_tr
     assert found is not None and answer.headers["cache-control"] == "no-store"
     assert enter(to_step(api), before[0]) == 401
     assert enter(to_step(api), unescape(found[1]).split()[0]) == 303
+    assert ("anna", "recovery-codes-renewed") in audited(api)
+
+
+def test_every_use_of_a_recovery_code_is_in_the_audit_trail(api: Api, clock: list[datetime]) -> None:
+    anna = sign_in(api)
+    _, recovery = set_up(anna, clock)
+    assert enter(to_step(api), recovery[0]) == 303
+    assert prove(anna, code=recovery[1]) == 303
+    assert audited(api).count(("anna", "recovery-code")) == 2
+
+
+def audited(api: Api) -> list[tuple[str, str]]:
     with api.engine.connect() as connection:
         entries = connection.execute(sa.select(schema.audit_trail.c.actor, schema.audit_trail.c.action)).all()
-    assert ("anna", "recovery-codes-renewed") in [tuple(entry) for entry in entries]
+    return [(entry.actor, entry.action) for entry in entries]
 
 
 def test_turning_codes_off_needs_the_password_and_a_code(api: Api, clock: list[datetime]) -> None:
