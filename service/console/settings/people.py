@@ -125,11 +125,14 @@ def reset(request: Request, person: Admin, id: str, factors: Annotated[str, Form
     user = _user(request, person, id)
     if user.id == person.user_id:
         return _one(request, person, id, error="To change your own password, use the menu under your name.")
-    with write(api_context(request).engine) as connection:
-        user = users.read_user(connection, person.tenant_id, user.id)
-        token = one_time_links.make_link(
-            connection, user, factors_too=bool(factors), actor=person.name, now_us=now_us(request)
-        )
+    try:
+        with write(api_context(request).engine) as connection:
+            user = users.read_user(connection, person.tenant_id, user.id)
+            token = one_time_links.make_link(
+                connection, user, factors_too=bool(factors), actor=person.name, now_us=now_us(request)
+            )
+    except Refused as error:
+        return _one(request, person, id, error=sentence(error))
     return secret(
         request,
         person,

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from service.errors import Refused
 from service.storage.accounts import audit_log, second_factors, users
 from service.storage.accounts.sessions import hash_of
+from service.storage.accounts.sign_in_rules import rules_of
 from service.storage.accounts.users import NO_PASSWORD, User
 from service.storage.sql import schema
 from service.storage.sql.schema import one_time_links, sessions
@@ -32,7 +34,15 @@ class OneTimeLink:
 
 
 def make_link(connection: Connection, user: User, *, factors_too: bool, actor: str, now_us: int) -> str:
-    """A link's token, valid for 72 h and one use; `factors_too`: it also removes second factors."""
+    """A link's token, valid for 72 h and one use; `factors_too`: it also removes second factors.
+
+    Raises Refused where the account could not sign in with the password: using the link ends the other way in.
+    """
+    if not rules_of(connection, user.tenant_id).allows_password(user.role):
+        raise Refused(
+            f"passwords are for admins only, and {user.name} is {user.role}: a link would leave them no way to sign in;"
+            " allow passwords for everybody first (Settings › Sign-in, or `brigadewatch sso rules`)"
+        )
     users.hold_user(connection, user.id)
     connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
     connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user.id))

@@ -231,3 +231,17 @@ def test_a_page_whose_address_holds_a_space_or_a_quote_comes_next_too(api: Api, 
     next = away.partition("next=")[2]
     answer = arrive(visitor, liar.come_back(begin(visitor, next=next)))
     assert answer.headers["location"] == "/console/reporters/a%20%22b"
+
+
+def test_a_link_that_would_leave_a_person_no_way_in_is_refused(api: Api, liar: LyingProvider) -> None:
+    root = sign_in(api, "root", role="admin")
+    anna, _, _ = come_by_provider(api, liar)
+    root.get("/console/settings/sign-in")
+    root.post("/console/settings/sign-in/rules", {"passwords": "admins", "second_factor": "optional"})
+    root.get("/console/settings/people/2")
+    refused = root.post("/console/settings/people/2/reset")
+    assert refused.status_code == 409 and "passwords are for admins only" in refused.text.lower()
+    assert anna.get("/console/clusters").status_code == 200, "nothing has changed"
+    put_user(api, "keeper", role="admin")
+    root.get("/console/settings/people/3")
+    assert "/console/sign-in/link/" in root.post("/console/settings/people/3/reset").text
