@@ -32,7 +32,7 @@ def set_up(visitor: Visitor, clock: list[datetime]) -> tuple[pyotp.TOTP, list[st
     assert prove(visitor) == 303
     assert visitor.post(f"{SECURITY}/codes/begin").status_code == 303
     page = visitor.get(SECURITY).text
-    assert "<svg" in page and "style=" not in page and "otpauth://totp/" in page
+    assert 'src="data:image/svg+xml' in page and "style=" not in page and "otpauth://totp/" in page
     found = re.search(r'id="app-key">([A-Z2-7 ]+)<', page)
     assert found is not None
     app = pyotp.TOTP(found[1].replace(" ", ""))
