@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from conftest import NOW_US, Api
 from console_world import PASSWORD, Visitor, put_user, sign_in
 from identity_provider import LyingProvider, lying_provider
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 from loopback import Answer, Asked
 from sso_world import allow_outbound, arrive, begin, sent_to, use_provider
 
@@ -245,3 +247,21 @@ def test_a_link_that_would_leave_a_person_no_way_in_is_refused(api: Api, liar: L
     put_user(api, "keeper", role="admin")
     root.get("/console/settings/people/3")
     assert "/console/sign-in/link/" in root.post("/console/settings/people/3/reset").text
+
+
+def test_an_unknown_key_while_the_provider_fails_takes_the_known_keys_from_nobody(
+    api: Api, liar: LyingProvider
+) -> None:
+    at = [0.0]
+    api.app.state.providers._monotonic = lambda: at[0]
+    assert come_by_provider(api, liar)[1] == 303
+    at[0] += 31  # an unknown key is asked for again
+    liar.down, stranger = True, RSAKey.generate_key(2048, {"kid": "another"})
+    forged = jwt.encode({"alg": "RS256", "kid": "another"}, {"sub": "s-1"}, stranger)
+    path, outsider = "/console/sign-in/sso/logout/default", Visitor(api)
+    assert outsider.post(path, {"logout_token": forged}).status_code == 503
+    asked = len(liar.receiver.asked)
+    assert outsider.post(path, {"logout_token": forged}).status_code == 503
+    assert len(liar.receiver.asked) == asked, "not asked again within seconds"
+    liar.down = False
+    assert come_by_provider(api, liar)[1] == 303
