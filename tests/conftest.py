@@ -257,7 +257,7 @@ def fake_redis(loop: asyncio.AbstractEventLoop) -> Iterator[RedisClients]:
 @pytest.fixture
 def real_redis(valkey_url: str, loop: asyncio.AbstractEventLoop) -> Iterator[RedisClients]:
     """The real server, emptied."""
-    clients = RedisClients(redis.Redis.from_url(valkey_url), connect(valkey_url, 2.0), loop, url=valkey_url)
+    clients = RedisClients(redis.Redis.from_url(valkey_url), connect(valkey_url, 10.0), loop, url=valkey_url)
     yield clients
     clients.run(clients.asyncio.aclose())
     clients.run(clients.asyncio.connection_pool.disconnect())

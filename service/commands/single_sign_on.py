@@ -14,7 +14,7 @@ from service.commands.common import (
     SecretFile,
     TenantName,
     UsageError,
-    prepared,
+    existing,
     read_secret,
     say,
     settings_from,
@@ -120,7 +120,7 @@ def sso_set(
 @sso.command("show")
 def sso_show(tenant: SsoTenant = None, for_all: ForAll = False, data: Data = None) -> None:
     """Print the identity provider as JSON, without its secret."""
-    from service.storage.accounts.identity_providers import read_provider
+    from service.storage.accounts.identity_providers import PLAIN_FIELDS, read_provider
     from service.storage.accounts.role_rules import text_of_rules
 
     settings = settings_from(data)
@@ -130,17 +130,9 @@ def sso_show(tenant: SsoTenant = None, for_all: ForAll = False, data: Data = Non
     if found is None:
         raise Refused("no identity provider is set here: set one with `brigadewatch sso set`")
     shown = {
-        "issuer": found.issuer,
-        "client_id": found.client_id,
+        **{name: getattr(found, name) for name in PLAIN_FIELDS},
         "has_secret": found.client_secret is not None,
-        "label": found.label,
-        "scopes": found.scopes,
-        "name_claim": found.name_claim,
-        "role_claim": found.role_claim,
         "roles": text_of_rules(found.roles).splitlines(),
-        "session_hours": found.session_hours,
-        "link_by_email": found.link_by_email,
-        "second_factor": found.second_factor,
         "redirect_uri": _redirect_uri(settings, tenant),
     }
     typer.echo(json.dumps(shown, ensure_ascii=False))
@@ -195,7 +187,7 @@ def sso_rules(
     from service.storage.accounts.tenants import tenant_id
     from service.storage.sql.engine import write
 
-    engine = prepared(settings_from(data))
+    engine = existing(settings_from(data))
     number = tenant_id(engine, tenant)
     with write(engine) as connection:
         rules = rules_of(connection, number)
@@ -223,7 +215,7 @@ def users_reset_link(
     from service.storage.sql.engine import write
 
     settings = settings_from(data)
-    engine = prepared(settings)
+    engine = existing(settings)
     number = tenant_id(engine, tenant)
     with write(engine) as connection:
         user = find_user(connection, number, name)
@@ -240,7 +232,7 @@ def _opened(settings: Settings, tenant: str | None, for_all: bool) -> tuple[Engi
 
     if (tenant is None) != for_all:
         raise UsageError("name one tenant with --tenant, or use --all for every tenant without its own provider")
-    engine = prepared(settings)
+    engine = existing(settings)
     return engine, ALL_TENANTS if tenant is None else tenant_id(engine, tenant)
 
 

@@ -176,8 +176,6 @@ def _page_of_failure(request: Request, failure: Exception, person: Person | None
         return problems.answer_to(failure) if isinstance(failure, BrigadewatchError) else problems.problem(status, text)
     title = HTTPStatus(status).phrase
     headers = dict(getattr(failure, "headers", None) or {})
-    if status == 503:
-        headers["Retry-After"] = str(problems.UNAVAILABLE_RETRY_SECONDS)
     if request.headers.get("hx-request") == "true":
         headers |= {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
     return render(

@@ -100,3 +100,9 @@ def _iso(at: datetime) -> str:
 
 def _full(at: datetime) -> str:
     return f"{at.astimezone(UTC):%A, {at.day} %B %Y, %H:%M:%S} UTC"
+
+
+def sentence(text: object) -> str:
+    """An error message as a sentence, with a capital letter and a full stop."""
+    message = str(text)
+    return f"{message[:1].upper()}{message[1:]}" + ("" if message.endswith((".", "!", "?")) else ".")

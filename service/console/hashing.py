@@ -15,6 +15,9 @@ _STRANGERS_WAITING = 15  # of browsers in which the person has not signed in bef
 _Result = TypeVar("_Result")
 
 
+TOO_BUSY = "Too many people are signing in right now. Try again in a few seconds."
+
+
 class TooBusy(Exception):
     """Too many sign-in attempts are waiting already."""
 

@@ -22,12 +22,22 @@ from service.api.api_context import api_context, metrics_sink
 from service.console import sign_in
 from service.console.browser_words import browser_words
 from service.console.client_address import address_of
-from service.console.cookies import cookie_name, drop_cookie, own_base, read_sealed, set_sealed
-from service.console.hashing import TooBusy
+from service.console.cookies import drop_cookie, own_base, read_sealed, set_sealed
+from service.console.formatting import sentence
+from service.console.hashing import TOO_BUSY, TooBusy
 from service.console.provider_sign_out import directory_of, send_to
 from service.console.rendering import flash
-from service.console.sign_in import SECURITY, Viewer, safe_path
-from service.console.steps import NewSession, SecondStep, has_proof, known_from_now_on, let_in, to_second_step
+from service.console.sign_in import MOST_TO_SEAL, SECURITY, Viewer, safe_path
+from service.console.steps import (
+    NewSession,
+    SecondStep,
+    has_proof,
+    known_from_now_on,
+    leave_earlier_session,
+    let_in,
+    mark_of,
+    to_second_step,
+)
 from service.errors import BrigadewatchError, Refused
 from service.model import microseconds
 from service.single_sign_on.exchange import ProvenSignIn, SignInRequest, authorization_url, logout_of, redeem
@@ -98,7 +108,7 @@ async def begin(request: Request, tenant: str = "", next: str = "") -> Response:
     if place is None:
         text = "This tenant does not sign in with single sign-on. Use a password, or check the tenant’s name."
         return await _form(request, text, 404, tenant=tenant, next=next)
-    return await _send(request, place, {"next": next[:1_000]})
+    return await _send(request, place, {"next": safe_path(next, most=MOST_TO_SEAL)})
 
 
 @router.post("/security/connect")
@@ -142,7 +152,7 @@ async def _send(request: Request, place: SsoPlace, remembered: dict[str, Any], *
     try:
         metadata = await turns(request).run(lambda: directory_of(request).metadata(provider.issuer))
     except TooBusy:
-        return await _form(request, "Too many people are signing in right now. Try again in a few seconds.", 503)
+        return await _form(request, TOO_BUSY, 503)
     except ProviderFailure as error:
         return await _failed(request, place, error)
     url = authorization_url(metadata, provider, attempt, back, **more)
@@ -176,7 +186,7 @@ async def _come_back(request: Request, tenant: str | None) -> Response:
         return await _form(request, text, 400)
     place = await run_in_threadpool(_place, request, begun["tenant"])
     if place is None or place.provider.issuer != begun["issuer"]:
-        return await _form(request, "The single sign-on of this tenant has just been changed. Try again.", 409)
+        return await _form(request, identities.PROVIDER_CHANGED, 409)
     if "code" not in answer:
         why = f"({answer.get('error', 'no reason')[:80]}) {answer.get('error_description', '')[:200]}".strip()
         _count(request, "sso-refused")
@@ -200,7 +210,7 @@ async def _come_back(request: Request, tenant: str | None) -> Response:
     try:
         proven = await turns(request).run(work)
     except TooBusy:
-        return await _form(request, "Too many people are signing in right now. Try again in a few seconds.", 503)
+        return await _form(request, TOO_BUSY, 503)
     except BrigadewatchError as error:
         return await _failed(request, place, error)
     if "connect" in begun:
@@ -218,11 +228,14 @@ def _let_in(request: Request, place: SsoPlace, proven: ProvenSignIn, next: str) 
         user = admission.user
         if user is not None:
             if provider.second_factor and second_factors.status_of(connection, user.id).any:
-                step = SecondStep(user.id, user.tenant_id, "", "sso", seconds, proven.provider_session)
+                ground = identities.ground_of_sign_in(connection, user.tenant_id, user.id)
+                mark = mark_of(ground or "")
+                step = SecondStep(user.id, user.tenant_id, mark, "sso", seconds, proven.provider_session)
                 _count(request, "second-step")
                 answer = to_second_step(request, step, next)
                 drop_cookie(request, answer, COOKIE)
                 return answer
+            leave_earlier_session(request, connection)
             token = open_sso_session(
                 connection,
                 user.id,
@@ -232,7 +245,6 @@ def _let_in(request: Request, place: SsoPlace, proven: ProvenSignIn, next: str) 
                 seconds=seconds,
                 provider_session=proven.provider_session,
                 id_token_secret=id_token,
-                earlier=request.cookies.get(cookie_name(request)),
             )
             if token is not None:
                 begun = known_from_now_on(request, connection, user.id, token, now_us)
@@ -259,9 +271,9 @@ def _connect(request: Request, place: SsoPlace, proven: ProvenSignIn, session_ha
         with write(api_context(request).engine) as connection:
             user = users.read_user(connection, person.tenant_id, person.user_id)
             now_us = microseconds(api_context(request).now())
-            identities.connect(connection, user, proven.identity, now_us=now_us)
+            identities.connect(connection, user, place.provider, proven.identity, now_us=now_us)
     except Refused as error:
-        flash(request, person, f"{str(error)[:1].upper()}{str(error)[1:]}.", "bad")
+        flash(request, person, sentence(error), "bad")
         return answer
     return _let_in(request, place, proven, SECURITY)
 

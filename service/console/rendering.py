@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from service.api.api_context import api_context
+from service.api.problems import UNAVAILABLE_RETRY_SECONDS
 from service.charts.words import label, visible
 from service.console import formatting
 from service.console.navigation import menu
@@ -106,7 +107,7 @@ def render(
     **context: Any,
 ) -> Response:
     """The page, or its block `fragment` when htmx requests it. `messages` appear at the top, or out of band next to the
-    fragment.
+    fragment. With status 503 it says when to try again.
 
     May write to the database (a shown flash is deleted), so call it on a thread: in a `def` route or run_in_threadpool.
     """
@@ -128,7 +129,10 @@ def render(
             text += environment().get_template("parts/messages.html").render(full, out_of_band=True)
     else:
         text = page.render(full)
-    return HTMLResponse(text, status, {"Cache-Control": "no-store", "Vary": "HX-Request, Cookie", **(headers or {})})
+    always = {"Cache-Control": "no-store", "Vary": "HX-Request, Cookie"}
+    if status == 503:
+        always["Retry-After"] = str(UNAVAILABLE_RETRY_SECONDS)
+    return HTMLResponse(text, status, {**always, **(headers or {})})
 
 
 def flash(

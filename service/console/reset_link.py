@@ -15,7 +15,8 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console import sign_in
-from service.console.hashing import Hashing, TooBusy
+from service.console.formatting import sentence
+from service.console.hashing import TOO_BUSY, Hashing, TooBusy
 from service.console.rendering import FlashMessage, render
 from service.errors import Refused
 from service.model import microseconds
@@ -51,11 +52,10 @@ async def use_link(
         hashing: Hashing = request.app.state.hashing
         password_hash = await hashing.run(lambda: hash_password(chosen))
     except Refused as error:
-        text = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        text = sentence(error)
         return await run_in_threadpool(lambda: _page(request, link, text, 422))
     except TooBusy:
-        text = "Too many people are signing in right now. Try again in a few seconds."
-        return await run_in_threadpool(lambda: _page(request, link, text, 503))
+        return await run_in_threadpool(lambda: _page(request, link, TOO_BUSY, 503))
 
     def keep() -> Response:
         api = api_context(request)

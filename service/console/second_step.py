@@ -16,12 +16,20 @@ from service.api.api_context import api_context, metrics_sink
 from service.console import passkeys, sign_in
 from service.console.browser_words import browser_words
 from service.console.client_address import address_of
-from service.console.cookies import cookie_name, read_sealed
+from service.console.cookies import read_sealed
 from service.console.rendering import FlashMessage, render
 from service.console.sign_in import SIGN_IN, safe_path
-from service.console.steps import STEP_COOKIE, NewSession, attempt_of, known_from_now_on, let_in, mark_of
+from service.console.steps import (
+    STEP_COOKIE,
+    NewSession,
+    attempt_of,
+    known_from_now_on,
+    leave_earlier_session,
+    let_in,
+    mark_of,
+)
 from service.model import microseconds
-from service.storage.accounts import audit_log, second_factors, sessions, sign_in_throttle, users
+from service.storage.accounts import identities, second_factors, sessions, sign_in_throttle, users
 from service.storage.accounts.second_factors import CodeCheck
 from service.storage.accounts.sign_in_rules import rules_of
 from service.storage.accounts.sso_sessions import open_sso_session
@@ -60,7 +68,7 @@ def take_step(
         with write(api.engine) as connection:
             begun = _open(request, connection, step, now_us)
             if begun is not None and check.result == "recovery":
-                _note_recovery(connection, step["user_id"], begun.token, now_us)
+                _say_what_is_left(connection, step["user_id"], begun.token)
         if begun is None:
             return _begin_again()
         _count(request, "signed-in")
@@ -89,14 +97,18 @@ def refusal(check: CodeCheck) -> tuple[str, int]:
 
 
 def _open(request: Request, connection: Connection, step: dict[str, Any], now_us: int) -> NewSession | None:
-    """The new session; None if the password, the rules or the account changed meanwhile."""
+    """The new session; None if the password, the provider, the rules or the account changed meanwhile."""
     token = _token(request, connection, step, now_us)
     return None if token is None else known_from_now_on(request, connection, step["user_id"], token, now_us)
 
 
 def _token(request: Request, connection: Connection, step: dict[str, Any], now_us: int) -> str | None:
-    earlier, browser = request.cookies.get(cookie_name(request)), browser_words(request.headers.get("user-agent", ""))
+    browser = browser_words(request.headers.get("user-agent", ""))
     if step["via"] == "sso":
+        ground = identities.ground_of_sign_in(connection, step["tenant_id"], step["user_id"])
+        if ground is None or mark_of(ground) != step["mark"]:
+            return None
+        leave_earlier_session(request, connection)
         return open_sso_session(
             connection,
             step["user_id"],
@@ -105,7 +117,6 @@ def _token(request: Request, connection: Connection, step: dict[str, Any], now_u
             browser=browser,
             seconds=step["seconds"],
             provider_session=step["provider_session"],
-            earlier=earlier,
         )
     attempt = attempt_of(step)
     sign_in_throttle.hold(connection, attempt.charges)  # before the account, in the same order as counting
@@ -116,8 +127,7 @@ def _token(request: Request, connection: Connection, step: dict[str, Any], now_u
         account.role
     ):
         return None
-    if earlier is not None:
-        sessions.drop_session(connection, earlier)
+    leave_earlier_session(request, connection)
     return sessions.open_session(
         connection,
         step["user_id"],
@@ -130,21 +140,11 @@ def _token(request: Request, connection: Connection, step: dict[str, Any], now_u
     )
 
 
-def _note_recovery(connection: Connection, user_id: int, token: str, now_us: int) -> None:
-    account, left = users.sign_in_facts(connection, user_id), second_factors.status_of(connection, user_id)
-    assert account is not None
+def _say_what_is_left(connection: Connection, user_id: int, token: str) -> None:
+    left = second_factors.status_of(connection, user_id)
     text = f"You used a recovery code; {left.recovery_codes_left} are left. Make new ones under your name."
     flash = json.dumps(asdict(FlashMessage(text, "info", "/console/security", "Sign-in and security")))
     sessions.set_flash(connection, sessions.hash_of(token), flash)
-    audit_log.enter(
-        connection,
-        account.tenant_id,
-        actor=account.name,
-        action="recovery-code",
-        subject=f"user:{account.name}",
-        now_us=now_us,
-        detail={"left": left.recovery_codes_left},
-    )
 
 
 def _page(request: Request, step: dict[str, Any], error: str | None = None, status: int = 200) -> Response:

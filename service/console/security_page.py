@@ -7,21 +7,20 @@ browser alone turns nothing off.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import pyotp
 import segno
 from fastapi import APIRouter, Form, Request
-from markupsafe import Markup
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console import passkeys, second_step
-from service.console.client_address import address_of
 from service.console.cookies import set_sealed
-from service.console.hashing import TooBusy
+from service.console.formatting import sentence
+from service.console.own_password import NotConfirmed, check_own_password
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other
 from service.console.sign_in import SECURITY, Viewer
@@ -29,7 +28,7 @@ from service.console.steps import PROOF_COOKIE, has_proof
 from service.errors import Refused
 from service.model import microseconds, moment
 from service.storage.accounts import passkeys as stored_passkeys
-from service.storage.accounts import second_factors, sessions, users
+from service.storage.accounts import second_factors, users
 from service.storage.accounts.identity_providers import provider_for
 from service.storage.accounts.passwords import MOST_CHARACTERS
 from service.storage.accounts.sign_in_rules import rules_of
@@ -56,9 +55,10 @@ async def prove(
 ) -> Response:
     """Check password and second factor, and open the page for ten minutes."""
     if person.session.via == "password":
-        problem = await _check_password(request, person, password)
-        if problem is not None:
-            return await run_in_threadpool(_page, request, person, *problem)
+        try:
+            await check_own_password(request, person, password)
+        except NotConfirmed as error:
+            return await run_in_threadpool(_page, request, person, error.text, error.status)
 
     def factor() -> Response:
         with write(api_context(request).engine) as connection:
@@ -110,7 +110,7 @@ def renew_codes(request: Request, person: Viewer) -> Response:
     def change(connection: Connection, user: User) -> None:
         if not second_factors.status_of(connection, user.id).codes:
             raise Refused("recovery codes come with codes from an app: set those up first")
-        made.extend(second_factors.renew_recovery_codes(connection, user.id))
+        made.extend(second_factors.renew_recovery_codes(connection, user, now_us=_now_us(request)))
 
     return _changed(request, person, change, codes=made)
 
@@ -161,34 +161,6 @@ def _keep_one(connection: Connection, person: Person, *, passkeys_left: int) -> 
         raise Refused("your team requires a second factor: set up another one before you remove this one")
 
 
-async def _check_password(request: Request, person: Person, password: str) -> tuple[str, int] | None:
-    """What is wrong, and the status. Counted like a sign-in attempt: an open session is no place to guess in."""
-    engine = api_context(request).engine
-
-    def begin() -> sessions.SignInAttempt:
-        with write(engine) as connection:
-            return sessions.begin_signed_in_attempt(
-                connection, person.user_id, person.tenant, person.name, _now_us(request)
-            )
-
-    def note(correct: bool) -> None:
-        with write(engine) as connection:
-            if correct:
-                sessions.note_success(connection, attempt)
-            else:
-                sessions.note_failure(connection, attempt, address_of(request), _now_us(request))
-
-    attempt = await run_in_threadpool(begin)
-    if attempt.user_id is None:
-        return "Too many attempts. Wait a few minutes and try again.", 429
-    try:
-        correct, _ = await request.app.state.hashing.verify(attempt.password_hash, password)
-    except TooBusy:
-        return "Too many people are signing in right now. Try again in a few seconds.", 503
-    await run_in_threadpool(note, correct)
-    return None if correct else ("The password is wrong.", 422)
-
-
 def _changed(
     request: Request,
     person: Person,
@@ -202,9 +174,10 @@ def _changed(
         return _page(request, person, "Confirm first that it is you; this lasts for ten minutes.", 403)
     try:
         with write(api_context(request).engine) as connection:
+            users.hold_user(connection, person.user_id)
             change(connection, users.read_user(connection, person.tenant_id, person.user_id))
     except Refused as error:
-        return _page(request, person, f"{str(error)[:1].upper()}{str(error)[1:]}.", 422)
+        return _page(request, person, sentence(error), 422)
     if codes:
         return render(request, person, "recovery_codes.html", codes=codes, back=SECURITY)
     if said is not None:
@@ -248,13 +221,12 @@ def _page(request: Request, person: Person, error: str | None = None, status: in
     return answer
 
 
-def _app(secret: str, person: Person) -> dict[str, Any]:
+def _app(secret: str, person: Person) -> dict[str, str]:
     """What an authenticator app needs: a link, the same as a picture, and the secret to type."""
     link = pyotp.TOTP(secret).provisioning_uri(name=f"{person.name} ({person.tenant})", issuer_name="brigadewatch")
-    svg = segno.make(link, error="m").svg_inline(scale=4, light="#fff", svgclass="qr", lineclass=None)
+    picture = segno.make(link, error="m").svg_data_uri(scale=4, light="#fff")
     spaced = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
-    # Drawn by us from our own text: nothing in it can come from a person but as dark and light squares.
-    return {"link": link, "svg": Markup(svg), "secret": spaced}  # noqa: S704
+    return {"link": link, "picture": picture, "secret": spaced}
 
 
 def _now_us(request: Request) -> int:

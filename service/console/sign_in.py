@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -25,9 +26,9 @@ from service.console import device_cookie
 from service.console.browser_words import browser_words
 from service.console.client_address import address_of
 from service.console.cookies import FORM_COOKIE, SESSION_COOKIE, cookie_name, drop_cookie, set_cookie
-from service.console.hashing import TooBusy
+from service.console.hashing import TOO_BUSY, TooBusy
 from service.console.person import Person, person_of
-from service.console.provider_sign_out import leave_provider
+from service.console.provider_sign_out import leave_provider, session_there
 from service.console.rendering import FlashMessage, MessageKind, render, see_other
 from service.console.steps import (
     USE_PROVIDER,
@@ -36,6 +37,7 @@ from service.console.steps import (
     SecondStep,
     after_password,
     known_from_now_on,
+    leave_earlier_session,
     let_in,
     to_second_step,
 )
@@ -55,6 +57,8 @@ REFUSED = (
     " minutes and try again."
 )
 _FORM_SECONDS = 3_600
+_PATH = re.compile(r"/console(?:[/?][ -\[\]-~]*)?")  # printable ASCII without backslashes
+MOST_TO_SEAL = 700  # characters of a path in a sealed cookie, which browsers drop when it is too long
 _SAFE = ("GET", "HEAD", "OPTIONS")
 PASSWORD = "/console/password"  # noqa: S105  (an address)
 _BEFORE_A_NEW_PASSWORD = (PASSWORD, "/console/sign-out", "/console/preferences")
@@ -201,16 +205,13 @@ async def do_sign_in(
         )
     except TooBusy:
         _count(request, "busy", cause="sign-in-crowd")
-        text = "Too many people are signing in right now. Try again in a few seconds."
         return await run_in_threadpool(
-            lambda: show_form(
-                request, tenant=tenant, name=name, next=next, status=503, message=text, headers={"Retry-After": "5"}
-            )
+            lambda: show_form(request, tenant=tenant, name=name, next=next, status=503, message=TOO_BUSY)
         )
     begun = await run_in_threadpool(_conclude, request, attempt, correct, new_hash)
     if isinstance(begun, SecondStep):
         _count(request, "second-step")
-        return to_second_step(request, begun, next)
+        return to_second_step(request, begun, safe_path(next, most=MOST_TO_SEAL))
     if isinstance(begun, NotByPassword):
         _count(request, "not-by-password")
         return await run_in_threadpool(
@@ -228,10 +229,11 @@ async def do_sign_in(
 @router.post("/sign-out")
 def sign_out(request: Request, person: Viewer, everywhere: Annotated[str, Form()] = "") -> Response:
     """End this session or, with `everywhere`, all of the person's; and the one at the provider that opened it."""
-    leaving = leave_provider(request, person)
     with write(api_context(request).engine) as connection:
+        there = session_there(connection, person)
         sessions.close_sessions(connection, person.session, _now_us(request), everywhere=bool(everywhere))
-    answer = leaving or see_other(request, SIGN_IN)
+    # Only now: a provider that hangs keeps nobody signed in here.
+    answer = (None if there is None else leave_provider(request, there)) or see_other(request, SIGN_IN)
     drop_cookie(request, answer, COOKIE)
     return answer
 
@@ -274,9 +276,7 @@ def _conclude(
         gate = after_password(connection, attempt.user_id, attempt.password_hash, attempt)
         if gate is not None:
             return gate
-        old = request.cookies.get(cookie_name(request))
-        if old is not None:
-            sessions.drop_session(connection, old)
+        leave_earlier_session(request, connection)
         token = sessions.open_session(
             connection,
             attempt.user_id,
@@ -317,7 +317,7 @@ def show_form(
         csrf=token,
         tenant=tenant[:40] or (tenants[0] if len(tenants) == 1 else ""),
         name=name[:128],
-        next=next[:2048],
+        next=safe_path(next) if next else "",
         sso=sso,
         no_accounts=not tenants,
         one_tenant=len(tenants) == 1 and tenant in ("", tenants[0]),
@@ -336,19 +336,12 @@ def _path_back(request: Request) -> str:
     return safe_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
 
 
-def safe_path(path: str) -> str:
-    """The path if it is one of the console's pages, otherwise the queue: signing in never leads to another site."""
-    inside = path.startswith("/console") and not path.startswith(("/console/sign-", "/console/static", "/console/live"))
-    return (
-        path
-        if inside
-        and len(path) <= 2048
-        and path.isascii()
-        and path.isprintable()
-        and "\\" not in path
-        and "//" not in path.partition("?")[0]
-        else HOME
-    )
+def safe_path(path: str, *, most: int = 2_048) -> str:
+    """The path if it is one of the console's pages, otherwise the queue: signing in never leads to another site. One of
+    more than `most` characters is not cut, which would make it another page.
+    """
+    inside = _PATH.fullmatch(path) and not path.startswith(("/console/sign-", "/console/static", "/console/live"))
+    return path if inside and len(path) <= most and "//" not in path.partition("?")[0] else HOME
 
 
 async def _form_field(request: Request, name: str) -> str:

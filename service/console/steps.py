@@ -39,7 +39,7 @@ class SecondStep:
 
     user_id: int
     tenant_id: int
-    mark: str  # of the password at that moment: another one ends this
+    mark: str  # of the password, or of what the provider's word rests on, at that moment: another one ends this
     via: str
     seconds: int = 0  # of the session to come, where the provider bounds it
     provider_session: str | None = None
@@ -96,6 +96,13 @@ def attempt_of(step: dict[str, Any]) -> SignInAttempt:
     )
 
 
+def leave_earlier_session(request: Request, connection: Connection) -> None:
+    """Before a new session: the one that this browser had ends, so that signing in again leaves none behind."""
+    earlier = request.cookies.get(cookie_name(request))
+    if earlier is not None:
+        sessions.drop_session(connection, earlier)
+
+
 def known_from_now_on(request: Request, connection: Connection, user_id: int, token: str, now_us: int) -> NewSession:
     """The session of `token`, begun in this transaction after the whole sign-in; the account knows its browser."""
     account = users.sign_in_facts(connection, user_id)
@@ -105,15 +112,17 @@ def known_from_now_on(request: Request, connection: Connection, user_id: int, to
     return NewSession(token, name, sessions.remember_device(connection, user_id, token, device, now_us))
 
 
-def mark_of(password_hash: str) -> str:
-    """A short mark of a stored password."""
-    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
+def mark_of(ground: str) -> str:
+    """A short mark of a stored password, or of what a provider's word rests on."""
+    return hashlib.sha256(ground.encode()).hexdigest()[:32]
 
 
 def to_second_step(request: Request, step: SecondStep, next: str) -> Response:
-    """To the page that takes the second factor; the cookie remembers for five minutes how far the person is."""
+    """To the page that takes the second factor; the cookie remembers for five minutes how far the person is, and the
+    page that comes `next`, a safe path.
+    """
     answer = RedirectResponse(SECOND_STEP, 303, {"Cache-Control": "no-store"})
-    set_sealed(request, answer, STEP_COOKIE, asdict(step) | {"next": next[:1_000]}, STEP_SECONDS)
+    set_sealed(request, answer, STEP_COOKIE, asdict(step) | {"next": next}, STEP_SECONDS)
     drop_cookie(request, answer, FORM_COOKIE)
     return answer
 

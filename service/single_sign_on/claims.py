@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from service.single_sign_on.failures import ProviderFailure
-from service.storage.accounts.identities import MOST_CHARACTERS_OF_A_SUBJECT, ProvenIdentity
+from service.storage.accounts.identities import MOST_CHARACTERS_OF_A_SUBJECT, ProvenIdentity, folded_address
 from service.storage.accounts.identity_providers import IdentityProvider
-from service.storage.accounts.role_rules import role_of
+from service.storage.accounts.role_rules import RoleRule, role_of
 
 MOST_VALUES = 1_000
 
@@ -37,7 +38,7 @@ def role_values(claims: Mapping[str, Any], path: str) -> set[str]:
     """
     if path == "email":
         email = _verified_email(claims)
-        return {email.casefold()} if email else set()
+        return {folded_address(email)} if email else set()
     found = claim_at(claims, path)
     listed = found if isinstance(found, list) else [found]
     return {value for value in listed[:MOST_VALUES] if isinstance(value, str)}
@@ -55,10 +56,10 @@ def claim_at(claims: Mapping[str, Any], path: str) -> Any:
     return found
 
 
-def _folded(provider: IdentityProvider) -> tuple[Any, ...]:
+def _folded(provider: IdentityProvider) -> tuple[RoleRule, ...]:
     if provider.role_claim != "email":
         return provider.roles
-    return tuple(type(rule)(rule.value.casefold(), rule.tenant, rule.role) for rule in provider.roles)
+    return tuple(replace(rule, value=folded_address(rule.value)) for rule in provider.roles)
 
 
 def _verified_email(claims: Mapping[str, Any]) -> str | None:

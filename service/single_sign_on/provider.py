@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -57,6 +58,7 @@ class ProviderDirectory:
         self._settings, self._monotonic = settings, monotonic
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, str], tuple[float, Any]] = {}
+        self._failures: dict[tuple[str, str], tuple[float, ProviderFailure]] = {}
 
     def metadata(self, issuer: str) -> ProviderMetadata:
         """The provider's metadata. Raises ProviderFailure."""
@@ -104,23 +106,26 @@ class ProviderDirectory:
     def _keep(self, key: tuple[str, str], seconds: float, make: Callable[[], Any]) -> Any:
         now = self._monotonic()
         with self._lock:
-            at, kept = self._kept.get(key, (-1e9, None))
-        failed = isinstance(kept, ProviderFailure)
-        if kept is not None and now - at < (KEEP_FAILURE_SECONDS if failed else seconds):
-            if failed:
-                raise type(kept)(str(kept))
+            at, kept = self._kept.get(key, (-inf, None))
+            failed_at, failure = self._failures.get(key, (-inf, None))
+        if kept is not None and now - at < seconds:
             return kept
+        if failure is not None and now - failed_at < KEEP_FAILURE_SECONDS:
+            raise type(failure)(str(failure))
         try:
             made = make()
         except ProviderFailure as error:
-            made = error
-        with self._lock:
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.clear()
-            self._kept[key] = (self._monotonic(), made)
-        if isinstance(made, ProviderFailure):
-            raise made
+            # Beside what was kept: somebody who names an unknown key does not take the known ones away.
+            self._store(self._failures, key, error)
+            raise
+        self._store(self._kept, key, made)
         return made
+
+    def _store(self, place: dict[tuple[str, str], tuple[float, Any]], key: tuple[str, str], value: Any) -> None:
+        with self._lock:
+            if len(place) >= MOST_KEPT:
+                place.clear()
+            place[key] = (self._monotonic(), value)
 
     def _get(self, url: str) -> dict[str, Any]:
         return _document(self._ask("GET", url), url)

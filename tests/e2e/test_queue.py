@@ -42,7 +42,8 @@ def test_cases_are_triaged_by_keyboard_alone(visitor: Callable[..., Visitor], in
     keys.press("k")
     expect(page.locator(CURRENT)).to_have_attribute("data-case", listed[0])
     keys.press("Enter")
-    expect(page).to_have_url(re.compile(f"/console/clusters/{listed[0]}"))
+    # until its scripts have run: only they know keys
+    page.wait_for_url(re.compile(f"/console/clusters/{listed[0]}"))
     keys.press("c")
     expect(page.locator("[data-claim]")).to_contain_text("Release")
     keys.press("1")
@@ -50,13 +51,13 @@ def test_cases_are_triaged_by_keyboard_alone(visitor: Callable[..., Visitor], in
     effect = page.locator("#effect").inner_text()
     assert re.search(r"\d+ complaints on 14 targets", effect)
     keys.press("Enter")  # the choice moved the focus to "Submit and go to next"
-    expect(page).to_have_url(re.compile(f"/console/clusters/{listed[1]}"))
+    page.wait_for_url(re.compile(f"/console/clusters/{listed[1]}"))
     expect(page.locator("#messages")).to_contain_text("complaints on 14 targets")
     decided = installation.case(installation.tenants["triage"], listed[0])
     assert decided["status"] == "decided"
     # the second one is left, the third decided otherwise with a note, and that taken back
     keys.press("n")
-    expect(page).to_have_url(re.compile(f"/console/clusters/{listed[2]}"))
+    page.wait_for_url(re.compile(f"/console/clusters/{listed[2]}"))
     keys.press("2")
     expect(page.locator("#effect")).to_contain_text("Effect:")
     keys.press("m")

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from service.api.api_context import api_context
+from service.console.formatting import sentence
 from service.console.queue import TenantFilter
 from service.console.rendering import flash, see_other
-from service.console.settings.frame import now_us, page, sentence
+from service.console.settings.frame import now_us, page
 from service.console.sign_in import Admin
 from service.errors import NotFound, Refused
 from service.intake.privacy_filter import PrivacyFilter

@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.csv_files import Cell, csv_response
-from service.console.settings.frame import page, sentence
+from service.console.formatting import sentence
+from service.console.settings.frame import page
 from service.console.shares import download
 from service.console.sign_in import Admin
 from service.errors import Refused

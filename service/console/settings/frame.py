@@ -9,6 +9,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from service.api.api_context import api_context
+from service.console.formatting import sentence
 from service.console.person import Person
 from service.console.rendering import FlashMessage, render
 from service.errors import BrigadewatchError
@@ -96,12 +97,6 @@ def secret(
         back=back,
         after=after,
     )
-
-
-def sentence(text: object) -> str:
-    """An error message as a sentence, with a capital letter and a full stop."""
-    message = str(text)
-    return f"{message[:1].upper()}{message[1:]}" + ("" if message.endswith((".", "!", "?")) else ".")
 
 
 def now_us(request: Request) -> int:

@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.api.auth import REMEMBERED_SECONDS
+from service.console.formatting import sentence
 from service.console.rendering import flash, see_other
-from service.console.settings.frame import now_us, page, secret, sentence
+from service.console.settings.frame import now_us, page, secret
 from service.console.sign_in import Admin
 from service.errors import NotFound, Refused
 from service.model import moment

@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.cookies import own_base
+from service.console.formatting import sentence
 from service.console.rendering import flash, see_other
 from service.console.reset_link import HERE as RESET_LINK
-from service.console.settings.frame import now_us, page, secret, sentence
+from service.console.settings.frame import now_us, page, secret
 from service.console.sign_in import Admin
 from service.console.your_sessions import shown_session
 from service.errors import NotFound, Refused
@@ -113,7 +114,7 @@ def enable(request: Request, person: Admin, id: str) -> Response:
 
     def change(connection: Connection, user: User) -> str:
         users.enable_user(connection, user, actor=person.name, now_us=now_us(request))
-        return f"{user.name} can sign in again with their previous password."
+        return f"{user.name} can sign in again as before."
 
     return _changed(request, person, id, change)
 
@@ -124,11 +125,14 @@ def reset(request: Request, person: Admin, id: str, factors: Annotated[str, Form
     user = _user(request, person, id)
     if user.id == person.user_id:
         return _one(request, person, id, error="To change your own password, use the menu under your name.")
-    with write(api_context(request).engine) as connection:
-        user = users.read_user(connection, person.tenant_id, user.id)
-        token = one_time_links.make_link(
-            connection, user, factors_too=bool(factors), actor=person.name, now_us=now_us(request)
-        )
+    try:
+        with write(api_context(request).engine) as connection:
+            user = users.read_user(connection, person.tenant_id, user.id)
+            token = one_time_links.make_link(
+                connection, user, factors_too=bool(factors), actor=person.name, now_us=now_us(request)
+            )
+    except Refused as error:
+        return _one(request, person, id, error=sentence(error))
     return secret(
         request,
         person,

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from service.api.api_context import api_context
+from service.console.formatting import sentence
 from service.console.rendering import flash, see_other
 from service.console.retention_waiting import retention_waiting
-from service.console.settings.frame import now_us, page, sentence
+from service.console.settings.frame import now_us, page
 from service.console.sign_in import Admin
 from service.errors import Refused
 from service.moderation.phrases import plural

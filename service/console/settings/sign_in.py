@@ -11,18 +11,19 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.cookies import own_base
-from service.console.hashing import TooBusy
+from service.console.formatting import sentence
+from service.console.hashing import TOO_BUSY, TooBusy
 from service.console.oidc_sign_in import HERE as SSO
 from service.console.oidc_sign_in import redirect_uri, turns
 from service.console.person import Person
 from service.console.provider_sign_out import SIGNED_OUT
 from service.console.rendering import flash, see_other
-from service.console.settings.frame import now_us, page, sentence
+from service.console.settings.frame import now_us, page
 from service.console.sign_in import Admin
 from service.errors import BrigadewatchError, Refused
 from service.single_sign_on.checkup import Finding, check_provider
 from service.storage.accounts import identity_providers
-from service.storage.accounts.identity_providers import IdentityProvider, provider_for, read_provider
+from service.storage.accounts.identity_providers import PLAIN_FIELDS, IdentityProvider, provider_for, read_provider
 from service.storage.accounts.role_rules import parse_rules, text_of_rules
 from service.storage.accounts.sign_in_rules import Passwords, SecondFactor, SignInRules, change_rules, rules_of
 from service.storage.sql.engine import write
@@ -132,7 +133,7 @@ async def test_provider(request: Request, person: Admin) -> Response:
     try:
         found = await turns(request).run(work)
     except TooBusy:
-        found = [Finding(False, "Too many people are signing in right now. Try again in a few seconds.")]
+        found = [Finding(False, TOO_BUSY)]
     return await run_in_threadpool(lambda: _page(request, person, findings=found))
 
 
@@ -180,20 +181,7 @@ def _page(
         in_use = provider_for(connection, person.tenant_id)
         rules = rules_of(connection, person.tenant_id)
     shown = own or _NEW
-    form = entered or {
-        name: getattr(shown, name)
-        for name in [
-            "issuer",
-            "client_id",
-            "label",
-            "scopes",
-            "name_claim",
-            "role_claim",
-            "session_hours",
-            "link_by_email",
-            "second_factor",
-        ]
-    } | {"roles": text_of_rules(shown.roles)}
+    form = entered or {name: getattr(shown, name) for name in PLAIN_FIELDS} | {"roles": text_of_rules(shown.roles)}
     base, mine = own_base(request), replace(_NEW, tenant_id=person.tenant_id)
     return page(
         request,

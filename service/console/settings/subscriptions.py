@@ -8,8 +8,9 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from service.api.api_context import api_context
+from service.console.formatting import sentence
 from service.console.rendering import flash, see_other, segment
-from service.console.settings.frame import now_us, page, secret, sentence
+from service.console.settings.frame import now_us, page, secret
 from service.console.sign_in import Admin
 from service.errors import Refused
 from service.model import moment

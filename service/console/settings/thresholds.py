@@ -13,8 +13,9 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from service.api.api_context import api_context
+from service.console.formatting import sentence
 from service.console.rendering import flash, see_other
-from service.console.settings.frame import now_us, page, sentence
+from service.console.settings.frame import now_us, page
 from service.console.settings.threshold_texts import FAMILIES, METHOD, THRESHOLD_TEXTS, ThresholdText
 from service.console.sign_in import Admin
 from service.errors import Refused

@@ -14,13 +14,13 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from service.errors import Refused
 from service.storage.accounts import audit_log, users
-from service.storage.accounts.identity_providers import IdentityProvider
+from service.storage.accounts.identity_providers import IdentityProvider, held_provider_for
 from service.storage.accounts.users import NO_PASSWORD, Role, User, checked_name
 from service.storage.sql import schema
-from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import sessions, user_identities
 
 MOST_CHARACTERS_OF_A_SUBJECT = 255
+PROVIDER_CHANGED = "The single sign-on of this tenant has just been changed. Try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ def admit(
 
     Nothing is raised for a person who may not sign in: what is recorded about them has to stay.
     """
-    lock_tenant(connection, tenant_id)
+    if held_provider_for(connection, tenant_id) != provider:  # while it was asked who this is
+        return Admission(refusal=PROVIDER_CHANGED)
     user = _user_of(connection, tenant_id, proven)
     if proven.role is None:
         if user is not None:
@@ -73,18 +74,29 @@ def admit(
     return Admission(user)
 
 
-def connect(connection: Connection, user: User, proven: ProvenIdentity, *, now_us: int) -> None:
-    """Make the identity the way into this account, whose owner asked for it; its password and its sessions end.
+def folded_address(address: str) -> str:
+    """The mail address in lower case, to compare with others. Only where it is ASCII: `ß` and `ss`, or a Kelvin sign
+    and `k`, are different mailboxes.
+    """
+    return address.lower() if address.isascii() else address
+
+
+def connect(
+    connection: Connection, user: User, provider: IdentityProvider, proven: ProvenIdentity, *, now_us: int
+) -> None:
+    """Make the identity the way into this account, whose owner asked for it; its password, sessions and links end.
 
     Raises Refused if the identity belongs to another account, gives no role, or would take the last admin's password.
     """
-    lock_tenant(connection, user.tenant_id)
+    if held_provider_for(connection, user.tenant_id) != provider:
+        raise Refused(PROVIDER_CHANGED)
+    users.hold_user(connection, user.id)
     owner = _user_of(connection, user.tenant_id, proven)
     if owner is not None and owner.id != user.id:
         raise Refused(f"this identity already signs in as {owner.name}: disable that account or sign in with it")
     if proven.role is None:
         raise Refused("the provider confirmed who you are, but gives you no role here; your password still works")
-    if user.role == "admin" and not _other_admin_with_password(connection, user):
+    if _is_last_way_in(connection, user):
         raise Refused(
             "you are the only admin with a password: create another admin account first, kept for when the provider"
             " does not answer"
@@ -93,6 +105,18 @@ def connect(connection: Connection, user: User, proven: ProvenIdentity, *, now_u
     connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
     if user.role != proven.role:
         users.set_role(connection, user, proven.role, actor="sso", now_us=now_us, last_admin_too=True)
+
+
+def ground_of_sign_in(connection: Connection, tenant_id: int, user_id: int) -> str | None:
+    """What a provider's word about this account rests on: the provider as it is now, and whom it knows the account as.
+    None if the account does not sign in with it (any longer). In a writing transaction, until whose end it stays so.
+    """
+    provider, c = held_provider_for(connection, tenant_id), user_identities.c
+    users.hold_user(connection, user_id)
+    linked = connection.execute(select(c.issuer, c.subject, c.linked_us).where(c.user_id == user_id)).first()
+    if provider is None or linked is None or linked.issuer != provider.issuer:
+        return None
+    return f"{provider} {linked.subject} {linked.linked_us}"
 
 
 def issuer_of(connection: Connection, user_id: int) -> str | None:
@@ -124,10 +148,13 @@ def end_provider_sessions(
 
 
 def _user_of(connection: Connection, tenant_id: int, proven: ProvenIdentity) -> User | None:
+    """The account of this identity, held until the transaction ends."""
     c = user_identities.c
-    number = connection.scalar(
-        select(c.user_id).where(c.tenant_id == tenant_id, c.issuer == proven.issuer, c.subject == proven.subject)
-    )
+    query = select(c.user_id).where(c.tenant_id == tenant_id, c.issuer == proven.issuer, c.subject == proven.subject)
+    number = connection.scalar(query)
+    if number is not None:
+        users.hold_user(connection, number)
+        number = connection.scalar(query)  # unless a new password has ended the link meanwhile
     return None if number is None else users.read_user(connection, tenant_id, number)
 
 
@@ -141,16 +168,26 @@ def _newcomer(
 ) -> User:
     """The account of somebody who was never here. Raises Refused if their name is unfit or somebody else's."""
     name = checked_name(proven.name)
-    same = next((user for user in users.list_users(connection, tenant_id) if user.name == name), None)
+    everybody = users.list_users(connection, tenant_id)
+    same = next((user for user in everybody if user.name == name), None)
     if same is None:
         user = users.create_user(connection, tenant_id, name, role, NO_PASSWORD, actor="sso", now_us=now_us)
     elif (
         provider.link_by_email
         and proven.email is not None
-        and proven.email.casefold() == name.casefold()
+        # Theirs is the one account of that address, in whatever case it was written.
+        and [user for user in everybody if folded_address(user.name) == folded_address(proven.email)] == [same]
         and issuer_of(connection, same.id) != proven.issuer  # none, or a provider that the tenant has left
     ):
-        user = same
+        users.hold_user(connection, same.id)
+        user = users.read_user(connection, tenant_id, same.id)
+        if user.disabled_us is not None:
+            return user  # refused as any disabled account, and left as it is
+        if _is_last_way_in(connection, user):
+            raise Refused(
+                f"{name} is the only admin with a password, which would end: create another admin account first, kept"
+                " for when the provider does not answer"
+            )
         connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
     else:
         raise Refused(
@@ -163,6 +200,7 @@ def _newcomer(
 
 def _link(connection: Connection, user: User, proven: ProvenIdentity, now_us: int) -> None:
     connection.execute(delete(user_identities).where(user_identities.c.user_id == user.id))
+    connection.execute(delete(schema.one_time_links).where(schema.one_time_links.c.user_id == user.id))
     connection.execute(
         insert(user_identities).values(
             user_id=user.id,
@@ -180,16 +218,13 @@ def _link(connection: Connection, user: User, proven: ProvenIdentity, now_us: in
     _enter(connection, user, "sso-linked", now_us, {"issuer": proven.issuer})
 
 
-def _other_admin_with_password(connection: Connection, user: User) -> bool:
+def _is_last_way_in(connection: Connection, user: User) -> bool:
+    """Whether nobody could manage the tenant without the provider if this account's password ended."""
     u = schema.users.c
-    others = select(u.id).where(
-        u.tenant_id == user.tenant_id,
-        u.role == "admin",
-        u.disabled_us.is_(None),
-        u.password_hash != NO_PASSWORD,
-        u.id != user.id,
+    admins = select(u.id).where(
+        u.tenant_id == user.tenant_id, u.role == "admin", u.disabled_us.is_(None), u.password_hash != NO_PASSWORD
     )
-    return connection.scalar(others.limit(1)) is not None
+    return list(connection.scalars(admins.limit(2))) == [user.id]
 
 
 def _enter(connection: Connection, user: User, action: str, now_us: int, detail: dict[str, str]) -> None:

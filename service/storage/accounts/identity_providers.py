@@ -47,14 +47,35 @@ class IdentityProvider:
         return self.tenant_id == ALL_TENANTS
 
 
+# What people enter and read as it is stored: neither the secret nor the roles.
+PLAIN_FIELDS = (
+    "issuer",
+    "client_id",
+    "label",
+    "scopes",
+    "name_claim",
+    "role_claim",
+    "session_hours",
+    "link_by_email",
+    "second_factor",
+)
+
+
 def provider_for(connection: Connection, tenant_id: int) -> IdentityProvider | None:
     """The provider that the tenant's people sign in with: its own, or the one for all."""
     return read_provider(connection, tenant_id) or read_provider(connection, ALL_TENANTS)
 
 
-def read_provider(connection: Connection, tenant_id: int) -> IdentityProvider | None:
-    """The provider stored for exactly this tenant (0: for all)."""
-    row = connection.execute(select(identity_providers).where(identity_providers.c.tenant_id == tenant_id)).first()
+def held_provider_for(connection: Connection, tenant_id: int) -> IdentityProvider | None:
+    """The same, as it stays until this writing transaction ends: who opens a session by it is not too late."""
+    lock_tenant(connection, tenant_id)
+    return read_provider(connection, tenant_id, hold=True) or read_provider(connection, ALL_TENANTS, hold=True)
+
+
+def read_provider(connection: Connection, tenant_id: int, *, hold: bool = False) -> IdentityProvider | None:
+    """The provider stored for exactly this tenant (0: for all); `hold`: it stays until the transaction ends."""
+    query = select(identity_providers).where(identity_providers.c.tenant_id == tenant_id)
+    row = connection.execute(query.with_for_update(read=True) if hold else query).first()
     return None if row is None else _provider(row)
 
 
@@ -91,21 +112,11 @@ def save_provider(
     _lock(connection, provider.tenant_id)
     before = read_provider(connection, provider.tenant_id)
     values: dict[str, Any] = {
-        name: getattr(provider, name)
-        for name in [
-            "issuer",
-            "client_id",
-            "client_secret",
-            "label",
-            "scopes",
-            "name_claim",
-            "role_claim",
-            "session_hours",
-            "link_by_email",
-            "second_factor",
-        ]
+        **{name: getattr(provider, name) for name in PLAIN_FIELDS},
+        "client_secret": provider.client_secret,
+        "roles": rules_as_json(provider.roles),
+        "changed_us": now_us,
     }
-    values |= {"roles": rules_as_json(provider.roles), "changed_us": now_us}
     row = identity_providers.c.tenant_id == provider.tenant_id
     if before is None:
         connection.execute(insert(identity_providers).values(tenant_id=provider.tenant_id, **values))
@@ -213,15 +224,7 @@ def _lock(connection: Connection, tenant_id: int) -> None:
 def _provider(row: Any) -> IdentityProvider:
     return IdentityProvider(
         tenant_id=row.tenant_id,
-        issuer=row.issuer,
-        client_id=row.client_id,
-        roles=rules_from_json(row.roles),
         client_secret=row.client_secret,
-        label=row.label,
-        scopes=row.scopes,
-        name_claim=row.name_claim,
-        role_claim=row.role_claim,
-        session_hours=row.session_hours,
-        link_by_email=bool(row.link_by_email),
-        second_factor=bool(row.second_factor),
+        roles=rules_from_json(row.roles),
+        **{name: getattr(row, name) for name in PLAIN_FIELDS},
     )

@@ -1,7 +1,8 @@
 """Links by which a person chooses a new password once, made for them by an admin or on the server.
 
 The token is 32 random bytes, of which only the SHA-256 is stored. Making a link voids the password, the sessions and
-earlier links; only using it changes factors, so that a link that is never used leaves them in place.
+earlier links; only using it changes factors, so that a link that is never used leaves them in place. A link ends early
+when the password is set in another way, and when the account is disabled or connected to a provider.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from service.errors import Refused
 from service.storage.accounts import audit_log, second_factors, users
 from service.storage.accounts.sessions import hash_of
+from service.storage.accounts.sign_in_rules import rules_of
 from service.storage.accounts.users import NO_PASSWORD, User
 from service.storage.sql import schema
 from service.storage.sql.schema import one_time_links, sessions
@@ -31,7 +34,16 @@ class OneTimeLink:
 
 
 def make_link(connection: Connection, user: User, *, factors_too: bool, actor: str, now_us: int) -> str:
-    """A link's token, valid for 72 h and one use; `factors_too`: it also removes second factors."""
+    """A link's token, valid for 72 h and one use; `factors_too`: it also removes second factors.
+
+    Raises Refused where the account could not sign in with the password: using the link ends the other way in.
+    """
+    if not rules_of(connection, user.tenant_id).allows_password(user.role):
+        raise Refused(
+            f"passwords are for admins only, and {user.name} is {user.role}: a link would leave them no way to sign in;"
+            " allow passwords for everybody first (Settings › Sign-in, or `brigadewatch sso rules`)"
+        )
+    users.hold_user(connection, user.id)
     connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
     connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user.id))
     connection.execute(delete(one_time_links).where(one_time_links.c.expires_us <= now_us))
@@ -81,8 +93,11 @@ def read_link(connection: Connection, token: str, now_us: int) -> OneTimeLink | 
 def use_link(connection: Connection, token: str, password_hash: str, *, now_us: int) -> OneTimeLink | None:
     """Set the password, and the account signs in with it from now on; None if the link no longer works."""
     link = read_link(connection, token, now_us)
+    if link is None:
+        return None
+    users.hold_user(connection, link.user.id)
     used = delete(one_time_links).where(one_time_links.c.hash == hash_of(token))
-    if link is None or connection.execute(used).rowcount != 1:  # used by somebody else at the same moment
+    if connection.execute(used).rowcount != 1:  # used or replaced at the same moment
         return None
     if link.factors_too:
         second_factors.remove_all(connection, link.user, actor=link.user.name, now_us=now_us)

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from service.errors import Refused
 from service.storage.accounts import audit_log
-from service.storage.accounts.users import User
-from service.storage.sql.schema import passkeys, users
+from service.storage.accounts.users import User, hold_user
+from service.storage.sql.schema import passkeys
 
 MOST_PASSKEYS = 10
 MOST_CHARACTERS_OF_A_LABEL = 80
@@ -51,7 +51,7 @@ def add_passkey(
     now_us: int,
 ) -> None:
     """Store a verified passkey. Raises Refused for too many, or for one that is registered already."""
-    connection.execute(select(users.c.id).where(users.c.id == user.id).with_for_update())
+    hold_user(connection, user.id)
     if len(list_passkeys(connection, user.id)) >= MOST_PASSKEYS:
         raise Refused(f"an account can have {MOST_PASSKEYS} passkeys: remove one first")
     number = passkey_id(credential)

@@ -2,8 +2,8 @@
 
 A code works once: the newest time step that was used is stored, and nothing at or before it is accepted, unless that
 step lies so far ahead that the wall clock must have been set back since. Attempts are
-counted before they are checked; after FREE_CODES of them each further one doubles a wait. Only somebody who knows the
-password gets that far, so the wait keeps nobody else out.
+counted before they are checked, like those of a password (sign_in_throttle.py). Only somebody who knows the password
+gets that far, so the wait keeps nobody else out.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ import pyotp
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from service.errors import Refused
-from service.storage.accounts import audit_log
+from service.storage.accounts import audit_log, sign_in_throttle
 from service.storage.accounts.secret_box import SecretBox
-from service.storage.accounts.sign_in_throttle import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, is_locked
-from service.storage.accounts.users import User
+from service.storage.accounts.sign_in_throttle import LONGEST_WAIT_SECONDS, OF_ONE, is_locked
+from service.storage.accounts.users import User, hold_user
 from service.storage.sql.schema import one_time_links, passkeys, recovery_codes, second_factors, sessions, users
 
 STEP_SECONDS = 30
 STEPS_OF_SKEW = 1  # a phone's clock may be 30 s off, either way
-FREE_CODES = 5
 RECOVERY_CODES = 10
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # 16 of them are 79 bits: a plain hash is enough
 _SECOND = 1_000_000
@@ -96,23 +95,20 @@ def confirm_codes(connection: Connection, box: SecretBox, user: User, code: str,
         update(second_factors).where(f.user_id == user.id).values(confirmed_us=now_us, last_step=step, failures=0)
     )
     _enter(connection, user, "factor-added", user.name, now_us, {"kind": "codes"})
-    return renew_recovery_codes(connection, user.id)
+    return _fresh_recovery_codes(connection, user.id)
 
 
 def check_code(connection: Connection, box: SecretBox, user_id: int, code: str, *, now_us: int) -> CodeCheck:
     """Try a code of the app or a recovery code. In a writing transaction, which must commit if it is wrong, too."""
     f = second_factors.c
-    connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+    hold_user(connection, user_id)
     row = connection.execute(select(second_factors).where(f.user_id == user_id, f.confirmed_us.is_not(None))).first()
     if row is None:
         return CodeCheck("wrong")
     if is_locked(row.locked_until_us, now_us):
         return CodeCheck("locked", -(-(row.locked_until_us - now_us) // _SECOND))
-    failures, wait_us = row.failures + 1, 0
-    if failures >= FREE_CODES:
-        doublings = min(failures - FREE_CODES, 16)
-        wait_us = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**doublings) * _SECOND
-    tried = {"failures": failures, "locked_until_us": now_us + wait_us if wait_us else None}
+    counted = sign_in_throttle.count(row.failures, None, now_us, OF_ONE)
+    tried = {"failures": counted.failures, "locked_until_us": counted.locked_until_us}
     kept = {"failures": 0, "locked_until_us": None}
     step = _step_of(box.open(row.secret), code, now_us, after=row.last_step)
     if step is not None:
@@ -122,13 +118,19 @@ def check_code(connection: Connection, box: SecretBox, user_id: int, code: str, 
     used = delete(recovery_codes).where(r.user_id == user_id, r.hash == _hash(code))
     if connection.execute(used).rowcount == 1:
         connection.execute(update(second_factors).where(f.user_id == user_id).values(**kept))
+        _note_recovery(connection, user_id, now_us)
         return CodeCheck("recovery")
     connection.execute(update(second_factors).where(f.user_id == user_id).values(**tried))
     return CodeCheck("wrong")
 
 
-def renew_recovery_codes(connection: Connection, user_id: int) -> list[str]:
+def renew_recovery_codes(connection: Connection, user: User, *, now_us: int) -> list[str]:
     """Ten fresh codes in place of the earlier ones. Only their hashes are stored."""
+    _enter(connection, user, "recovery-codes-renewed", user.name, now_us, {})
+    return _fresh_recovery_codes(connection, user.id)
+
+
+def _fresh_recovery_codes(connection: Connection, user_id: int) -> list[str]:
     codes = [
         "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4)) for _ in range(RECOVERY_CODES)
     ]
@@ -156,6 +158,20 @@ def end_other_sessions(connection: Connection, user_id: int, session_hash: str) 
     """After a change of factors: sessions that began without it, and links not used yet, end."""
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id, sessions.c.hash != session_hash))
     connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user_id))
+
+
+def _note_recovery(connection: Connection, user_id: int, now_us: int) -> None:
+    u, left = users.c, status_of(connection, user_id).recovery_codes_left
+    row = connection.execute(select(u.tenant_id, u.name).where(u.id == user_id)).one()
+    audit_log.enter(
+        connection,
+        row.tenant_id,
+        actor=row.name,
+        action="recovery-code",
+        subject=f"user:{row.name}",
+        now_us=now_us,
+        detail={"left": left},
+    )
 
 
 def _step_of(secret: str, code: str, now_us: int, *, after: int) -> int | None:

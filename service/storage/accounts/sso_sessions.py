@@ -1,11 +1,11 @@
-"""Opening a session for somebody whom a provider, or a second factor after a password, has let in."""
+"""Opening a session for somebody whom a provider has let in, and the second factor where one is asked for."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection
 
 from service.storage.accounts import users
-from service.storage.accounts.sessions import drop_session, start_session
+from service.storage.accounts.sessions import start_session
 
 
 def open_sso_session(
@@ -18,14 +18,11 @@ def open_sso_session(
     seconds: int,
     provider_session: str | None,
     id_token_secret: str | None = None,
-    earlier: str | None = None,
 ) -> str | None:
-    """Start a session and return its token; None if the account is disabled. `earlier`: this browser's last token."""
+    """Start a session and return its token; None if the account is disabled."""
     account = users.sign_in_facts(connection, user_id)
     if account is None:
         return None
-    if earlier is not None:
-        drop_session(connection, earlier)
     return start_session(
         connection,
         account.tenant_id,

@@ -110,6 +110,13 @@ def read_user(connection: Connection, tenant_id: int, user_id: int) -> User:
     return _user(row)
 
 
+def hold_user(connection: Connection, user_id: int) -> None:
+    """Lock the account until this writing transaction ends. Everybody locks in one order, so that nobody waits in a
+    circle: counts of attempts, the tenant, its provider, the account, and only then what belongs to the account.
+    """
+    connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+
+
 @dataclass(frozen=True, slots=True)
 class SignInFacts:
     """What decides how an account may sign in."""
@@ -187,7 +194,7 @@ def set_role(
 
 
 def disable_user(connection: Connection, user: User, *, actor: str, now_us: int, last_admin_too: bool = False) -> None:
-    """Disable the account and end its sessions.
+    """Disable the account; its sessions and one-time links end.
 
     Raises Refused if no admin would be left (unless `last_admin_too`).
     """
@@ -196,6 +203,7 @@ def disable_user(connection: Connection, user: User, *, actor: str, now_us: int,
     if user.role == "admin" and not last_admin_too:
         _refuse_the_last_admin(connection, user)
     connection.execute(update(users).where(users.c.id == user.id).values(disabled_us=now_us))
+    connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user.id))
     _end_sessions(connection, user)
     audit_log.enter(
         connection, user.tenant_id, actor=actor, action="user-disabled", subject=f"user:{user.name}", now_us=now_us

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 import sqlalchemy as sa
 from conftest import NOW_US, Api
 from console_world import PASSWORD, Visitor, put_user, sign_in
 
-from service.storage.accounts import users
+from service.console.hashing import Hashing
+from service.storage.accounts import one_time_links, users
 from service.storage.accounts.passwords import hash_password
 from service.storage.sql import schema
 from service.storage.sql.engine import write
+from service.wall_clock import now_us
 
 FRESH = "a staple is no horse"
 
@@ -54,6 +60,37 @@ def test_guessing_the_password_in_an_open_session_is_limited(api: Api) -> None:
     for _ in range(9):  # mistakes in the new one are no guesses
         assert change(bert, fresh="short")[0] == 422
     assert change(bert)[0] == 303
+
+
+class Interrupted(Hashing):
+    """Does something else before one of its hashes."""
+
+    def __init__(self, at: int, then: Callable[[], object]) -> None:
+        super().__init__()
+        self._left, self._then = at, then
+
+    async def run(self, work: Callable[[], Any], *, known: bool = True) -> Any:
+        self._left -= 1
+        if self._left == 0:
+            self._then()
+        return await super().run(work, known=known)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_change_that_was_under_way_does_not_undo_what_an_admin_did_meanwhile(api: Api, at: int) -> None:
+    anna, tokens = sign_in(api), list[str]()
+
+    def void() -> None:
+        with write(api.engine) as connection:
+            user = users.find_user(connection, 1, "anna")
+            tokens.append(one_time_links.make_link(connection, user, factors_too=False, actor="root", now_us=now_us()))
+
+    anna.get("/console/password")
+    api.app.state.hashing = Interrupted(at, void)
+    answer = anna.post("/console/password", {"present": PASSWORD, "fresh": FRESH, "again": FRESH})
+    assert answer.headers["location"].startswith("/console/sign-in")
+    assert Visitor(api).sign_in("default", "anna", FRESH).status_code == 401
+    assert Visitor(api).get(f"/console/sign-in/link/{tokens[0]}").status_code == 200
 
 
 def test_a_one_time_password_redirects_every_page_to_choosing_a_new_one(api: Api) -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pyotp
-import pytest
 import sqlalchemy as sa
 from conftest import Api
 from console_world import PASSWORD, Visitor, put_user, sign_in
@@ -19,14 +18,6 @@ from service.storage.accounts import second_factors
 from service.storage.sql import schema
 
 SECURITY = "/console/security"
-
-
-@pytest.fixture
-def clock(api: Api) -> list[datetime]:
-    """The API's time, which the tests move."""
-    at = [datetime(2026, 11, 22, 9, 0, tzinfo=UTC)]
-    api.app.state.api.now = lambda: at[0]
-    return at
 
 
 def prove(visitor: Visitor, **form: str) -> int:
@@ -41,7 +32,7 @@ def set_up(visitor: Visitor, clock: list[datetime]) -> tuple[pyotp.TOTP, list[st
     assert prove(visitor) == 303
     assert visitor.post(f"{SECURITY}/codes/begin").status_code == 303
     page = visitor.get(SECURITY).text
-    assert "<svg" in page and "style=" not in page and "otpauth://totp/" in page
+    assert 'src="data:image/svg+xml' in page and "style=" not in page and "otpauth://totp/" in page
     found = re.search(r'id="app-key">([A-Z2-7 ]+)<', page)
     assert found is not None
     app = pyotp.TOTP(found[1].replace(" ", ""))
@@ -194,6 +185,33 @@ def test_a_recovery_code_works_once(api: Api, clock: list[datetime]) -> None:
         assert enter(to_step(api), spoiled) == 401
         clock[0] += timedelta(hours=1)
     assert enter(to_step(api), recovery[1]) == 303
+
+
+def test_renewed_recovery_codes_replace_the_earlier_ones_and_are_in_the_audit_trail(
+    api: Api, clock: list[datetime]
+) -> None:
+    anna = sign_in(api)
+    _, before = set_up(anna, clock)
+    answer = anna.post(f"{SECURITY}/codes/renew")
+    found = re.search(r'<textarea id="recovery-codes"[^>]*>([^<]+)</textarea>', answer.text)
+    assert found is not None and answer.headers["cache-control"] == "no-store"
+    assert enter(to_step(api), before[0]) == 401
+    assert enter(to_step(api), unescape(found[1]).split()[0]) == 303
+    assert ("anna", "recovery-codes-renewed") in audited(api)
+
+
+def test_every_use_of_a_recovery_code_is_in_the_audit_trail(api: Api, clock: list[datetime]) -> None:
+    anna = sign_in(api)
+    _, recovery = set_up(anna, clock)
+    assert enter(to_step(api), recovery[0]) == 303
+    assert prove(anna, code=recovery[1]) == 303
+    assert audited(api).count(("anna", "recovery-code")) == 2
+
+
+def audited(api: Api) -> list[tuple[str, str]]:
+    with api.engine.connect() as connection:
+        entries = connection.execute(sa.select(schema.audit_trail.c.actor, schema.audit_trail.c.action)).all()
+    return [(entry.actor, entry.action) for entry in entries]
 
 
 def test_turning_codes_off_needs_the_password_and_a_code(api: Api, clock: list[datetime]) -> None:
@@ -352,6 +370,7 @@ def test_a_link_ends_after_three_days_with_the_account_and_for_other_sites(api: 
     root.post(f"/console/settings/people/{number}/disable")
     assert choose(visitor, path) == 404
     root.post(f"/console/settings/people/{number}/enable")
+    assert choose(visitor, path) == 404, "not even once the account is enabled again"
 
 
 def test_a_link_takes_an_account_back_from_the_provider(api: Api) -> None:

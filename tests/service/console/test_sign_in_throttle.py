@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,14 +20,6 @@ from service.storage.sql.engine import write
 
 WRONG = "wrong horse battery"
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.1"
-
-
-@pytest.fixture
-def clock(api: Api) -> list[datetime]:
-    """The API's time, which the tests move."""
-    at = [datetime(2026, 11, 22, 9, 0, tzinfo=UTC)]
-    api.app.state.api.now = lambda: at[0]
-    return at
 
 
 class From(Visitor):

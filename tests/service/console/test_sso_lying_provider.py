@@ -6,8 +6,7 @@ import base64
 import hmac
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,15 +31,6 @@ from service.storage.accounts.sessions import MOST_SESSIONS
 from service.storage.sql import deadlines, schema
 from service.storage.sql.deadlines import Deadline
 from service.storage.sql.engine import write
-
-
-@pytest.fixture
-def liar(api: Api) -> Iterator[LyingProvider]:
-    """The provider, set up for the tenant `default`; the API's clock is the true one."""
-    api.app.state.api.now = lambda: datetime.now(UTC)
-    with lying_provider() as running:
-        use_provider(api, running.issuer, running.receiver.opening)
-        yield running
 
 
 def attempt(api: Api, liar: LyingProvider, **more: str) -> tuple[int, str]:
@@ -286,6 +276,7 @@ def test_an_address_inside_is_reached_only_with_the_operators_consent(api: Api, 
 
 
 def test_nobody_gets_an_existing_account_by_a_name_or_an_unverified_address(api: Api, liar: LyingProvider) -> None:
+    put_user(api, "keeper", role="admin")
     put_user(api, "boss@example.org", role="admin")
     own = {"preferred_username": "boss@example.org", "email": "boss@example.org"}
     liar.claims = own

@@ -6,7 +6,6 @@ import errno
 import os
 import sqlite3
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
