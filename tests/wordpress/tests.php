@@ -49,7 +49,7 @@ function tests_start_over( $settings ) {
 	global $wpdb;
 	update_option( 'brigadewatch', $settings );
 	foreach ( array( 'reports', 'comments', 'queue' ) as $name ) {
-		$wpdb->query( 'DELETE FROM ' . Brigadewatch\table( $name ) );
+		$wpdb->query( 'DELETE FROM ' . $wpdb->prefix . "brigadewatch_$name" );
 	}
 	$wpdb->query( "DELETE FROM $wpdb->options WHERE option_name LIKE 'brigadewatch_lock%'" );
 	array_map( 'delete_option', array( 'brigadewatch_waiting', 'brigadewatch_refused', 'brigadewatch_forget_refused' ) );
@@ -59,13 +59,13 @@ function tests_start_over( $settings ) {
 /** The rows of one of the plugin's tables. */
 function tests_rows( $name ) {
 	global $wpdb;
-	return $wpdb->get_results( 'SELECT * FROM ' . Brigadewatch\table( $name ) . ' ORDER BY 1', ARRAY_A );
+	return $wpdb->get_results( 'SELECT * FROM ' . $wpdb->prefix . "brigadewatch_$name" . ' ORDER BY 1', ARRAY_A );
 }
 
 /** A column of one of the plugin's tables, set in all its rows. */
 function tests_set( $name, $column, $value ) {
 	global $wpdb;
-	return $wpdb->query( $wpdb->prepare( 'UPDATE ' . Brigadewatch\table( $name ) . " SET $column = %s", $value ) );
+	return $wpdb->query( $wpdb->prepare( 'UPDATE ' . $wpdb->prefix . "brigadewatch_$name" . " SET $column = %s", $value ) );
 }
 
 /** So many visible comments below a post, an hour old, by a guest unless told otherwise; their ids. */
@@ -156,7 +156,7 @@ function tests_deactivate( $plugin ) {
 function tests_as_version_0_left_it( $comment, $mark, $line ) {
 	global $wpdb;
 	foreach ( array( 'reports', 'comments', 'queue' ) as $name ) {
-		$wpdb->query( 'DROP TABLE ' . Brigadewatch\table( $name ) );
+		$wpdb->query( 'DROP TABLE ' . $wpdb->prefix . "brigadewatch_$name" );
 	}
 	delete_option( 'brigadewatch_tables' );
 	add_comment_meta( $comment, '_brigadewatch_reporter', $mark );

@@ -34,7 +34,7 @@ function current_view() {
  */
 function states() {
 	global $wpdb;
-	$found = $wpdb->get_results( 'SELECT s.state, COUNT(*) AS n FROM ' . table( 'comments' ) . " s JOIN $wpdb->comments c ON c.comment_ID = s.comment_id WHERE c.comment_approved IN ('0', '1') GROUP BY s.state" );
+	$found = $wpdb->get_results( "SELECT s.state, COUNT(*) AS n FROM {$wpdb->brigadewatch_comments} s JOIN $wpdb->comments c ON c.comment_ID = s.comment_id WHERE c.comment_approved IN ('0', '1') GROUP BY s.state" );
 	return array_map( 'intval', array_column( $found, 'n', 'state' ) );
 }
 
@@ -49,7 +49,7 @@ function add_view( $views ) {
 	unset( $states['judged'] );
 	$current = 'reported' === current_view() ? ' class="current" aria-current="page"' : '';
 	/* translators: %s: a number, in parentheses. */
-	$label                   = sprintf( __( 'Reported %s', 'brigadewatch' ), '<span class="count">(' . number_format_i18n( array_sum( $states ) ) . ')</span>' );
+	$label                 = sprintf( __( 'Reported %s', 'brigadewatch' ), '<span class="count">(' . number_format_i18n( array_sum( $states ) ) . ')</span>' );
 	$views['brigadewatch'] = '<a href="' . esc_url( admin_url( 'edit-comments.php?brigadewatch=reported' ) ) . "\"$current>" . wp_kses_post( $label ) . '</a>';
 	return $views;
 }
@@ -83,7 +83,7 @@ function restrict_list( $clauses, $query ) {
 		return $clauses;
 	}
 	$state             = VIEWS[ current_view() ];
-	$clauses['join']  .= ' JOIN ' . table( 'comments' ) . " bw ON bw.comment_id = $wpdb->comments.comment_ID";
+	$clauses['join']  .= " JOIN {$wpdb->brigadewatch_comments} bw ON bw.comment_id = $wpdb->comments.comment_ID";
 	$clauses['where'] .= null === $state ? " AND bw.state <> 'judged' AND bw.people > 0" : $wpdb->prepare( ' AND bw.state = %s', $state );
 	if ( empty( $_REQUEST['orderby'] ) && empty( $query->query_vars['count'] ) ) { // phpcs:ignore WordPress.Security.NonceVerification.Recommended -- a list is sorted.
 		$clauses['orderby'] = "bw.people DESC, $wpdb->comments.comment_ID DESC";
@@ -136,7 +136,7 @@ function show_column( $name, $comment_id ) {
 		/* translators: %d: a number, from 1. */
 		echo '<br><a href="' . esc_url( $url ) . '">' . esc_html( sprintf( __( 'Who complained together (case %d)', 'brigadewatch' ), $number + 1 ) ) . '</a>';
 	}
-	$rows = $wpdb->get_results( $wpdb->prepare( 'SELECT reason, text FROM ' . table( 'reports' ) . ' WHERE comment_id = %d ORDER BY id DESC LIMIT 200', $comment_id ) );
+	$rows  = $wpdb->get_results( $wpdb->prepare( "SELECT reason, text FROM {$wpdb->brigadewatch_reports} WHERE comment_id = %d ORDER BY id DESC LIMIT 200", $comment_id ) );
 	$tally = array_count_values( array_column( $rows, 'reason' ) );
 	arsort( $tally );
 	$words = array();

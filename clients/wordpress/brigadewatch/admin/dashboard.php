@@ -30,7 +30,7 @@ function show_widget() {
 		echo '<li><a href="' . esc_url( admin_url( "edit-comments.php?brigadewatch=$state" ) ) . '">' . esc_html( $label ) . '</a>: ' . esc_html( number_format_i18n( isset( $states[ $state ] ) ? $states[ $state ] : 0 ) ) . '</li>';
 	}
 	echo '</ul>';
-	$ids = $wpdb->get_col( 'SELECT s.comment_id FROM ' . table( 'comments' ) . " s JOIN $wpdb->comments c ON c.comment_ID = s.comment_id WHERE s.state IN ('held', 'kept', 'waiting') AND c.comment_approved IN ('0', '1') ORDER BY s.people DESC LIMIT 5" );
+	$ids = $wpdb->get_col( "SELECT s.comment_id FROM {$wpdb->brigadewatch_comments} s JOIN $wpdb->comments c ON c.comment_ID = s.comment_id WHERE s.state IN ('held', 'kept', 'waiting') AND c.comment_approved IN ('0', '1') ORDER BY s.people DESC LIMIT 5" );
 	foreach ( $ids as $id ) {
 		$comment = get_comment( (int) $id );
 		$advice  = json_decode( state_of( (int) $id )->advice, true );

@@ -51,7 +51,7 @@ function warnings() {
  */
 function is_one_address() {
 	global $wpdb;
-	$row = $wpdb->get_row( 'SELECT COUNT(*) AS n, COUNT(DISTINCT address) AS addresses, COUNT(DISTINCT mark) AS people FROM (SELECT address, mark FROM ' . table( 'reports' ) . ' ORDER BY id DESC LIMIT 50) latest' );
+	$row = $wpdb->get_row( "SELECT COUNT(*) AS n, COUNT(DISTINCT address) AS addresses, COUNT(DISTINCT mark) AS people FROM (SELECT address, mark FROM {$wpdb->brigadewatch_reports} ORDER BY id DESC LIMIT 50) latest" );
 	return $row && $row->people >= 10 && 1 === (int) $row->addresses;
 }
 

@@ -50,7 +50,7 @@ function consider( $comment_id, $seconds ) {
 	$state   = state_of( $comment_id );
 	if ( ! $comment || '1' !== (string) $comment->comment_approved || $people < setting( 'threshold' ) || ( $state && '' !== $state->decided ) ) {
 		$wpdb->update(
-			table( 'comments' ),
+			$wpdb->brigadewatch_comments,
 			array( 'state' => '' ),
 			array(
 				'comment_id' => $comment_id,
@@ -167,7 +167,7 @@ function keep_advice( $comment_id, $advice, $told ) {
 function wait_for_answer( $comment_id ) {
 	global $wpdb;
 	// In one step: another request may have hidden or judged the comment since this one looked.
-	$wpdb->query( $wpdb->prepare( 'UPDATE ' . table( 'comments' ) . " SET waiting_since = CASE WHEN state = 'waiting' THEN waiting_since ELSE %d END, state = 'waiting' WHERE comment_id = %d AND state IN ('', 'kept', 'waiting')", time(), $comment_id ) );
+	$wpdb->query( $wpdb->prepare( "UPDATE {$wpdb->brigadewatch_comments} SET waiting_since = CASE WHEN state = 'waiting' THEN waiting_since ELSE %d END, state = 'waiting' WHERE comment_id = %d AND state IN ('', 'kept', 'waiting')", time(), $comment_id ) );
 	$waiting = get_option( WAITING );
 	$waiting = is_array( $waiting ) ? $waiting : array();
 	if ( ! isset( $waiting[ $comment_id ] ) && count( $waiting ) < 200 ) {
@@ -229,7 +229,7 @@ function ask( $comment_id, $people, $seconds ) {
 	}
 	$until    = microtime( true ) + $seconds;
 	$position = null;
-	$items    = queued_items( 'WHERE comment_id = ' . (int) $comment_id . " AND kind = 'complaints' ORDER BY id LIMIT " . MOST_AT_ONCE );
+	$items    = reports_to_send( $comment_id );
 	if ( $items ) {
 		$with  = count( $items ) <= MOST_ASSESSED;
 		$query = $with ? '?assess=true&threshold=' . (int) setting( 'threshold' ) . '&wait=' . wait_milliseconds( $until ) : '';

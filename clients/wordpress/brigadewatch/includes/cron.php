@@ -46,7 +46,7 @@ function each_minute() {
 function ask_again() {
 	global $wpdb;
 	$since = microtime( true );
-	$ids   = $wpdb->get_col( $wpdb->prepare( 'SELECT comment_id FROM ' . table( 'comments' ) . " WHERE state = 'waiting' ORDER BY asked_at LIMIT %d", 200 ) );
+	$ids   = $wpdb->get_col( $wpdb->prepare( "SELECT comment_id FROM {$wpdb->brigadewatch_comments} WHERE state = 'waiting' ORDER BY asked_at LIMIT %d", 200 ) );
 	update_option( WAITING, array_fill_keys( array_map( 'intval', $ids ), 1 ), true );
 	foreach ( $ids as $id ) {
 		if ( microtime( true ) - $since > 30 ) {
@@ -87,7 +87,7 @@ function load_translations() {
 	}
 }
 
-add_filter( 'cron_schedules', __NAMESPACE__ . '\schedules' ); // phpcs:ignore WordPress.WP.CronInterval.CronSchedulesInterval -- one indexed query a minute where nothing is due.
+add_filter( 'cron_schedules', __NAMESPACE__ . '\schedules' ); // phpcs:ignore WordPress.WP.CronInterval.ChangeDetected -- one indexed query a minute where nothing is due.
 add_action( EVENT, __NAMESPACE__ . '\each_minute' );
 add_action( 'init', __NAMESPACE__ . '\load_translations', 0 );
 add_action( 'init', __NAMESPACE__ . '\ensure_event', 20 );

@@ -91,7 +91,7 @@ function author_id( $comment ) {
  */
 function is_own( $comment ) {
 	if ( get_current_user_id() ) {
-		return (int) $comment->user_id === get_current_user_id();
+		return get_current_user_id() === (int) $comment->user_id;
 	}
 	$remembered = wp_get_current_commenter();
 	$email      = strtolower( trim( (string) $comment->comment_author_email ) );

@@ -48,7 +48,7 @@ function register_eraser( $erasers ) {
 function export_reports( $email, $page = 1 ) {
 	global $wpdb;
 	$user = get_user_by( 'email', $email );
-	$rows = $user ? $wpdb->get_results( $wpdb->prepare( 'SELECT * FROM ' . table( 'reports' ) . ' WHERE user_id = %d ORDER BY id LIMIT 100 OFFSET %d', $user->ID, 100 * ( $page - 1 ) ) ) : array();
+	$rows = $user ? $wpdb->get_results( $wpdb->prepare( "SELECT * FROM {$wpdb->brigadewatch_reports} WHERE user_id = %d ORDER BY id LIMIT 100 OFFSET %d", $user->ID, 100 * ( $page - 1 ) ) ) : array();
 	$data = array();
 	foreach ( $rows as $row ) {
 		$data[] = array(
@@ -108,7 +108,7 @@ function erase_reports( $email, $page = 1 ) {
  */
 function forget_user( $user_id ) {
 	global $wpdb;
-	$count = (int) $wpdb->query( $wpdb->prepare( 'UPDATE ' . table( 'reports' ) . " SET user_id = 0, guest = '', text = '', mark = MD5(CONCAT(id, RAND())), address = MD5(CONCAT(id, RAND())) WHERE user_id = %d", $user_id ) );
+	$count = (int) $wpdb->query( $wpdb->prepare( "UPDATE {$wpdb->brigadewatch_reports} SET user_id = 0, guest = '', text = '', mark = MD5(CONCAT(id, RAND())), address = MD5(CONCAT(id, RAND())) WHERE user_id = %d", $user_id ) );
 	if ( $count > 0 ) {
 		enqueue( 'forget', 0, (string) $user_id );
 	}

@@ -38,7 +38,7 @@ function enqueue( $kind, $comment_id, $document ) {
 function enqueue_line( $kind, $comment_id, $line ) {
 	global $wpdb;
 	$wpdb->insert(
-		table( 'queue' ),
+		$wpdb->brigadewatch_queue,
 		array(
 			'comment_id' => $comment_id,
 			'kind'       => $kind,
@@ -68,7 +68,7 @@ function send_at_shutdown( $set = false ) {
  */
 function queue_age() {
 	global $wpdb;
-	$row = $wpdb->get_row( 'SELECT COUNT(*) AS n, MIN(queued_at) AS oldest FROM ' . table( 'queue' ) );
+	$row = $wpdb->get_row( "SELECT COUNT(*) AS n, MIN(queued_at) AS oldest FROM {$wpdb->brigadewatch_queue}" );
 	return $row && $row->n ? array( (int) $row->n, max( 0, time() - (int) $row->oldest ) ) : array( 0, 0 );
 }
 
@@ -85,7 +85,7 @@ function send( $batches, $seconds ) {
 	}
 	$empty = false;
 	while ( $batches-- > 0 && ! $empty ) {
-		$items = queued_items( 'ORDER BY id LIMIT ' . MOST_AT_ONCE );
+		$items = oldest_items();
 		$empty = ! $items;
 		if ( $items && ! send_items( $items, $seconds ) ) {
 			break;
@@ -97,15 +97,24 @@ function send( $batches, $seconds ) {
 }
 
 /**
- * Items of the queue.
+ * The items that have waited for the longest.
  *
- * @param string $which The rest of the statement.
  * @return object[]
  */
-function queued_items( $which ) {
+function oldest_items() {
 	global $wpdb;
-	// phpcs:ignore WordPress.DB.PreparedSQL.NotPrepared -- built here, from numbers.
-	return $wpdb->get_results( 'SELECT id, kind, line FROM ' . table( 'queue' ) . " $which" );
+	return $wpdb->get_results( $wpdb->prepare( "SELECT id, kind, line FROM {$wpdb->brigadewatch_queue} ORDER BY id LIMIT %d", MOST_AT_ONCE ) );
+}
+
+/**
+ * The reports of a comment that wait.
+ *
+ * @param int $comment_id The comment.
+ * @return object[]
+ */
+function reports_to_send( $comment_id ) {
+	global $wpdb;
+	return $wpdb->get_results( $wpdb->prepare( "SELECT id, kind, line FROM {$wpdb->brigadewatch_queue} WHERE comment_id = %d AND kind = 'complaints' ORDER BY id LIMIT %d", $comment_id, MOST_AT_ONCE ) );
 }
 
 /**
@@ -190,16 +199,16 @@ function send_forget( $id, $line, $seconds ) {
 function remove_items( $ids ) {
 	global $wpdb;
 	foreach ( array_chunk( array_map( 'intval', $ids ), 500 ) as $some ) {
-		$wpdb->query( 'DELETE FROM ' . table( 'queue' ) . ' WHERE id IN (' . implode( ',', $some ) . ')' ); // phpcs:ignore WordPress.DB.PreparedSQL.NotPrepared -- numbers.
+		$wpdb->query( "DELETE FROM {$wpdb->brigadewatch_queue} WHERE id IN (" . implode( ',', $some ) . ')' ); // phpcs:ignore WordPress.DB.PreparedSQL.NotPrepared -- numbers.
 	}
 }
 
 /** A service that is gone for days does not fill the database. */
 function drop_oldest() {
 	global $wpdb;
-	$over = (int) $wpdb->get_var( 'SELECT COUNT(*) FROM ' . table( 'queue' ) ) - MOST_QUEUED;
+	$over = (int) $wpdb->get_var( "SELECT COUNT(*) FROM {$wpdb->brigadewatch_queue}" ) - MOST_QUEUED;
 	if ( $over > 0 ) {
-		$wpdb->query( 'DELETE FROM ' . table( 'queue' ) . " ORDER BY id LIMIT $over" ); // phpcs:ignore WordPress.DB.PreparedSQL.NotPrepared -- a number.
+		$wpdb->query( $wpdb->prepare( "DELETE FROM {$wpdb->brigadewatch_queue} ORDER BY id LIMIT %d", $over ) );
 		complain( 'more than ' . MOST_QUEUED . " items wait, the $over oldest were dropped" );
 	}
 }

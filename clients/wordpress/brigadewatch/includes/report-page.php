@@ -200,6 +200,7 @@ function show_page( $status, $html ) {
 	$style = plugins_url( 'assets/report.css', FILE ) . '?ver=' . VERSION;
 	$page  = '<!doctype html><html ' . get_language_attributes() . '><head><meta charset="' . esc_attr( get_bloginfo( 'charset' ) ) . '">'
 		. '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
+		// phpcs:ignore WordPress.WP.EnqueuedResources.NonEnqueuedStylesheet -- this page has no theme that would print it.
 		. '<title>' . esc_html( $title . ' – ' . get_bloginfo( 'name' ) ) . '</title><link rel="stylesheet" href="' . esc_url( $style ) . '"></head>'
 		. '<body class="brigadewatch-page"><main><p class="brigadewatch-site"><a href="' . esc_url( home_url( '/' ) ) . '">' . esc_html( get_bloginfo( 'name' ) ) . '</a></p>'
 		. '<h1>' . esc_html( $title ) . '</h1><div id="brigadewatch-content">' . $html . '</div></main></body></html>';

@@ -56,14 +56,14 @@ function take_report( $comment, $reason, $text ) {
 	$guest    = '' === guest_cookie() ? '' : pseudonym( 'cookie', guest_cookie() );
 	$user_id  = get_current_user_id();
 	// One person stays one after signing in or changing the browser's name, as far as this site can know.
-	$same = $wpdb->get_var( $wpdb->prepare( 'SELECT 1 FROM ' . table( 'reports' ) . " WHERE comment_id = %d AND (mark = %s OR (%s <> '' AND guest = %s)) LIMIT 1", $id, $mark, $guest, $guest ) );
+	$same = $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM {$wpdb->brigadewatch_reports} WHERE comment_id = %d AND (mark = %s OR (%s <> '' AND guest = %s)) LIMIT 1", $id, $mark, $guest, $guest ) );
 	if ( $same ) {
 		return false;
 	}
 	$address  = address_pseudonym();
 	$document = report_document( $comment, $reporter, $mark, $address, $reason, $text );
 	$wpdb->query( 'START TRANSACTION' ); // The report, and what is sent of it, or neither.
-	$taken = $wpdb->query( $wpdb->prepare( 'INSERT IGNORE INTO ' . table( 'reports' ) . ' (comment_id, mark, user_id, guest, address, reason, text, reported_at) VALUES (%d, %s, %d, %s, %s, %s, %s, %d)', $id, $mark, $user_id, $guest, $address, $reason, $text, time() ) );
+	$taken = $wpdb->query( $wpdb->prepare( "INSERT IGNORE INTO {$wpdb->brigadewatch_reports} (comment_id, mark, user_id, guest, address, reason, text, reported_at) VALUES (%d, %s, %d, %s, %s, %s, %s, %d)", $id, $mark, $user_id, $guest, $address, $reason, $text, time() ) );
 	if ( $taken ) {
 		/**
 		 * What is sent of a report.
@@ -141,8 +141,7 @@ function now() {
 function people( $comment_id ) {
 	global $wpdb;
 	$most = most_of_one_address();
-	$counts = 'SELECT COUNT(*) AS n FROM ' . table( 'reports' ) . ' WHERE comment_id = %d GROUP BY address';
-	return (int) $wpdb->get_var( $wpdb->prepare( "SELECT COALESCE(SUM(LEAST(n, %d)), 0) FROM ($counts) counts", most_of_one_address(), $comment_id ) );
+	return (int) $wpdb->get_var( $wpdb->prepare( "SELECT COALESCE(SUM(LEAST(n, %d)), 0) FROM (SELECT COUNT(*) AS n FROM {$wpdb->brigadewatch_reports} WHERE comment_id = %d GROUP BY address) counts", most_of_one_address(), $comment_id ) );
 }
 
 /**
@@ -162,7 +161,7 @@ function most_of_one_address() {
  */
 function report_count( $comment_id ) {
 	global $wpdb;
-	return (int) $wpdb->get_var( $wpdb->prepare( 'SELECT COUNT(*) FROM ' . table( 'reports' ) . ' WHERE comment_id = %d', $comment_id ) );
+	return (int) $wpdb->get_var( $wpdb->prepare( "SELECT COUNT(*) FROM {$wpdb->brigadewatch_reports} WHERE comment_id = %d", $comment_id ) );
 }
 
 /**
@@ -172,7 +171,7 @@ function report_count( $comment_id ) {
  */
 function reports_of_address() {
 	global $wpdb;
-	return (int) $wpdb->get_var( $wpdb->prepare( 'SELECT COUNT(*) FROM ' . table( 'reports' ) . ' WHERE address = %s AND reported_at > %d', address_pseudonym(), time() - HOUR_IN_SECONDS ) );
+	return (int) $wpdb->get_var( $wpdb->prepare( "SELECT COUNT(*) FROM {$wpdb->brigadewatch_reports} WHERE address = %s AND reported_at > %d", address_pseudonym(), time() - HOUR_IN_SECONDS ) );
 }
 
 /**
@@ -183,7 +182,7 @@ function reports_of_address() {
  */
 function state_of( $comment_id ) {
 	global $wpdb;
-	return $wpdb->get_row( $wpdb->prepare( 'SELECT * FROM ' . table( 'comments' ) . ' WHERE comment_id = %d', $comment_id ) );
+	return $wpdb->get_row( $wpdb->prepare( "SELECT * FROM {$wpdb->brigadewatch_comments} WHERE comment_id = %d", $comment_id ) );
 }
 
 /**
@@ -194,8 +193,8 @@ function state_of( $comment_id ) {
  */
 function set_state( $comment_id, $values ) {
 	global $wpdb;
-	$wpdb->query( $wpdb->prepare( 'INSERT IGNORE INTO ' . table( 'comments' ) . " (comment_id, verdicts, advice) VALUES (%d, '', '')", $comment_id ) );
-	$wpdb->update( table( 'comments' ), $values, array( 'comment_id' => $comment_id ) );
+	$wpdb->query( $wpdb->prepare( "INSERT IGNORE INTO {$wpdb->brigadewatch_comments} (comment_id, verdicts, advice) VALUES (%d, '', '')", $comment_id ) );
+	$wpdb->update( $wpdb->brigadewatch_comments, $values, array( 'comment_id' => $comment_id ) );
 }
 
 /**
@@ -205,9 +204,8 @@ function set_state( $comment_id, $values ) {
  */
 function forget_comment( $comment_id ) {
 	global $wpdb;
-	foreach ( array( 'reports', 'comments' ) as $name ) {
-		$wpdb->delete( table( $name ), array( 'comment_id' => (int) $comment_id ) );
-	}
+	$wpdb->delete( $wpdb->brigadewatch_reports, array( 'comment_id' => (int) $comment_id ) );
+	$wpdb->delete( $wpdb->brigadewatch_comments, array( 'comment_id' => (int) $comment_id ) );
 }
 
 add_action( 'deleted_comment', __NAMESPACE__ . '\forget_comment' );

@@ -15,7 +15,7 @@ defined( 'ABSPATH' ) || exit;
 /** Look once a minute what was found and what people chose, while any comment is hidden by its count. */
 function follow_restorations() {
 	global $wpdb;
-	$hidden = $wpdb->get_col( 'SELECT comment_id FROM ' . table( 'comments' ) . " WHERE state = 'held' AND hidden = 1 ORDER BY comment_id DESC LIMIT 1000" );
+	$hidden = $wpdb->get_col( "SELECT comment_id FROM {$wpdb->brigadewatch_comments} WHERE state = 'held' AND hidden = 1 ORDER BY comment_id DESC LIMIT 1000" );
 	if ( ! $hidden || is_paused() ) {
 		return;
 	}

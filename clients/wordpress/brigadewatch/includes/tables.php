@@ -15,15 +15,13 @@ defined( 'ABSPATH' ) || exit;
 const TABLES_VERSION = 1;
 const TABLES_OPTION  = 'brigadewatch_tables';
 
-/**
- * The full name of a table of this site.
- *
- * @param string $name reports, comments or queue.
- * @return string
- */
-function table( $name ) {
+/** WordPress knows the tables as its own: their names follow the site of a network, and go when that site is deleted. */
+function register_tables() {
 	global $wpdb;
-	return $wpdb->prefix . 'brigadewatch_' . $name;
+	foreach ( array( 'reports', 'comments', 'queue' ) as $name ) {
+		$wpdb->tables[]               = "brigadewatch_$name";
+		$wpdb->{"brigadewatch_$name"} = $wpdb->prefix . "brigadewatch_$name";
+	}
 }
 
 /**
@@ -42,7 +40,7 @@ function ensure_tables() {
 	$charset = $wpdb->get_charset_collate();
 	dbDelta(
 		array(
-			'CREATE TABLE ' . table( 'reports' ) . " (
+			"CREATE TABLE {$wpdb->brigadewatch_reports} (
 				id bigint(20) unsigned NOT NULL AUTO_INCREMENT,
 				comment_id bigint(20) unsigned NOT NULL,
 				mark char(32) NOT NULL,
@@ -57,7 +55,7 @@ function ensure_tables() {
 				KEY address_time (address,reported_at),
 				KEY user_id (user_id)
 			) $charset;",
-			'CREATE TABLE ' . table( 'comments' ) . " (
+			"CREATE TABLE {$wpdb->brigadewatch_comments} (
 				comment_id bigint(20) unsigned NOT NULL,
 				state varchar(10) NOT NULL DEFAULT '',
 				people int(10) unsigned NOT NULL DEFAULT 0,
@@ -70,7 +68,7 @@ function ensure_tables() {
 				PRIMARY KEY  (comment_id),
 				KEY state (state,asked_at)
 			) $charset;",
-			'CREATE TABLE ' . table( 'queue' ) . " (
+			"CREATE TABLE {$wpdb->brigadewatch_queue} (
 				id bigint(20) unsigned NOT NULL AUTO_INCREMENT,
 				comment_id bigint(20) unsigned NOT NULL DEFAULT 0,
 				kind varchar(10) NOT NULL,
@@ -93,15 +91,15 @@ function ensure_tables() {
 function take_over_version_0() {
 	global $wpdb;
 	$wpdb->query(
-		'INSERT IGNORE INTO ' . table( 'reports' ) . " (comment_id, mark, address, text, reported_at)
+		"INSERT IGNORE INTO {$wpdb->brigadewatch_reports} (comment_id, mark, address, text, reported_at)
 		SELECT m.comment_id, m.meta_value, m.meta_value, '', UNIX_TIMESTAMP() FROM $wpdb->commentmeta m WHERE m.meta_key = '_brigadewatch_reporter' AND LENGTH(m.meta_value) = 32"
 	);
 	$wpdb->query(
-		'INSERT IGNORE INTO ' . table( 'comments' ) . ' (comment_id, people, verdicts, advice)
-		SELECT comment_id, COUNT(*), \'\', \'\' FROM ' . table( 'reports' ) . ' GROUP BY comment_id'
+		"INSERT IGNORE INTO {$wpdb->brigadewatch_comments} (comment_id, people, verdicts, advice)
+		SELECT comment_id, COUNT(*), '', '' FROM {$wpdb->brigadewatch_reports} GROUP BY comment_id"
 	);
 	$wpdb->query(
-		'UPDATE ' . table( 'comments' ) . " c JOIN $wpdb->commentmeta m ON m.comment_id = c.comment_id AND m.meta_key = '_brigadewatch_decided' SET c.state = 'judged', c.decided = LEFT(m.meta_value, 10)"
+		"UPDATE {$wpdb->brigadewatch_comments} c JOIN $wpdb->commentmeta m ON m.comment_id = c.comment_id AND m.meta_key = '_brigadewatch_decided' SET c.state = 'judged', c.decided = LEFT(m.meta_value, 10)"
 	);
 	$rows = $wpdb->get_results( "SELECT option_name, option_value FROM $wpdb->options WHERE option_name LIKE 'brigadewatch\\_queue\\_%' ORDER BY option_id" );
 	foreach ( $rows as $row ) {
@@ -128,4 +126,5 @@ function comment_of_line( $line ) {
 	return is_string( $target ) && ctype_digit( $target ) ? (int) $target : 0;
 }
 
+register_tables();
 add_action( 'init', __NAMESPACE__ . '\ensure_tables', 1 );
