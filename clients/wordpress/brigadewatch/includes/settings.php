@@ -85,9 +85,9 @@ function is_usable( $name, $value ) {
 	$rules = setting_rules()[ $name ];
 	switch ( $name ) {
 		case 'url':
-			return is_string( $value ) && preg_match( '~^https?://[^\s/?#@]+[^\s?#@]*$~i', $value );
+			return is_string( $value ) && 1 === preg_match( '~^https?://[^\s/?#@]+[^\s?#@]*$~i', $value );
 		case 'key':
-			return is_string( $value ) && preg_match( '/^[\x21-\x7e]+$/', $value );
+			return is_string( $value ) && 1 === preg_match( '/^[\x21-\x7e]+$/', $value );
 		case 'when_unreachable':
 			return in_array( $value, array( 'open', 'closed' ), true );
 		case 'restore':
