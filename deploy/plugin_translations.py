@@ -18,10 +18,11 @@ from typing import NamedTuple
 
 PLUGIN = Path(__file__).resolve().parent.parent / "clients" / "wordpress" / "brigadewatch"
 TEMPLATE = "languages/brigadewatch.pot"
-KEYWORDS = "__ _e _n:1,2 _x:1,2c _nx:1,2,4c esc_html__ esc_html_e esc_attr__ esc_attr_e".split()
+_KEYWORDS = ("__", "_e", "_n:1,2", "_x:1,2c", "_nx:1,2,4c", "esc_html__", "esc_html_e", "esc_attr__", "esc_attr_e")
+_OUTPUT = ("--add-comments=translators", "--no-location", "--no-wrap", "--omit-header", "--output=-")
 _HEADER_FIELDS = ("Plugin Name", "Description")  # WordPress shows them translated in the list of plugins
 # Neither a date nor line numbers: the file changes when a string does.
-_TEMPLATE_HEADER = r'''# The strings of brigadewatch, a plugin for WordPress: "make wordpress-strings" writes this file.
+_TEMPLATE_HEADER = r"""# The strings of brigadewatch, a plugin for WordPress: "make wordpress-strings" writes this file.
 # Apache License 2.0, as the plugin.
 msgid ""
 msgstr ""
@@ -33,7 +34,7 @@ msgstr ""
 "Content-Transfer-Encoding: 8bit\n"
 "X-Domain: brigadewatch\n"
 
-'''
+"""
 
 
 class Entry(NamedTuple):
@@ -48,9 +49,9 @@ class Entry(NamedTuple):
 def template(plugin: Path) -> str:
     """The template: every string of the plugin, with what is said about it to translators."""
     files = sorted(path.relative_to(plugin).as_posix() for path in plugin.rglob("*.php"))
-    options = "--language=PHP --from-code=UTF-8 --add-comments=translators --no-location --no-wrap --omit-header".split()
+    keywords = ("--keyword", *(f"--keyword={one}" for one in _KEYWORDS))  # without those that xgettext has by default
     done = subprocess.run(
-        ["xgettext", *options, "--keyword", *(f"--keyword={one}" for one in KEYWORDS), "--output=-", *files],
+        ["xgettext", "--language=PHP", "--from-code=UTF-8", *keywords, *_OUTPUT, *files],
         cwd=plugin,
         capture_output=True,
         check=True,

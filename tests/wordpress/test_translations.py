@@ -18,7 +18,7 @@ from wordpress.site import PLUGIN, Site
 
 sys.path.insert(0, str(PLUGIN.parents[2] / "deploy"))
 
-from plugin_translations import TEMPLATE, compiled, parse, template, translations  # noqa: E402
+from plugin_translations import TEMPLATE, compiled, parse, template, translations
 
 GERMAN = "languages/brigadewatch-de_DE.po"
 NAME = f"{PLUGIN.name}/{PLUGIN.name}.php"
