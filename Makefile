@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick wordpress wordpress-servers oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
+.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick wordpress wordpress-servers wordpress-strings gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -68,7 +68,7 @@ test-redis-quick: $(INSTALLED) ## the short form of it, on the oldest ones
 
 # Real sites of the two newest branches, behind PHP's own server and behind nginx with PHP-FPM. WordPress itself is unpacked
 # below build/wordpress; the programs are Debian's, and none of them is started by the system.
-wordpress: $(INSTALLED) wordpress-servers $(PHP_VERSIONS) ## the WordPress plugin on real sites, with a real service
+wordpress: $(INSTALLED) wordpress-servers gettext $(PHP_VERSIONS) ## the WordPress plugin on real sites, with a real service
 	$(BIN)/python -m pytest -m wordpress tests/wordpress
 
 WORDPRESS_PACKAGES := php-cli php-fpm php-curl php-mysql php-mbstring php-xml mariadb-server nginx-light
@@ -80,6 +80,19 @@ wordpress-servers: $(INSTALLED)
 			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq install -y --no-install-recommends $(WORDPRESS_PACKAGES); } > /dev/null; \
 		else \
 			echo "missing: $$missing (Debian: apt-get install $(WORDPRESS_PACKAGES)): the WordPress plugin is tested on real sites" >&2; exit 1; \
+		fi; \
+	fi
+
+wordpress-strings: $(INSTALLED) gettext ## the WordPress plugin's strings anew, for translators (languages/brigadewatch.pot)
+	$(BIN)/python deploy/plugin_translations.py
+
+gettext:
+	@if ! command -v xgettext > /dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+			echo "installing gettext for the strings of the WordPress plugin"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends gettext; } > /dev/null; \
+		else \
+			echo "install gettext (Debian: apt-get install gettext): its xgettext collects the strings of the WordPress plugin" >&2; exit 1; \
 		fi; \
 	fi
 

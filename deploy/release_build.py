@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from plugin_translations import translations
+
 LOCKS = ("requirements.lock", "deploy/image.lock", "deploy/build.lock", "deploy/release.lock", "docs/requirements.lock")
 PACKAGES = (".", "clients/python")  # what is built into a wheel and an sdist
 PLUGIN = "clients/wordpress/brigadewatch"
@@ -109,19 +111,25 @@ def build(tree: Path, out: Path, epoch: str, environment: Mapping[str, str]) -> 
 
 
 def plugin(tree: Path, out: Path, epoch: str) -> Path:
-    """The WordPress plugin as a zip: stored, since the bytes of a compressed one depend on zlib."""
+    """The WordPress plugin as a zip, with its translations compiled: stored, since the bytes of a compressed one depend
+    on zlib.
+    """
     source = (tree / PLUGIN / "brigadewatch.php").read_text()
     found = re.search(r"^ \* Version:\s+(\S+)$", source, re.MULTILINE)
     if found is None:
         raise Refused(f"{PLUGIN}/brigadewatch.php names no version")
     file = out / f"brigadewatch-wordpress-{found[1]}.zip"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
-        files = sorted(path for path in (tree / PLUGIN).rglob("*") if path.is_file())
-        for path in [*files, tree / "LICENSE"]:
-            name = path.relative_to(tree / PLUGIN if path in files else tree).as_posix()
+        files = {
+            path.relative_to(tree / PLUGIN).as_posix(): path.read_bytes()
+            for path in (tree / PLUGIN).rglob("*")
+            if path.is_file()
+        }
+        files |= translations(tree / PLUGIN) | {"LICENSE": (tree / "LICENSE").read_bytes()}
+        for name, content in sorted(files.items()):
             entry = zipfile.ZipInfo(f"brigadewatch/{name}", time.gmtime(max(int(epoch), 315_532_800))[:6])
             entry.external_attr, entry.create_system = 0o100644 << 16, 3
-            packed.writestr(entry, path.read_bytes())
+            packed.writestr(entry, content)
     return file
 
 

@@ -5,7 +5,9 @@ The tree under test is this one, committed in a repository of its own: what is n
 
 from __future__ import annotations
 
+import gettext
 import hashlib
+import io
 import json
 import os
 import re
@@ -129,6 +131,15 @@ def test_the_sdist_builds_the_very_same_wheel(made: Path, tmp_path: Path) -> Non
     subprocess.run(command, cwd=folder, check=True, capture_output=True, env={**os.environ, "SOURCE_DATE_EPOCH": epoch})
     (wheel,) = (tmp_path / "out").iterdir()
     assert wheel.read_bytes() == (made / wheel.name).read_bytes()
+
+
+def test_the_plugin_s_translations_are_compiled(made: Path) -> None:
+    (packed,) = made.glob("brigadewatch-wordpress-*.zip")
+    with zipfile.ZipFile(packed) as plugin:
+        assert plugin.testzip() is None and len(set(plugin.namelist())) == len(plugin.namelist())
+        assert {"brigadewatch/LICENSE", "brigadewatch/brigadewatch.php"} <= set(plugin.namelist())
+        german = gettext.GNUTranslations(io.BytesIO(plugin.read("brigadewatch/languages/brigadewatch-de_DE.mo")))
+    assert german.gettext("Threshold") == "Schwelle"
 
 
 def test_no_package_holds_what_is_of_this_machine(made: Path) -> None:

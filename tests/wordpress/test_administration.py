@@ -121,7 +121,7 @@ def test_site_health_and_notices_say_what_waits_too_long(site: Site) -> None:
     report(site, comment)
     site.set_all("queue", "queued_at", int(time.time()) - 7200)
     site.php("wp_clear_scheduled_hook( 'brigadewatch_minute' ); set_transient( 'brigadewatch_pause', 1, 60 );")
-    assert "wait to be sent, the oldest for 2 hours" in site.signed_in().get("/wp-admin/").text
+    assert "1 report or decision waits to be sent, for 2 hours now." in site.signed_in().get("/wp-admin/").text
     folder = site.root / "wp-content" / "plugins" / "brigadewatch"
     health = site.php(
         'require_once "$folder/admin/site-health.php"; return Brigadewatch\\health_of_settings();', folder=str(folder)

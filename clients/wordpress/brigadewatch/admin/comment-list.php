@@ -48,7 +48,7 @@ function add_view( $views ) {
 	$states = states();
 	unset( $states['judged'] );
 	$current = 'reported' === current_view() ? ' class="current" aria-current="page"' : '';
-	/* translators: %s: a number, in parentheses. */
+	/* translators: %s: number of reported comments, in parentheses. */
 	$label                 = sprintf( __( 'Reported %s', 'brigadewatch' ), '<span class="count">(' . number_format_i18n( array_sum( $states ) ) . ')</span>' );
 	$views['brigadewatch'] = '<a href="' . esc_url( admin_url( 'edit-comments.php?brigadewatch=reported' ) ) . "\"$current>" . wp_kses_post( $label ) . '</a>';
 	return $views;
@@ -130,10 +130,10 @@ function show_column( $name, $comment_id ) {
 		echo '<br>' . esc_html__( 'Accounts that complain together carried it over the threshold.', 'brigadewatch' );
 	}
 	if ( ! empty( $advice['why'] ) && 'waiting' === $state->state ) {
-		echo '<br>' . esc_html( $advice['why'] );
+		echo '<br>' . esc_html( why_in_words( $advice['why'] ) );
 	}
 	foreach ( case_urls( $advice ) as $number => $url ) {
-		/* translators: %d: a number, from 1. */
+		/* translators: %d: number of the case, from 1. */
 		echo '<br><a href="' . esc_url( $url ) . '">' . esc_html( sprintf( __( 'Who complained together (case %d)', 'brigadewatch' ), $number + 1 ) ) . '</a>';
 	}
 	$rows  = $wpdb->get_results( $wpdb->prepare( "SELECT reason, text FROM {$wpdb->brigadewatch_reports} WHERE comment_id = %d ORDER BY id DESC LIMIT 200", $comment_id ) );
@@ -142,10 +142,11 @@ function show_column( $name, $comment_id ) {
 	$words = array();
 	foreach ( $tally as $reason => $count ) {
 		if ( '' !== $reason ) {
-			$words[] = ( isset( reasons()[ $reason ] ) ? reasons()[ $reason ] : $reason ) . ' (' . number_format_i18n( $count ) . ')';
+			/* translators: 1: why readers reported a comment, 2: how many of them. */
+			$words[] = sprintf( __( '%1$s (%2$s)', 'brigadewatch' ), isset( reasons()[ $reason ] ) ? reasons()[ $reason ] : $reason, number_format_i18n( $count ) );
 		}
 	}
-	echo '<br>' . esc_html( implode( ', ', $words ) );
+	echo '<br>' . esc_html( implode( wp_get_list_item_separator(), $words ) );
 	$texts = array_slice( array_unique( array_filter( array_column( $rows, 'text' ) ) ), 0, 20 );
 	if ( $texts ) {
 		echo '<details><summary>' . esc_html__( 'What readers wrote', 'brigadewatch' ) . '</summary><ul>';
@@ -154,6 +155,21 @@ function show_column( $name, $comment_id ) {
 		}
 		echo '</ul></details>';
 	}
+}
+
+/**
+ * Why there is no answer about a comment, in the language of whoever looks: what is stored was found by another's request.
+ *
+ * @param string $why What no_answer() kept.
+ * @return string
+ */
+function why_in_words( $why ) {
+	$words = array(
+		'paused'     => __( 'brigadewatch did not answer a moment ago', 'brigadewatch' ),
+		'unsent'     => __( 'The reports could not be sent', 'brigadewatch' ),
+		'unreadable' => __( 'The answer could not be read', 'brigadewatch' ),
+	);
+	return isset( $words[ $why ] ) ? $words[ $why ] : $why;
 }
 
 /**

@@ -133,7 +133,9 @@ function show_setting( $name ) {
 		$hint = 'key' === $name && is_string( $value ) && '' !== $value ? '••••' . substr( $value, -4 ) : '';
 		echo '<input type="' . esc_attr( $type ) . '" class="regular-text" autocomplete="off" id="' . esc_attr( $id ) . '" name="' . esc_attr( $field ) . '" value="' . esc_attr( 'key' === $name ? '' : (string) $value ) . '" placeholder="' . esc_attr( $hint ) . '" aria-describedby="' . esc_attr( $id ) . '-about"' . esc_attr( $off ) . '>';
 	}
-	echo '<p class="description" id="' . esc_attr( $id ) . '-about">' . esc_html( about_setting( $name ) ) . ( $fixed ? ' <strong>' . esc_html( /* translators: %s: name of a constant. */ sprintf( __( 'Set in wp-config.php by %s.', 'brigadewatch' ), constant_of( $name ) ) ) . '</strong>' : '' ) . '</p></td></tr>';
+	/* translators: %s: name of a constant. */
+	$source = $fixed ? sprintf( __( 'Set in wp-config.php by %s.', 'brigadewatch' ), constant_of( $name ) ) : '';
+	echo '<p class="description" id="' . esc_attr( $id ) . '-about">' . esc_html( about_setting( $name ) ) . ( $fixed ? ' <strong>' . esc_html( $source ) . '</strong>' : '' ) . '</p></td></tr>';
 }
 
 /**

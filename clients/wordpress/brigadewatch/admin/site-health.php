@@ -32,8 +32,8 @@ function warnings() {
 	list( $count, $age ) = queue_age();
 	if ( $age > TOO_OLD_SECONDS ) {
 		$found[] = sprintf(
-			/* translators: 1: number of items, 2: a duration like "3 hours". */
-			__( '%1$s reports and decisions wait to be sent, the oldest for %2$s. Does WordPress\' cron run? Have your system call wp-cron.php each minute.', 'brigadewatch' ),
+			/* translators: 1: number of reports and decisions together, 2: a duration like "3 hours". */
+			_n( '%1$s report or decision waits to be sent, for %2$s now. Does WordPress\' cron run? Have your system call wp-cron.php each minute.', '%1$s reports and decisions wait to be sent, the oldest for %2$s. Does WordPress\' cron run? Have your system call wp-cron.php each minute.', $count, 'brigadewatch' ),
 			number_format_i18n( $count ),
 			human_time_diff( time() - $age )
 		);

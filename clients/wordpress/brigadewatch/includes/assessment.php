@@ -225,7 +225,7 @@ function waiting_comments_shown( $shown = null ) {
  */
 function ask( $comment_id, $people, $seconds ) {
 	if ( is_paused() ) {
-		return no_answer( __( 'brigadewatch did not answer a moment ago', 'brigadewatch' ) );
+		return no_answer( 'paused' );
 	}
 	$until    = microtime( true ) + $seconds;
 	$position = null;
@@ -235,7 +235,7 @@ function ask( $comment_id, $people, $seconds ) {
 		$query = $with ? '?assess=true&threshold=' . (int) setting( 'threshold' ) . '&wait=' . wait_milliseconds( $until ) : '';
 		$said  = post_lines( 'complaints', array_column( $items, 'line', 'id' ), $query, $seconds );
 		if ( null === $said ) {
-			return no_answer( __( 'its reports could not be sent', 'brigadewatch' ) );
+			return no_answer( 'unsent' );
 		}
 		$position = isset( $said['position'] ) && is_int( $said['position'] ) ? $said['position'] : null;
 		if ( isset( $said['assessments'][0] ) ) {
@@ -282,7 +282,7 @@ function advice_of( $found, $people ) {
 	$readable = is_array( $found ) && isset( $found['complaints'], $found['independent_complaints'], $found['recommendation'] ) && is_int( $found['complaints'] )
 		&& is_numeric( $found['independent_complaints'] ) && in_array( $found['recommendation'], array( 'wait', 'hold', 'review', 'none' ), true );
 	if ( ! $readable ) {
-		return no_answer( __( 'the answer could not be read', 'brigadewatch' ) );
+		return no_answer( 'unreadable' );
 	}
 	$recommendation = $found['recommendation'];
 	if ( 'hold' !== $recommendation && $found['complaints'] < setting( 'threshold' ) && $people >= setting( 'threshold' ) ) {
@@ -307,14 +307,14 @@ function advice_of( $found, $people ) {
 /**
  * What is known without an answer.
  *
- * @param string $why Why there is none.
+ * @param string $why Why there is none: a word that why_in_words() knows, or what HTTP said.
  * @return array See ask().
  */
 function no_answer( $why ) {
 	return array(
 		'recommendation' => 'wait',
 		'reached'        => false,
-		'why'            => substr( $why, 0, 200 ),
+		'why'            => mb_substr( $why, 0, 200 ),
 	);
 }
 

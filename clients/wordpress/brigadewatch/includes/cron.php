@@ -20,7 +20,7 @@ const EVENT = 'brigadewatch_minute';
 function schedules( $schedules ) {
 	$schedules[ EVENT ] = array(
 		'interval' => MINUTE_IN_SECONDS,
-		'display'  => __( 'Every minute', 'brigadewatch' ),
+		'display'  => did_action( 'init' ) ? __( 'Every minute', 'brigadewatch' ) : 'Every minute', // Other plugins ask earlier than anything may be translated.
 	);
 	return $schedules;
 }
@@ -79,7 +79,7 @@ function on_deactivation() {
 
 /** Translations that come with the plugin. */
 function load_translations() {
-	$folder = basename( dirname( FILE ) ) . '/languages';
+	$folder = dirname( plugin_basename( FILE ) ) . '/languages';
 	if ( 0 === strpos( wp_normalize_path( FILE ), wp_normalize_path( WPMU_PLUGIN_DIR ) . '/' ) ) {
 		load_muplugin_textdomain( 'brigadewatch', $folder );
 	} else {

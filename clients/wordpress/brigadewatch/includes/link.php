@@ -41,7 +41,9 @@ function with_link( $text, $comment = null ) {
 	wp_enqueue_style( 'brigadewatch-report' );
 	/* translators: %s: name of the comment's author. */
 	$label = sprintf( __( 'Report the comment by %s', 'brigadewatch' ), get_comment_author( $comment ) );
-	return $text . '<p class="brigadewatch-report"><a rel="nofollow" href="' . esc_url( report_url( (int) $comment->comment_ID ) ) . '" aria-label="' . esc_attr( $label ) . '">' . esc_html__( 'Report', 'brigadewatch' ) . '</a></p>';
+	/* translators: a verb: the button under a comment. */
+	$button = __( 'Report', 'brigadewatch' );
+	return $text . '<p class="brigadewatch-report"><a rel="nofollow" href="' . esc_url( report_url( (int) $comment->comment_ID ) ) . '" aria-label="' . esc_attr( $label ) . '">' . esc_html( $button ) . '</a></p>';
 }
 
 /**

@@ -91,13 +91,16 @@ function what_happened( $advice ) {
  */
 function reports_in_words( $comment_id, $advice ) {
 	$count = report_count( $comment_id );
-	/* translators: %s: number of reports. */
-	$reports = sprintf( _n( '%s report', '%s reports', $count, 'brigadewatch' ), number_format_i18n( $count ) );
 	if ( ! isset( $advice['independent'] ) ) {
-		return $reports;
+		/* translators: %s: number of reports. */
+		return sprintf( _n( '%s report', '%s reports', $count, 'brigadewatch' ), number_format_i18n( $count ) );
 	}
-	/* translators: 1: "12 reports", 2: a number like 3.4. */
-	return sprintf( __( '%1$s, as if from %2$s independent people', 'brigadewatch' ), $reports, number_format_i18n( $advice['independent'], 1 ) );
+	return sprintf(
+		/* translators: 1: number of reports, 2: a number like 3.4. */
+		_n( '%1$s report, as if from %2$s independent people', '%1$s reports, as if from %2$s independent people', $count, 'brigadewatch' ),
+		number_format_i18n( $count ),
+		number_format_i18n( $advice['independent'], 1 )
+	);
 }
 
 /**

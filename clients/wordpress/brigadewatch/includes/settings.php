@@ -75,6 +75,29 @@ function setting( $name ) {
 }
 
 /**
+ * Whether a value can be used for a setting. It says nothing, so that it can be asked before translations are loaded.
+ *
+ * @param string $name  The setting.
+ * @param mixed  $value The value.
+ * @return bool
+ */
+function is_usable( $name, $value ) {
+	$rules = setting_rules()[ $name ];
+	switch ( $name ) {
+		case 'url':
+			return is_string( $value ) && 1 === preg_match( '~^https?://[^\s/?#@]+[^\s?#@]*$~i', $value );
+		case 'key':
+			return is_string( $value ) && 1 === preg_match( '/^[\x21-\x7e]+$/', $value );
+		case 'when_unreachable':
+			return in_array( $value, array( 'open', 'closed' ), true );
+		case 'restore':
+			return is_bool( $value );
+		default:
+			return ( is_int( $value ) || ( 'timeout' === $name && is_float( $value ) ) ) && $value >= $rules['least'] && $value <= $rules['most'];
+	}
+}
+
+/**
  * What is wrong with a value for a setting.
  *
  * @param string $name  The setting.
@@ -82,33 +105,28 @@ function setting( $name ) {
  * @return string Empty if it can be used.
  */
 function complaint_about( $name, $value ) {
-	$rules = setting_rules()[ $name ];
+	if ( is_usable( $name, $value ) ) {
+		return '';
+	}
 	switch ( $name ) {
 		case 'url':
-			$good = is_string( $value ) && preg_match( '~^https?://[^\s/?#@]+[^\s?#@]*$~i', $value );
-			return $good ? '' : __( 'The address has to be like https://watch.example, without a question mark, # or a password.', 'brigadewatch' );
+			return __( 'The address has to be like https://watch.example, without a question mark, # or a password.', 'brigadewatch' );
 		case 'key':
-			$good = is_string( $value ) && preg_match( '/^[\x21-\x7e]+$/', $value );
-			return $good ? '' : __( 'The key has to be what `brigadewatch keys create` printed.', 'brigadewatch' );
+			return __( 'The key has to be what `brigadewatch keys create` printed.', 'brigadewatch' );
 		case 'when_unreachable':
-			return in_array( $value, array( 'open', 'closed' ), true ) ? '' : __( 'Choose what happens to a comment while brigadewatch gives no answer: `open` hides it by count as without brigadewatch, `closed` leaves it up.', 'brigadewatch' );
+			return __( 'Choose what happens to a comment while brigadewatch gives no answer: `open` hides it by count as without brigadewatch, `closed` leaves it up.', 'brigadewatch' );
 		case 'restore':
-			return is_bool( $value ) ? '' : __( 'Restoring has to be on (true) or off (false).', 'brigadewatch' );
+			return __( 'Restoring has to be on (true) or off (false).', 'brigadewatch' );
+		case 'timeout':
+			/* translators: 1: name of a setting, 2: smallest number, 3: largest number, 4: what was given. */
+			$complaint = __( '%1$s has to be a number from %2$s to %3$s, not %4$s.', 'brigadewatch' );
+			break;
 		default:
-			$whole = 'timeout' !== $name;
-			$good  = ( is_int( $value ) || ( ! $whole && is_float( $value ) ) ) && $value >= $rules['least'] && $value <= $rules['most'];
-			if ( $good ) {
-				return '';
-			}
-			return sprintf(
-				/* translators: 1: name of a setting, 2: smallest number, 3: largest number, 4: what was given. */
-				$whole ? __( '%1$s has to be a whole number from %2$s to %3$s, not %4$s.', 'brigadewatch' ) : __( '%1$s has to be a number from %2$s to %3$s, not %4$s.', 'brigadewatch' ),
-				setting_label( $name ),
-				$rules['least'],
-				$rules['most'],
-				is_scalar( $value ) ? (string) $value : gettype( $value )
-			);
+			/* translators: 1: name of a setting, 2: smallest number, 3: largest number, 4: what was given. */
+			$complaint = __( '%1$s has to be a whole number from %2$s to %3$s, not %4$s.', 'brigadewatch' );
 	}
+	$rules = setting_rules()[ $name ];
+	return sprintf( $complaint, setting_label( $name ), $rules['least'], $rules['most'], is_scalar( $value ) ? (string) $value : gettype( $value ) );
 }
 
 /**
@@ -161,7 +179,10 @@ function is_configured( $again = false ) {
 	static $configured = array();
 	$blog              = get_current_blog_id();
 	if ( $again || ! isset( $configured[ $blog ] ) ) {
-		$configured[ $blog ] = array() === problems();
+		$configured[ $blog ] = function_exists( 'curl_init' );
+		foreach ( array_keys( setting_rules() ) as $name ) {
+			$configured[ $blog ] = $configured[ $blog ] && is_usable( $name, setting( $name ) );
+		}
 	}
 	return $configured[ $blog ];
 }
