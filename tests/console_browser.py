@@ -145,6 +145,8 @@ class Visitor:
         # the page was left meanwhile, the stream shut, or the answer became a download
         if request.failure == "net::ERR_ABORTED":
             return
+        if request.resource_type == "script" and self.more.get("java_script_enabled") is False:
+            return
         self.troubles.append(f"failed: {request.method} {request.url}: {request.failure}")
 
     def _asked(self, request: Request) -> None:
