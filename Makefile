@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick wordpress wordpress-servers wordpress-strings gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
+.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -68,8 +68,11 @@ test-redis-quick: $(INSTALLED) ## the short form of it, on the oldest ones
 
 # Real sites of the two newest branches, behind PHP's own server and behind nginx with PHP-FPM. WordPress itself is unpacked
 # below build/wordpress; the programs are Debian's, and none of them is started by the system.
-wordpress: $(INSTALLED) wordpress-servers gettext $(PHP_VERSIONS) ## the WordPress plugin on real sites, with a real service
+wordpress: $(INSTALLED) wordpress-servers chromium gettext $(PHP_VERSIONS) ## the WordPress plugin on real sites, with a real service
 	$(BIN)/python -m pytest -m wordpress tests/wordpress
+
+wordpress-screenshots: $(INSTALLED) wordpress-servers chromium ## docs/pictures/wordpress-*.png anew, from a real site
+	PYTHONPATH=.:tests:clients/python/src:clients/python/tests $(BIN)/python tests/wordpress/screenshots.py
 
 WORDPRESS_PACKAGES := php-cli php-fpm php-curl php-mysql php-mbstring php-xml mariadb-server nginx-light
 wordpress-servers: $(INSTALLED)
@@ -140,10 +143,10 @@ screenshots: $(INSTALLED) chromium ## docs/pictures/console-*.png anew, from the
 chromium:
 	@if ! command -v chromium > /dev/null && ! command -v chromium-browser > /dev/null && ! command -v google-chrome > /dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-			echo "installing chromium for the tests of the console"; \
+			echo "installing chromium for the tests in a browser"; \
 			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core; } > /dev/null; \
 		else \
-			echo "install Chromium (Debian: apt-get install chromium fonts-dejavu-core): the tests of the console drive it" >&2; exit 1; \
+			echo "install Chromium (Debian: apt-get install chromium fonts-dejavu-core): the tests in a browser drive it" >&2; exit 1; \
 		fi; \
 	fi
 

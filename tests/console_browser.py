@@ -1,5 +1,5 @@
-"""A person at the console in a real Chromium: signs in, looks, clicks and types, and every page that they see is
-watched.
+"""A person at the console, or at a site of the tests, in a real Chromium: signs in, looks, clicks and types, and every
+page that they see is watched.
 
 What a browser complains about (errors on the console, failed requests, requests to another host, refusals of the
 Content-Security-Policy) is collected, and `Visitor.check` fails on it: no page may have any.
@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 Theme = Literal["light", "dark"]
 WIDE, NARROW = 1280, 360
+GRAVE, ANY = ("serious", "critical"), ("minor", "moderate", "serious", "critical")
 HEIGHTS = {WIDE: 900, NARROW: 780}
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -30,6 +31,7 @@ class Visitor:
     base: str
     theme: Theme = "light"
     width: int = WIDE
+    more: dict[str, Any] = field(default_factory=dict)  # of Playwright's new_context
     troubles: list[str] = field(default_factory=list)
     scripts: dict[str, bytes] = field(default_factory=dict)  # what was fetched of scripts and styles, by address
     _forgiven: int | None = None
@@ -40,11 +42,12 @@ class Visitor:
         self._context = self.browser.new_context(
             base_url=self.base,
             color_scheme=self.theme,
-            viewport={"width": self.width, "height": HEIGHTS[self.width]},
+            viewport={"width": self.width, "height": HEIGHTS.get(self.width, HEIGHTS[NARROW])},
             reduced_motion="reduce",
             locale="en-GB",
             timezone_id="UTC",
             accept_downloads=True,
+            **self.more,
         )
         self._context.set_default_timeout(30_000)
         return self
@@ -110,18 +113,15 @@ class Visitor:
         """Fails when a browser had anything to complain about."""
         assert not self.troubles, "\n".join(self.troubles)
 
-    def violations(self) -> list[str]:
-        """What axe finds wrong with the page in front that is serious or critical: rule, and where."""
-        found = (
-            Axe()
-            .run(self.page, options={"runOnly": {"type": "tag", "values": _RULES}, "resultTypes": ["violations"]})
-            .response["violations"]
-        )
+    def violations(self, within: str | None = None, impacts: tuple[str, ...] = GRAVE) -> list[str]:
+        """What axe finds wrong with the page in front, or with these elements of it: rule, and where."""
+        options = {"runOnly": {"type": "tag", "values": _RULES}, "resultTypes": ["violations"]}
+        found = Axe().run(self.page, context=within, options=options).response["violations"]
         return [
             f"{one['id']} ({one['impact']}): {one['help']}: {node['html'][:200]}"
             f" {' '.join(node['failureSummary'].split()[:40])}"
             for one in found
-            if one["impact"] in ("serious", "critical")
+            if one["impact"] in impacts
             for node in one["nodes"][:5]
         ]
 
@@ -144,6 +144,8 @@ class Visitor:
     def _failed(self, request: Request) -> None:
         # the page was left meanwhile, the stream shut, or the answer became a download
         if request.failure == "net::ERR_ABORTED":
+            return
+        if request.resource_type == "script" and self.more.get("java_script_enabled") is False:
             return
         self.troubles.append(f"failed: {request.method} {request.url}: {request.failure}")
 

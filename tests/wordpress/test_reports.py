@@ -42,7 +42,7 @@ def test_the_form_shows_the_comment_and_a_report_is_stored_and_queued(site: Site
     assert "You all are wrong." in shown.text and shown.headers["x-frame-options"] == "SAMEORIGIN"
     assert "no-store" in shown.headers["cache-control"]
     answer = send(reader, shown, reason="spam", text='It\'s "spam" <script>alert(1)</script> \\ 😀' + "x" * 2_000)
-    assert answer.status_code == 200 and "Your report was taken" in answer.text
+    assert answer.status_code == 200 and "Your report was received" in answer.text
     (sent,) = site.queued("complaints")
     now = datetime.now(UTC) + timedelta(minutes=1)
     assert not isinstance(read_value(sent, COMPLAINT, now), RejectedItem), sent

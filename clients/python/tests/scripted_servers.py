@@ -52,8 +52,9 @@ class Scripted:
         return self
 
 
-@pytest.fixture
-def scripted() -> Iterator[Scripted]:
+@contextlib.contextmanager
+def scripted_server() -> Iterator[Scripted]:
+    """Such a server while the block runs."""
     state = Scripted(script=[(200, {}, ASSESSMENT)])
 
     class Handler(BaseHTTPRequestHandler):
@@ -97,6 +98,12 @@ def scripted() -> Iterator[Scripted]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    with scripted_server() as state:
+        yield state
 
 
 @pytest.fixture

@@ -48,6 +48,9 @@ function add_view( $views ) {
 	$states = states();
 	unset( $states['judged'] );
 	$current = 'reported' === current_view() ? ' class="current" aria-current="page"' : '';
+	if ( '' !== current_view() ) { // WordPress takes it for "All".
+		$views = str_replace( ' class="current" aria-current="page"', '', $views );
+	}
 	/* translators: %s: number of reported comments, in parentheses. */
 	$label                 = sprintf( __( 'Reported %s', 'brigadewatch' ), '<span class="count">(' . number_format_i18n( array_sum( $states ) ) . ')</span>' );
 	$views['brigadewatch'] = '<a href="' . esc_url( admin_url( 'edit-comments.php?brigadewatch=reported' ) ) . "\"$current>" . wp_kses_post( $label ) . '</a>';
@@ -100,6 +103,11 @@ function restrict_list( $clauses, $query ) {
 function add_column( $columns ) {
 	$columns['brigadewatch'] = __( 'Reports', 'brigadewatch' );
 	return $columns;
+}
+
+/** Where columns are beside each other, the comment's own text has the most room. */
+function add_list_style() {
+	wp_add_inline_style( 'list-tables', '@media (min-width: 783px) { .fixed .column-brigadewatch { width: 18%; } .column-brigadewatch details { margin-top: .25em; } .column-brigadewatch details ul { margin: .25em 0 0; } }' );
 }
 
 /**
@@ -267,6 +275,7 @@ function add_comment_list() {
 	add_action( 'restrict_manage_comments', __NAMESPACE__ . '\add_filter_control' );
 	add_filter( 'comments_clauses', __NAMESPACE__ . '\restrict_list', 10, 2 );
 	add_filter( 'manage_edit-comments_columns', __NAMESPACE__ . '\add_column' );
+	add_action( 'admin_print_styles-edit-comments.php', __NAMESPACE__ . '\add_list_style', 1 );
 	add_action( 'manage_comments_custom_column', __NAMESPACE__ . '\show_column', 10, 2 );
 	add_filter( 'comment_row_actions', __NAMESPACE__ . '\add_row_action', 10, 2 );
 	add_filter( 'bulk_actions-edit-comments', __NAMESPACE__ . '\add_bulk_action' );

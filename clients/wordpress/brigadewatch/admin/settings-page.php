@@ -131,7 +131,7 @@ function show_setting( $name ) {
 	} else {
 		$type = 'key' === $name ? 'password' : ( 'url' === $name ? 'url' : 'text' );
 		$hint = 'key' === $name && is_string( $value ) && '' !== $value ? '••••' . substr( $value, -4 ) : '';
-		echo '<input type="' . esc_attr( $type ) . '" class="regular-text" autocomplete="off" id="' . esc_attr( $id ) . '" name="' . esc_attr( $field ) . '" value="' . esc_attr( 'key' === $name ? '' : (string) $value ) . '" placeholder="' . esc_attr( $hint ) . '" aria-describedby="' . esc_attr( $id ) . '-about"' . esc_attr( $off ) . '>';
+		echo '<input type="' . esc_attr( $type ) . '" ' . ( 'text' === $type ? 'size="8"' : 'class="regular-text"' ) . ' autocomplete="off" id="' . esc_attr( $id ) . '" name="' . esc_attr( $field ) . '" value="' . esc_attr( 'key' === $name ? '' : (string) $value ) . '" placeholder="' . esc_attr( $hint ) . '" aria-describedby="' . esc_attr( $id ) . '-about"' . esc_attr( $off ) . '>';
 	}
 	/* translators: %s: name of a constant. */
 	$source = $fixed ? sprintf( __( 'Set in wp-config.php by %s.', 'brigadewatch' ), constant_of( $name ) ) : '';
@@ -147,12 +147,12 @@ function show_setting( $name ) {
 function about_setting( $name ) {
 	$about = array(
 		'url'              => __( 'Where your brigadewatch is, like https://watch.example.', 'brigadewatch' ),
-		'key'              => __( 'What `brigadewatch keys create` printed, with the scopes ingest, read and forget. It is not shown again.', 'brigadewatch' ),
+		'key'              => __( 'Printed by the command brigadewatch keys create, with the scopes ingest, read and forget. It is not shown again.', 'brigadewatch' ),
 		'when_unreachable' => __( 'What happens to a comment that enough readers reported while brigadewatch gives no answer.', 'brigadewatch' ),
-		'threshold'        => __( 'So many people\'s reports hide a comment, if they complained independently.', 'brigadewatch' ),
-		'patience'         => __( 'For so long a comment stays up while there is no answer, or one to wait. Then the choice above decides.', 'brigadewatch' ),
+		'threshold'        => __( 'How many people have to report a comment, independently of each other, before it is hidden.', 'brigadewatch' ),
+		'patience'         => __( 'How long a comment stays up while there is no answer, or the answer is to wait. After that, the choice above decides.', 'brigadewatch' ),
 		'timeout'          => __( 'How long the one report that reaches the threshold may wait for an answer. Nobody else waits.', 'brigadewatch' ),
-		'reports_per_hour' => __( 'Further ones are refused for a while.', 'brigadewatch' ),
+		'reports_per_hour' => __( 'More reports from the same address are refused for a while.', 'brigadewatch' ),
 		'address_share'    => __( 'Reports from one network address count for at most this share of the threshold, so that nobody hides a comment alone.', 'brigadewatch' ),
 		'restore'          => '',
 	);

@@ -6,7 +6,8 @@
 	if ( ! window.fetch || ! window.HTMLDialogElement || ! window.DOMParser ) {
 		return;
 	}
-	var words = window.brigadewatchReport || { close: 'Close', title: 'Report a comment' };
+	var words = window.brigadewatchReport || { close: 'Close', title: 'Report a comment' },
+		opening = false;
 
 	function contentOf( html ) {
 		return new DOMParser().parseFromString( html, 'text/html' ).getElementById( 'brigadewatch-content' );
@@ -17,12 +18,15 @@
 		body.replaceChildren.apply( body, Array.from( content.childNodes ).map( function ( node ) {
 			return document.importNode( node, true );
 		} ) );
-		var form = body.querySelector( 'form' );
+		var form = body.querySelector( 'form' ),
+			message = body.querySelector( '[role="status"]' );
+		if ( message ) { // What is new in a dialog is read out if it has the focus.
+			message.tabIndex = -1;
+		}
+		( message || form.querySelector( 'select' ) ).focus();
 		if ( ! form ) {
-			dialog.querySelector( '.brigadewatch-close' ).focus();
 			return;
 		}
-		form.querySelector( 'select' ).focus();
 		form.addEventListener( 'submit', function ( event ) {
 			event.preventDefault();
 			var button = form.querySelector( 'button' );
@@ -46,6 +50,10 @@
 	}
 
 	function open( link ) {
+		if ( opening ) {
+			return;
+		}
+		opening = true;
 		fetch( link.href, { credentials: 'same-origin' } )
 			.then( function ( answer ) {
 				return answer.text();
@@ -81,6 +89,9 @@
 			} )
 			.catch( function () {
 				window.location.assign( link.href );
+			} )
+			.then( function () {
+				opening = false;
 			} );
 	}
 

@@ -74,7 +74,7 @@ function receive_report( $comment ) {
 		complain( 'a report could not be stored' );
 		show_page( 503, paragraph( __( 'Your report could not be stored. Please try again in a moment.', 'brigadewatch' ) ) . form( $comment, guest_cookie() ) );
 	}
-	$said = $taken ? __( 'Thank you. Your report was taken.', 'brigadewatch' ) : __( 'You have reported this comment before. A moderator sees your report.', 'brigadewatch' );
+	$said = $taken ? __( 'Thank you. Your report was received.', 'brigadewatch' ) : __( 'You have reported this comment before. A moderator sees your report.', 'brigadewatch' );
 	show_page( 200, paragraph( $said ) . way_back( $comment ) );
 }
 
