@@ -112,9 +112,9 @@ function complaint_about( $name, $value ) {
 		case 'url':
 			return __( 'The address has to be like https://watch.example, without a question mark, # or a password.', 'brigadewatch' );
 		case 'key':
-			return __( 'The key has to be what `brigadewatch keys create` printed.', 'brigadewatch' );
+			return __( 'The key has to be what the command brigadewatch keys create printed.', 'brigadewatch' );
 		case 'when_unreachable':
-			return __( 'Choose what happens to a comment while brigadewatch gives no answer: `open` hides it by count as without brigadewatch, `closed` leaves it up.', 'brigadewatch' );
+			return __( "Choose what happens to a comment while brigadewatch gives no answer: 'open' hides it by count as without brigadewatch, 'closed' leaves it up.", 'brigadewatch' );
 		case 'restore':
 			return __( 'Restoring has to be on (true) or off (false).', 'brigadewatch' );
 		case 'timeout':
