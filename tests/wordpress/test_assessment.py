@@ -175,7 +175,9 @@ def test_an_answer_that_is_none_hides_nothing(site: Site, scripted: Scripted, an
 def test_its_reports_are_sent_before_it_is_asked_about(site: Site, scripted: Scripted) -> None:
     site.settings(url=scripted.url, key="k", when_unreachable="open", threshold=3, timeout=1.0)
     first, second = site.comments(site.post(), 2)
-    site.php("set_transient( 'brigadewatch_pause', '1', 60 );")  # nothing is sent after a page
+    site.php(
+        "Brigadewatch\\pause_after( array( 'status' => 0, 'retry_after' => 60 ) );"
+    )  # nothing is sent after a page
     crowd(site, first, 2)
     crowd(site, second, 2, start=20)
     site.php("delete_transient( 'brigadewatch_pause' );")
@@ -191,7 +193,7 @@ def test_its_reports_are_sent_before_it_is_asked_about(site: Site, scripted: Scr
 def test_more_reports_than_one_question_takes_are_sent_first(site: Site, up: Up, key: str) -> None:
     site.settings(url=up.api, key=key, when_unreachable="closed", threshold=30, timeout=8.0)
     (comment,) = site.comments(site.post())
-    site.php("set_transient( 'brigadewatch_pause', '1', 60 );")
+    site.php("Brigadewatch\\pause_after( array( 'status' => 0, 'retry_after' => 60 ) );")
     crowd(site, comment, 29)
     site.php("delete_transient( 'brigadewatch_pause' );")
     crowd(site, comment, 1, start=30)

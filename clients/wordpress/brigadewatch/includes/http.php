@@ -89,16 +89,25 @@ function pause_after( $answer ) {
 	if ( $repair ) {
 		update_option( 'brigadewatch_refused', "HTTP $status", false );
 	}
-	set_transient( PAUSE, '1', $repair ? 600 : max( 15, min( HOUR_IN_SECONDS, $answer['retry_after'] ? $answer['retry_after'] : 30 ) ) );
+	set_transient( PAUSE, whom_we_ask(), $repair ? 600 : max( 15, min( HOUR_IN_SECONDS, $answer['retry_after'] ? $answer['retry_after'] : 30 ) ) );
 }
 
 /**
- * Whether requests pause after one that failed.
+ * Whether requests pause after one that failed; with another address or key they do not.
  *
  * @return bool
  */
 function is_paused() {
-	return (bool) get_transient( PAUSE );
+	return whom_we_ask() === get_transient( PAUSE );
+}
+
+/**
+ * What tells one brigadewatch and key from another.
+ *
+ * @return string
+ */
+function whom_we_ask() {
+	return pseudonym( 'service', setting( 'url' ) . '|' . setting( 'key' ) );
 }
 
 /** The last request was answered: neither a pause nor a warning any more. */
