@@ -121,7 +121,8 @@ def test_site_health_and_notices_say_what_waits_too_long(site: Site) -> None:
     report(site, comment)
     site.set_all("queue", "queued_at", int(time.time()) - 7200)
     site.php(
-        "wp_clear_scheduled_hook( 'brigadewatch_minute' ); Brigadewatch\\pause_after( array( 'status' => 0, 'retry_after' => 60 ) );"
+        "wp_clear_scheduled_hook( 'brigadewatch_minute' );"
+        " Brigadewatch\\pause_after( array( 'status' => 0, 'retry_after' => 60 ) );"
     )
     assert "1 report or decision waits to be sent, for 2 hours now." in site.signed_in().get("/wp-admin/").text
     folder = site.root / "wp-content" / "plugins" / "brigadewatch"
