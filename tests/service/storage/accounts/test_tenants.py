@@ -88,7 +88,7 @@ def test_a_revoked_key_is_no_key(engine: Engine) -> None:
 @pytest.mark.parametrize("scopes", [[], ["write"], ["read", "root"]])
 def test_scopes_that_there_are_not_are_refused(engine: Engine, scopes: list[str]) -> None:
     create_tenant(engine, "paper", 0)
-    with pytest.raises(Refused, match="ingest, read, moderate, admin"):
+    with pytest.raises(Refused, match="ingest, read, moderate, forget, admin"):
         create_key(engine, "paper", scopes, "", 0)
 
 
