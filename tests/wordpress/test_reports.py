@@ -180,3 +180,29 @@ def test_the_queue_costs_little(site: Site) -> None:
         id=comment,
     )
     assert count <= 12
+
+
+def test_a_report_with_an_emoji_is_taken_by_a_database_that_knows_none(site: Site) -> None:
+    (comment,) = site.comments(site.post())
+    change = "ALTER TABLE wp_brigadewatch_reports CONVERT TO CHARACTER SET {}"
+    site.database.run(change.format("utf8mb3"), site.name)
+    try:
+        assert "was received" in report(site, comment, text="Shame 😡 on him").text
+        assert site.table("reports")[0]["text"] == "Shame &#x1f621; on him"
+    finally:
+        site.database.run(change.format("utf8mb4"), site.name)
+    assert site.queued("complaints")[0]["text"] == "Shame 😡 on him"
+
+
+def test_a_report_that_cannot_be_sent_later_is_not_taken(site: Site) -> None:
+    (comment,) = site.comments(site.post())
+    site.database.run("RENAME TABLE wp_brigadewatch_queue TO wp_elsewhere", site.name)
+    try:
+        answer = report(site, comment)
+    finally:
+        site.database.run("RENAME TABLE wp_elsewhere TO wp_brigadewatch_queue", site.name)
+    assert answer.status_code == 503 and "could not be stored" in answer.text
+    assert site.table("reports") == []
+    assert "brigadewatch_queue' doesn't exist" in site.log() and "a report could not be stored" in site.log()
+    site.debug_log.unlink()
+    assert report(site, comment).status_code == 200

@@ -74,6 +74,20 @@ function add_filter_control() {
 }
 
 /**
+ * The list's query names our view; with a cache of its own, since nothing tells WordPress when a state changes.
+ *
+ * @param array $args Arguments of the query.
+ * @return array
+ */
+function query_args( $args ) {
+	if ( '' !== current_view() ) {
+		$args['brigadewatch'] = current_view();
+		$args['cache_domain'] = 'brigadewatch-' . current_view() . microtime();
+	}
+	return $args;
+}
+
+/**
  * The list asks for reported comments only, those with the most people first.
  *
  * @param string[]          $clauses Parts of the statement.
@@ -81,11 +95,11 @@ function add_filter_control() {
  * @return string[]
  */
 function restrict_list( $clauses, $query ) {
-	global $wpdb, $pagenow;
-	if ( 'edit-comments.php' !== $pagenow || '' === current_view() || ! empty( $query->query_vars['brigadewatch_all'] ) ) {
+	global $wpdb;
+	if ( empty( $query->query_vars['brigadewatch'] ) ) {
 		return $clauses;
 	}
-	$state             = VIEWS[ current_view() ];
+	$state             = VIEWS[ $query->query_vars['brigadewatch'] ];
 	$clauses['join']  .= " JOIN {$wpdb->brigadewatch_comments} bw ON bw.comment_id = $wpdb->comments.comment_ID";
 	$clauses['where'] .= null === $state ? " AND bw.state <> 'judged' AND bw.people > 0" : $wpdb->prepare( ' AND bw.state = %s', $state );
 	if ( empty( $_REQUEST['orderby'] ) && empty( $query->query_vars['count'] ) ) { // phpcs:ignore WordPress.Security.NonceVerification.Recommended -- a list is sorted.
@@ -131,8 +145,10 @@ function show_column( $name, $comment_id ) {
 		'judged'  => 'rejected' === $state->decided ? __( 'Reports unfounded', 'brigadewatch' ) : __( 'Reports upheld', 'brigadewatch' ),
 	);
 	echo '<strong>' . esc_html( reports_in_words( (int) $comment_id, $advice ) ) . '</strong>';
-	if ( isset( $labels[ $state->state ] ) ) {
-		echo '<br>' . esc_html( $labels[ $state->state ] );
+	// One that was to stay up and is asked about again, since it was reported once more, still stays up for that reason.
+	$shown = 'waiting' === $state->state && isset( $advice['told'] ) && 'kept' === $advice['told'] ? 'kept' : $state->state;
+	if ( isset( $labels[ $shown ] ) ) {
+		echo '<br>' . esc_html( $labels[ $shown ] );
 	}
 	if ( ! empty( $advice['restore'] ) ) {
 		echo '<br>' . esc_html__( 'Accounts that complain together carried it over the threshold.', 'brigadewatch' );
@@ -273,6 +289,7 @@ function add_comment_list() {
 	}
 	add_filter( 'views_edit-comments', __NAMESPACE__ . '\add_view' );
 	add_action( 'restrict_manage_comments', __NAMESPACE__ . '\add_filter_control' );
+	add_filter( 'comments_list_table_query_args', __NAMESPACE__ . '\query_args' );
 	add_filter( 'comments_clauses', __NAMESPACE__ . '\restrict_list', 10, 2 );
 	add_filter( 'manage_edit-comments_columns', __NAMESPACE__ . '\add_column' );
 	add_action( 'admin_print_styles-edit-comments.php', __NAMESPACE__ . '\add_list_style', 1 );

@@ -32,6 +32,7 @@ function tell_moderators( $comment, $advice ) {
 	}
 	/** This filter is documented in wp-includes/pluggable.php */
 	$recipients = apply_filters( 'comment_moderation_recipients', $recipients, $id ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals.NonPrefixedHooknameFound
+	$switched   = switch_to_locale( get_locale() ); // The site's language, not that of whoever reports.
 	$site       = wp_specialchars_decode( get_option( 'blogname' ), ENT_QUOTES );
 	$title      = $post ? wp_specialchars_decode( wp_strip_all_tags( $post->post_title ), ENT_QUOTES ) : '';
 	$lines      = array(
@@ -58,6 +59,9 @@ function tell_moderators( $comment, $advice ) {
 	$subject = sprintf( __( '[%1$s] Reported comment: "%2$s"', 'brigadewatch' ), $site, $title );
 	foreach ( array_unique( array_filter( (array) $recipients ) ) as $recipient ) {
 		wp_mail( $recipient, $subject, implode( "\r\n", $lines ) );
+	}
+	if ( $switched ) {
+		restore_previous_locale();
 	}
 }
 

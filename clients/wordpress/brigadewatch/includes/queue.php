@@ -20,12 +20,11 @@ const MOST_ASSESSED = 20; // Complaints that brigadewatch takes with a question.
  * @param string $kind       complaints, outcomes or forget.
  * @param int    $comment_id The comment it is about, 0 for none.
  * @param array  $document   The document.
+ * @return bool Whether it is there.
  */
 function enqueue( $kind, $comment_id, $document ) {
 	$line = wp_json_encode( $document );
-	if ( is_string( $line ) ) {
-		enqueue_line( $kind, $comment_id, $line );
-	}
+	return is_string( $line ) && enqueue_line( $kind, $comment_id, $line );
 }
 
 /**
@@ -34,10 +33,11 @@ function enqueue( $kind, $comment_id, $document ) {
  * @param string $kind       complaints, outcomes or forget.
  * @param int    $comment_id The comment it is about, 0 for none.
  * @param string $line       JSON.
+ * @return bool Whether it is there.
  */
 function enqueue_line( $kind, $comment_id, $line ) {
 	global $wpdb;
-	$wpdb->insert(
+	$queued = $wpdb->insert(
 		$wpdb->brigadewatch_queue,
 		array(
 			'comment_id' => $comment_id,
@@ -47,6 +47,7 @@ function enqueue_line( $kind, $comment_id, $line ) {
 		)
 	);
 	send_at_shutdown( true );
+	return (bool) $queued;
 }
 
 /**

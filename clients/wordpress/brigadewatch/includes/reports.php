@@ -63,7 +63,7 @@ function take_report( $comment, $reason, $text ) {
 	$address  = address_pseudonym();
 	$document = report_document( $comment, $reporter, $mark, $address, $reason, $text );
 	$wpdb->query( 'START TRANSACTION' ); // The report, and what is sent of it, or neither.
-	$taken = $wpdb->query( $wpdb->prepare( "INSERT IGNORE INTO {$wpdb->brigadewatch_reports} (comment_id, mark, user_id, guest, address, reason, text, reported_at) VALUES (%d, %s, %d, %s, %s, %s, %s, %d)", $id, $mark, $user_id, $guest, $address, $reason, $text, time() ) );
+	$taken = $wpdb->query( $wpdb->prepare( "INSERT IGNORE INTO {$wpdb->brigadewatch_reports} (comment_id, mark, user_id, guest, address, reason, text, reported_at) VALUES (%d, %s, %d, %s, %s, %s, %s, %d)", $id, $mark, $user_id, $guest, $address, $reason, storable( $text ), time() ) );
 	if ( $taken ) {
 		/**
 		 * What is sent of a report.
@@ -71,13 +71,32 @@ function take_report( $comment, $reason, $text ) {
 		 * @param array       $document The complaint.
 		 * @param \WP_Comment $comment  The comment.
 		 */
-		enqueue( 'complaints', $id, apply_filters( 'brigadewatch_complaint', $document, $comment ) );
+		$queued = enqueue( 'complaints', $id, apply_filters( 'brigadewatch_complaint', $document, $comment ) );
+		if ( ! $queued ) {
+			$wpdb->query( 'ROLLBACK' );
+			return null;
+		}
 	}
 	$wpdb->query( 'COMMIT' );
 	if ( $taken ) {
 		after_report( $id );
 	}
 	return false === $taken ? null : $taken > 0;
+}
+
+/**
+ * A text that the site's database takes: old ones know no emoji, and refuse the whole row for one.
+ *
+ * @param string $text The text.
+ * @return string
+ */
+function storable( $text ) {
+	global $wpdb;
+	if ( 'utf8mb4' !== $wpdb->get_col_charset( $wpdb->brigadewatch_reports, 'text' ) ) {
+		$text = wp_encode_emoji( $text );
+	}
+	$stripped = $wpdb->strip_invalid_text_for_column( $wpdb->brigadewatch_reports, 'text', $text );
+	return is_string( $stripped ) ? $stripped : '';
 }
 
 /**

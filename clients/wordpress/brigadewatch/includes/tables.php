@@ -79,6 +79,10 @@ function ensure_tables() {
 			) $charset;",
 		)
 	);
+	if ( ! $wpdb->get_var( $wpdb->prepare( 'SHOW TABLES LIKE %s', $wpdb->esc_like( $wpdb->brigadewatch_queue ) ) ) ) {
+		complain( "the tables could not be made: $wpdb->last_error" );
+		return; // Another request tries again once the lock has expired.
+	}
 	take_over_version_0();
 	update_option( TABLES_OPTION, TABLES_VERSION, true );
 	unlock( 'tables' );
