@@ -177,6 +177,30 @@ def test_where_a_request_fails_the_page_takes_over(site: Site, chromium: Browser
         assert "brigadewatch-report=" in page.url and reasons(site) == ["abuse"]
 
 
+def test_a_report_that_fails_after_its_dialog_was_closed_is_sent_all_the_same(
+    site: Site, chromium: Browser, comment: int
+) -> None:
+    held: list[Route] = []
+
+    def answer(route: Route) -> None:
+        if route.request.resource_type == "fetch" and route.request.method == "POST":
+            held.append(route)
+        else:
+            route.continue_()
+
+    with visitor(chromium, site) as person:
+        page = person.page
+        page.route("**/*brigadewatch-report=*", answer)
+        link_of(page, site, comment).click()
+        page.get_by_role("button", name="Send report").click()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert len(held) == 1
+        held[0].abort("aborted")
+        expect(page.get_by_text(THANKS)).to_be_visible()
+        assert reasons(site) == ["abuse"]
+
+
 def unfold(page: Page, width: int) -> None:
     """All that the list of comments has to say; the comments' own column stays the widest."""
     expect(page.locator(".subsubsub [aria-current]")).to_have_text("Reported (2)")

@@ -44,6 +44,9 @@
 				} )
 				.catch( function () {
 					button.disabled = false;
+					if ( ! dialog.isConnected ) { // It was closed meanwhile, and only a form in the page can be sent.
+						document.body.append( dialog );
+					}
 					form.submit();
 				} );
 		} );
