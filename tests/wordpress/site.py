@@ -62,7 +62,7 @@ def _base64(text: str) -> str:
 
 @dataclass
 class Site:
-    """One site. `constants` stand in wp-config.php."""
+    """One site. `constants` stand in wp-config.php; `must_use` puts the plugin into mu-plugins before WordPress is installed."""
 
     folder: Path
     core: Path
@@ -71,6 +71,7 @@ class Site:
     server: type[BuiltIn] | type[Nginx] = BuiltIn
     multisite: bool = False
     constants: dict[str, Any] = field(default_factory=dict)
+    must_use: bool = False
 
     def __post_init__(self) -> None:
         self.root = self.folder / "site"
@@ -80,6 +81,8 @@ class Site:
         shutil.copytree(self.core, self.root, symlinks=False)
         (self.root / "wp-content" / "mu-plugins").mkdir(exist_ok=True)
         shutil.copy(Path(__file__).with_name("tests.php"), self.root / "wp-content" / "mu-plugins")
+        if self.must_use:
+            self.put_into_must_use()
         self.database.run(f"CREATE DATABASE {self.name}")
         self._configure("define( 'WP_ALLOW_MULTISITE', true );" if self.multisite else "")
         self.running = self.server(self.root, self.folder, multisite=self.multisite)
@@ -128,7 +131,8 @@ class Site:
                 self.name,
             )
         self.php("flush_rewrite_rules();")
-        self.debug_log.unlink(missing_ok=True)  # of the time before there was a database
+        self.log_of_installing = self.log()
+        self.debug_log.unlink(missing_ok=True)  # WordPress complains while it has no tables
 
     def end(self) -> None:
         """Stop its server."""
@@ -153,6 +157,14 @@ class Site:
         )
         assert done.returncode == 0 and "\n=>" in done.stdout, done.stderr + done.stdout
         return json.loads(done.stdout.rpartition("\n=>")[2])
+
+    def put_into_must_use(self) -> None:
+        """The plugin as a must-use plugin."""
+        folder = self.root / "wp-content" / "mu-plugins"
+        shutil.copytree(PLUGIN, folder / PLUGIN.name)
+        (folder / f"{PLUGIN.name}.php").write_text(
+            f"<?php require_once __DIR__ . '/{PLUGIN.name}/{PLUGIN.name}.php';\n"
+        )
 
     def activate(self, plugin: Path = PLUGIN) -> None:
         """Put the plugin where an administrator's upload would put it, and activate it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from up import Up, make_key
 from wordpress.people import bulk, press, report, send
+from wordpress.programs import SUITES, core
 from wordpress.servers import Database
 from wordpress.site import PLUGIN, Site, fields_of
 
@@ -224,8 +225,7 @@ def test_deactivation_and_deletion_leave_nothing(database: Database, site: Site)
 def test_as_a_must_use_plugin_it_works_without_notices(site: Site) -> None:
     folder = site.root / "wp-content" / "mu-plugins"
     site.php("tests_deactivate( $name );", name=NAME)
-    shutil.copytree(PLUGIN, folder / "brigadewatch")
-    (folder / "brigadewatch.php").write_text("<?php require_once __DIR__ . '/brigadewatch/brigadewatch.php';\n")
+    site.put_into_must_use()
     try:
         post = site.post()
         (comment,) = site.comments(post)
@@ -257,6 +257,19 @@ def test_the_command_line_tells_and_sends(site: Site, up: Up, key: str) -> None:
     assert run("status")[-1] == "Success: brigadewatch answers, and takes the key."
     site.settings(url=up.api, key=key)
     assert any(line.startswith("Warning: Choose what happens") for line in run("status"))
+
+
+def test_wordpress_is_installed_with_the_plugin_already_in_place(database: Database, tmp_path: Path) -> None:
+    site = Site(tmp_path, core(SUITES[0]), database, "early", must_use=True)
+    try:
+        assert "brigadewatch" not in site.log_of_installing
+        site.start_over()
+        (comment,) = site.comments(site.post())
+        assert report(site, comment).status_code == 200 and len(site.table("reports")) == 1
+        assert site.log() == ""
+    finally:
+        site.close_browsers()
+        site.end()
 
 
 @pytest.mark.parametrize("state", ["restored", "open"])
