@@ -62,7 +62,7 @@ def _base64(text: str) -> str:
 
 @dataclass
 class Site:
-    """One site. `constants` stand in wp-config.php; `must_use` puts the plugin into mu-plugins before WordPress is installed."""
+    """One site. `constants` stand in wp-config.php; `must_use`: the plugin is in mu-plugins before it is installed."""
 
     folder: Path
     core: Path
