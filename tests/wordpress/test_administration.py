@@ -196,6 +196,16 @@ def test_deleting_a_user_forgets_them(site: Site) -> None:
     assert site.table("reports")[0]["user_id"] == "0"
 
 
+def test_deleting_accounts_lifts_no_limit(site: Site) -> None:
+    (comment,) = site.comments(site.post())
+    users = [site.user(f"puppet{comment}x{k}") for k in range(4)]
+    for k in range(4):
+        report(site, comment, browser=site.signed_in(f"puppet{comment}x{k}", address="203.0.113.7"))
+    site.php("array_map( 'Brigadewatch\\forget_user', $users );", users=users)
+    assert site.php("return Brigadewatch\\people( $id );", id=comment) == 2
+    assert len(site.table("reports")) == 4
+
+
 def test_a_network_s_sites_do_not_share_ids(site: Site) -> None:
     if not site.multisite:
         assert site.php("return Brigadewatch\\scoped( 7 );") == "7"

@@ -149,7 +149,70 @@ def test_a_comment_that_was_to_stay_up_stays_up_in_an_outage(site: Site, scripte
     scripted.says((503, {}, {}))
     crowd(site, comment, 2, start=7)
     site.cron()
-    assert (site.status(comment), state(site, comment)) == ("1", "kept")
+    assert (site.status(comment), state(site, comment)) == ("1", "waiting")
+    scripted.says((202, {}, RECEIPT), (200, {}, assessment("wait", 2, 1.0)))
+    site.set_all("comments", "waiting_since", 1)
+    site.php("delete_transient( 'brigadewatch_pause' );")
+    site.cron()
+    assert site.status(comment) == "1"  # a delay is no reason either, however long
+    scripted.says((200, {}, assessment("none", 9, 8.0)))  # many others have reported it since
+    site.cron()
+    assert (site.status(comment), state(site, comment)) == ("0", "held")
+
+
+def test_a_verdict_given_while_it_is_asked_about_stands(site: Site, raw_server: Callable[..., str]) -> None:
+    (comment,) = site.comments(site.post())
+
+    def judged_meanwhile(sock: socket.socket, over: threading.Event) -> None:
+        sock.settimeout(10)
+        question = b"assess=true" in sock.recv(65_536)
+        if question:
+            site.php("Brigadewatch\\judge( $id, 'rejected', 'kept' );", id=comment)
+        answer = RECEIPT | ({"assessments": [assessment("none", 2, 2.0)]} if question else {})
+        taken = json.dumps(answer).encode()
+        sock.sendall(b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(taken) + taken)
+
+    site.settings(url=raw_server(judged_meanwhile), key="k", when_unreachable="open", threshold=2, timeout=5.0)
+    crowd(site, comment, 2)
+    assert (site.status(comment), state(site, comment)) == ("1", "judged")
+
+
+def test_what_another_plugin_shows_again_is_asked_about_when_it_is_reported_again(
+    site: Site, scripted: Scripted
+) -> None:
+    site.settings(url=scripted.url, key="k", when_unreachable="open", threshold=2, timeout=1.0)
+    scripted.says((202, {}, RECEIPT | {"assessments": [assessment("none", 2, 2.0)]}))
+    (comment,) = site.comments(site.post())
+    crowd(site, comment, 2)
+    assert site.status(comment) == "0"
+    site.php("wp_set_comment_status( $id, 'approve' );", id=comment)
+    scripted.says((202, {}, RECEIPT | {"assessments": [assessment("none", 3, 3.0)]}))
+    crowd(site, comment, 1, start=3)
+    assert (site.status(comment), state(site, comment)) == ("0", "held")
+
+
+def test_a_proxy_that_refuses_a_large_body_costs_no_report(site: Site, scripted: Scripted) -> None:
+    comments = site.comments(site.post(), 4)
+    for comment in comments:
+        report(site, comment)
+    too_large = (413, {}, {"detail": ["too large"]})
+    scripted.says(too_large, (202, {}, RECEIPT), too_large, (202, {}, RECEIPT), (202, {}, RECEIPT))
+    site.settings(url=scripted.url, key="k", when_unreachable="open")
+    scripted.seen.clear()
+    site.cron()
+    assert site.table("queue") == []
+    assert [len(seen.body.splitlines()) for seen in scripted.seen if seen.method == "POST"] == [4, 2, 2, 1, 1]
+
+
+def test_a_key_that_may_not_forget_holds_nothing_else_up(site: Site, scripted: Scripted) -> None:
+    (comment,) = site.comments(site.post())
+    site.php("Brigadewatch\\enqueue( 'forget', 0, '7' ); Brigadewatch\\enqueue( 'forget', 0, '8' );")
+    scripted.says((403, {}, {}), (202, {}, RECEIPT))
+    site.settings(url=scripted.url, key="k", when_unreachable="open")
+    site.cron()
+    report(site, comment)
+    site.cron()
+    assert [row["kind"] for row in site.table("queue")] == ["forget", "forget"]
 
 
 @pytest.mark.parametrize(

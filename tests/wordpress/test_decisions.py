@@ -137,6 +137,51 @@ def test_what_akismet_finds_in_a_moderators_request_is_nobodys_verdict(site: Sit
     assert told(site) == [(site.target(one), None, "removed", "automatic", False) for one in comments]
 
 
+def test_what_another_plugin_adds_to_the_bulk_actions_is_nobodys_verdict(site: Site) -> None:
+    (comment,) = reported(site)
+    plugin = site.root / "wp-content" / "mu-plugins" / "other-check.php"
+    plugin.write_text(
+        "<?php add_filter( 'handle_bulk_actions-edit-comments', function ( $back, $action, $ids ) {"
+        " if ( 'other_check' === $action ) { array_map( 'wp_spam_comment', $ids ); } return $back; }, 10, 3 );"
+    )
+    try:
+        bulk(site.signed_in(), [comment], "other_check")
+    finally:
+        plugin.unlink()
+    assert site.status(comment) == "spam"
+    assert told(site) == [(site.target(comment), None, "removed", "automatic", False)]
+
+
+def test_nobody_judges_the_reports_of_their_own_comment(site: Site) -> None:
+    name = f"proud{site.post()}"
+    author = site.user(name, "author")
+    (comment,) = site.comments(site.post(author=author), user_id=author)
+    report(site, comment)
+    listed = site.signed_in(name).get("/wp-admin/edit-comments.php").text
+    assert f"comment-{comment}" in listed and "brigadewatch_unfounded&" not in listed
+    press(site.signed_in(name), comment, "action=spamcomment")
+    assert [(v, b) for _, v, _, b, _ in told(site)] == [(None, "automatic")]
+
+
+def test_a_verdict_is_kept_while_the_settings_cannot_be_used(site: Site) -> None:
+    (comment,) = reported(site)
+    site.settings(url="", key="k", when_unreachable="closed")
+    press(site.signed_in(), comment, "action=spamcomment")
+    assert [v for _, v, *_ in told(site)] == ["upheld"]
+
+
+def test_what_a_person_takes_out_of_spam_is_hidden_by_its_count_again(site: Site) -> None:
+    site.settings(url="http://127.0.0.1:9", key="k", when_unreachable="open", patience=0, threshold=2, timeout=0.3)
+    (comment,) = site.comments(site.post())
+    for place in (1, 2):
+        report(site, comment, address=f"198.51.100.{place}")
+    editor = site.signed_in()
+    press(editor, comment, "action=spamcomment")
+    press(editor, comment, "action=unspamcomment", "?comment_status=spam")
+    (row,) = site.table("comments")
+    assert (site.status(comment), row["state"], row["decided"], row["hidden"]) == ("0", "held", "", "1")
+
+
 def test_authors_judge_the_comments_below_their_own_posts(site: Site) -> None:
     name = f"author{site.post()}"
     author = site.user(name, "author")

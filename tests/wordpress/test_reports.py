@@ -125,6 +125,14 @@ def test_late_evidence_is_kept_and_hidden_comments_are_not_shown(site: Site) -> 
     assert [row["text"] for row in site.table("reports")] == ["It names my child."]
 
 
+def test_comments_below_a_post_with_a_password_are_not_shown(site: Site) -> None:
+    post = site.post()
+    (comment,) = site.comments(post, comment_content="A secret among members.")
+    site.php("wp_update_post( array( 'ID' => $id, 'post_password' => 'sesame' ) );", id=post)
+    answer = site.browser().get("/", params={"brigadewatch-report": str(comment)})
+    assert answer.status_code == 404 and "secret" not in answer.text
+
+
 @pytest.mark.parametrize("asked", ["0", "999999", "-1", "1e3", "9" * 40, "1 OR 1=1", "", "../x"])
 def test_an_unknown_comment_is_404(site: Site, asked: str) -> None:
     assert site.browser().get("/", params={"brigadewatch-report": asked}).status_code == 404
@@ -179,7 +187,7 @@ def test_the_queue_costs_little(site: Site) -> None:
         " Brigadewatch\\take_report( $c, 'abuse', '' ); return $wpdb->num_queries - $before;",
         id=comment,
     )
-    assert count <= 12
+    assert count <= 14
 
 
 def test_a_report_with_an_emoji_is_taken_by_a_database_that_knows_none(site: Site) -> None:

@@ -215,6 +215,8 @@ function tests_follow_restorations( $listed, $state ) {
 		20,
 		3
 	);
+	global $wpdb;
+	$wpdb->query( "DELETE FROM {$wpdb->prefix}brigadewatch_queue" ); // As if it had been sent.
 	delete_transient( 'brigadewatch_pause' );
 	Brigadewatch\follow_restorations();
 }

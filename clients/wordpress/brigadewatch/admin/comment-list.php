@@ -204,7 +204,7 @@ function why_in_words( $why ) {
  * @return string[]
  */
 function add_row_action( $actions, $comment ) {
-	$state = $comment && current_user_can( 'edit_comment', $comment->comment_ID ) ? state_of( (int) $comment->comment_ID ) : null;
+	$state = $comment && may_judge( (int) $comment->comment_ID ) ? state_of( (int) $comment->comment_ID ) : null;
 	if ( $state && $state->people && 'rejected' !== $state->decided && in_array( (string) $comment->comment_approved, array( '0', '1' ), true ) ) {
 		$url                     = wp_nonce_url( admin_url( 'admin-post.php?action=brigadewatch_unfounded&comment=' . (int) $comment->comment_ID ), 'brigadewatch_unfounded_' . $comment->comment_ID );
 		$actions['brigadewatch'] = '<a href="' . esc_url( $url ) . '">' . esc_html__( 'Reports unfounded', 'brigadewatch' ) . '</a>';
@@ -216,7 +216,7 @@ function add_row_action( $actions, $comment ) {
 function on_row_action() {
 	$asked = isset( $_GET['comment'] ) && is_string( $_GET['comment'] ) ? sanitize_key( $_GET['comment'] ) : ''; // phpcs:ignore WordPress.Security.NonceVerification.Recommended -- verified below.
 	check_admin_referer( "brigadewatch_unfounded_$asked" );
-	if ( ! ctype_digit( $asked ) || ! get_comment( (int) $asked ) || ! current_user_can( 'edit_comment', (int) $asked ) ) {
+	if ( ! ctype_digit( $asked ) || ! get_comment( (int) $asked ) || ! may_judge( (int) $asked ) ) {
 		wp_die( esc_html__( 'There is no such comment, or you may not judge it.', 'brigadewatch' ), '', array( 'response' => 403 ) );
 	}
 	judge_unfounded( (int) $asked );
@@ -261,7 +261,7 @@ function add_bulk_action( $actions ) {
  */
 function on_bulk_action( $back, $action, $ids ) {
 	foreach ( 'brigadewatch_unfounded' === $action ? array_map( 'intval', (array) $ids ) : array() as $id ) {
-		if ( get_comment( $id ) && report_count( $id ) && current_user_can( 'edit_comment', $id ) ) {
+		if ( get_comment( $id ) && report_count( $id ) && may_judge( $id ) ) {
 			judge_unfounded( $id );
 		}
 	}

@@ -30,6 +30,17 @@ function after_report( $comment_id ) {
 	if ( $people < setting( 'threshold' ) || ( $state && '' !== $state->decided ) ) {
 		return;
 	}
+	$visible = '1' === (string) get_comment( $comment_id )->comment_approved;
+	if ( $state && 'held' === $state->state && $visible ) { // Shown again by something that is no person's judgement.
+		set_state(
+			$comment_id,
+			array(
+				'state'  => '',
+				'hidden' => 0,
+			)
+		);
+		$state->state = '';
+	}
 	if ( $state && '' !== $state->state ) {
 		wait_for_answer( $comment_id );
 		return;
@@ -71,7 +82,13 @@ function consider( $comment_id, $seconds ) {
 			return;
 		}
 		set_state( $comment_id, array( 'asked_at' => time() ) );
-		settle( $comment, $state, ask( $comment_id, $people, $seconds ) );
+		$advice = ask( $comment_id, $people, $seconds );
+		clean_comment_cache( $comment_id ); // A person may have acted while brigadewatch was asked: then nothing is left to do.
+		$comment = get_comment( $comment_id );
+		$state   = state_of( $comment_id );
+		if ( $comment && '1' === (string) $comment->comment_approved && $state && '' === $state->decided ) {
+			settle( $comment, $state, $advice );
+		}
 	} finally {
 		if ( $slot ) {
 			unlock( "question_$slot" );
@@ -107,10 +124,12 @@ function settle( $comment, $state, $advice ) {
 	$before = $state ? json_decode( $state->advice, true ) : null;
 	$before = is_array( $before ) ? $before : array();
 	$told   = isset( $before['told'] ) ? $before['told'] : ''; // What moderators were told last.
-	if ( ! $advice['reached'] && ! empty( $before['reached'] ) && 'hold' === $before['recommendation'] ) {
-		$advice = $before; // It was to stay up; an outage does not change that.
-	} elseif ( 'wait' === $advice['recommendation'] && time() - $since >= setting( 'patience' ) ) {
-		$advice['recommendation'] = 'closed' === setting( 'when_unreachable' ) ? 'hold' : 'none';
+	if ( 'wait' === $advice['recommendation'] && 'kept' === $told ) { // Neither an outage nor a delay changes what is known: ask again.
+		wait_for_answer( $id );
+		return;
+	}
+	if ( 'wait' === $advice['recommendation'] && time() - $since >= setting( 'patience' ) ) {
+		$advice['recommendation'] = 'open' === setting( 'when_unreachable' ) ? 'none' : 'hold';
 		$advice['overdue']        = true;
 	}
 	if ( 'wait' === $advice['recommendation'] ) {
@@ -120,18 +139,22 @@ function settle( $comment, $state, $advice ) {
 	}
 	$overdue = ! empty( $advice['overdue'] );
 	$result  = 'hold' === $advice['recommendation'] ? ( $overdue ? 'overdue' : 'kept' ) : 'held';
+	if ( 'held' === $result && ! hide( $id ) ) {
+		wait_for_answer( $id );
+		return;
+	}
 	keep_advice( $id, $advice, $result );
 	if ( 'overdue' === $result ) { // It stays up, and brigadewatch is asked until it answers or a person decides.
 		wait_for_answer( $id );
 	} else {
 		no_longer_waiting( $id );
-		set_state( $id, array( 'state' => $result ) );
-	}
-	if ( 'held' === $result ) {
-		set_state( $id, array( 'hidden' => 1 ) );
-		by_count( true );
-		wp_set_comment_status( $id, 'hold' );
-		by_count( false );
+		set_state(
+			$id,
+			array(
+				'state'  => $result,
+				'hidden' => 'held' === $result ? 1 : 0,
+			)
+		);
 	}
 	if ( $told === $result ) {
 		return;
@@ -146,6 +169,19 @@ function settle( $comment, $state, $advice ) {
 		 */
 		do_action( 'brigadewatch_kept', $id, $advice );
 	}
+}
+
+/**
+ * Hide a comment by its count.
+ *
+ * @param int $comment_id The comment.
+ * @return bool Whether it is hidden now.
+ */
+function hide( $comment_id ) {
+	by_count( true );
+	$done = wp_set_comment_status( $comment_id, 'hold' );
+	by_count( false );
+	return true === $done;
 }
 
 /**

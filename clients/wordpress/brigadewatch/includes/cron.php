@@ -39,7 +39,9 @@ function each_minute() {
 	}
 	send( 40, 10.0 );
 	ask_again();
+	send( 1, 10.0 ); // What was hidden just now.
 	follow_restorations();
+	send_letters();
 }
 
 /** Ask about comments that wait, those first that were not asked about for the longest. */
@@ -56,9 +58,13 @@ function ask_again() {
 	}
 }
 
-/** What the plugin leaves behind for a time, when it is deactivated: on each site of a network. */
-function on_deactivation() {
-	$sites = is_multisite() && is_network_admin() ? get_sites(
+/**
+ * What the plugin leaves behind for a time, when it is deactivated.
+ *
+ * @param bool $network_wide On each site of a network.
+ */
+function on_deactivation( $network_wide = false ) {
+	$sites = is_multisite() && $network_wide ? get_sites(
 		array(
 			'fields' => 'ids',
 			'number' => 0,

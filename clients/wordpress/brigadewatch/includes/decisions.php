@@ -12,6 +12,9 @@ namespace Brigadewatch;
 
 defined( 'ABSPATH' ) || exit;
 
+/** What WordPress itself does with several comments; what other plugins add there is not a person's judgement. */
+const BULK_ACTIONS = array( 'approve', 'unapprove', 'spam', 'unspam', 'trash', 'untrash', 'delete', 'brigadewatch_unfounded' );
+
 /**
  * A comment changed its status: an outcome, if it has been reported.
  *
@@ -21,7 +24,7 @@ defined( 'ABSPATH' ) || exit;
  */
 function on_transition( $new_status, $old_status, $comment ) {
 	$id = (int) $comment->comment_ID;
-	if ( 'delete' === $new_status || ! is_configured() || ! report_count( $id ) ) {
+	if ( 'delete' === $new_status || ! report_count( $id ) ) {
 		return; // A deletion is told by on_delete(): by now the reports are gone.
 	}
 	$gone = array( 'spam', 'trash' );
@@ -53,7 +56,7 @@ function on_transition( $new_status, $old_status, $comment ) {
  */
 function on_delete( $comment_id, $comment = null ) {
 	$comment = $comment ? $comment : get_comment( $comment_id );
-	if ( ! $comment || ! is_configured() || ! report_count( (int) $comment_id ) ) {
+	if ( ! $comment || ! report_count( (int) $comment_id ) ) {
 		return;
 	}
 	if ( ! in_array( (string) $comment->comment_approved, array( '0', '1' ), true ) ) {
@@ -74,7 +77,7 @@ function on_delete( $comment_id, $comment = null ) {
  */
 function on_post_trashed( $post_id, $statuses ) {
 	foreach ( (array) $statuses as $id => $status ) {
-		if ( is_configured() && in_array( (string) $status, array( '0', '1' ), true ) && report_count( (int) $id ) ) {
+		if ( in_array( (string) $status, array( '0', '1' ), true ) && report_count( (int) $id ) ) {
 			tell( (int) $id, removed( 'automatic' ) );
 		}
 	}
@@ -87,7 +90,7 @@ function on_post_trashed( $post_id, $statuses ) {
  */
 function before_post_untrashed( $post_id ) {
 	foreach ( (array) get_post_meta( $post_id, '_wp_trash_meta_comments_status', true ) as $id => $status ) {
-		if ( is_configured() && '1' === (string) $status && report_count( (int) $id ) ) {
+		if ( '1' === (string) $status && report_count( (int) $id ) ) {
 			tell( (int) $id, restored( 'automatic' ) );
 		}
 	}
@@ -117,7 +120,7 @@ function acted_on( $set = null ) {
 		}
 	} elseif ( 'comment.php' === $script ) {
 		$ids = array( $_REQUEST['c'] ?? 0, $_REQUEST['comment_ID'] ?? 0 );
-	} elseif ( 'edit-comments.php' === $script ) {
+	} elseif ( 'edit-comments.php' === $script && array_intersect( $actions, BULK_ACTIONS ) ) {
 		$ids = isset( $_REQUEST['delete_comments'] ) ? (array) $_REQUEST['delete_comments'] : array();
 		if ( isset( $_REQUEST['ids'] ) && is_string( $_REQUEST['ids'] ) ) { // Undo.
 			$ids = array_merge( $ids, explode( ',', $_REQUEST['ids'] ) );
@@ -134,7 +137,25 @@ function acted_on( $set = null ) {
  * @return bool
  */
 function is_by_person( $comment_id ) {
-	return ! wp_doing_cron() && in_array( (int) $comment_id, acted_on(), true ) && current_user_can( 'edit_comment', $comment_id );
+	$by_person = ! wp_doing_cron() && in_array( (int) $comment_id, acted_on(), true ) && may_judge( $comment_id );
+	/**
+	 * Whether a change of a comment's status is a person's judgement: say no for an account that a program uses.
+	 *
+	 * @param bool $by_person  Whether it seems so.
+	 * @param int  $comment_id The comment.
+	 */
+	return (bool) apply_filters( 'brigadewatch_is_by_person', $by_person, $comment_id );
+}
+
+/**
+ * Whether the current user may judge the comment's reports: nobody does for a comment of their own.
+ *
+ * @param int $comment_id The comment.
+ * @return bool
+ */
+function may_judge( $comment_id ) {
+	$comment = get_comment( $comment_id );
+	return $comment && get_current_user_id() !== (int) $comment->user_id && current_user_can( 'edit_comment', $comment_id );
 }
 
 /**
@@ -209,7 +230,7 @@ function take_back( $comment_id, $action ) {
  * The verdicts on a comment that stand, the latest last: taking one back brings the one before it into force.
  *
  * @param int $comment_id The comment.
- * @return array[] Pairs of verdict and outcome's id.
+ * @return array[] Pairs of verdict and outcome's id; without an id where the verdict was given in brigadewatch.
  */
 function verdicts_of( $comment_id ) {
 	$state    = state_of( $comment_id );
@@ -226,10 +247,13 @@ function verdicts_of( $comment_id ) {
 function set_verdicts( $comment_id, $verdicts ) {
 	$verdicts = array_slice( $verdicts, -10 );
 	$last     = end( $verdicts );
+	$state    = state_of( $comment_id );
+	$comment  = get_comment( $comment_id );
+	$hidden   = $state && $state->hidden && $comment && '0' === (string) $comment->comment_approved; // Back to where its count had put it.
 	set_state(
 		$comment_id,
 		array(
-			'state'    => $last ? 'judged' : '',
+			'state'    => $last ? 'judged' : ( $hidden ? 'held' : '' ),
 			'decided'  => $last ? $last[0] : '',
 			'verdicts' => (string) wp_json_encode( $verdicts ),
 		)

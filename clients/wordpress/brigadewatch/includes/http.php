@@ -89,7 +89,7 @@ function pause_after( $answer ) {
 	if ( $repair ) {
 		update_option( 'brigadewatch_refused', "HTTP $status", false );
 	}
-	set_transient( PAUSE, whom_we_ask(), $repair ? 600 : max( 15, min( HOUR_IN_SECONDS, $answer['retry_after'] ? $answer['retry_after'] : 30 ) ) );
+	set_transient( PAUSE, whom_we_ask(), $repair ? 600 : max( 15, min( MINUTE_IN_SECONDS, $answer['retry_after'] ? $answer['retry_after'] : 30 ) ) );
 }
 
 /**

@@ -10,12 +10,48 @@ namespace Brigadewatch;
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Say what happened to a comment whose count reached the threshold.
+ * Say what happened to a comment whose count reached the threshold, once the reader has the page: a slow mail server holds
+ * up nobody, and no lock.
  *
  * @param \WP_Comment|null $comment The comment.
  * @param array            $advice  What is known about its reports.
  */
 function tell_moderators( $comment, $advice ) {
+	letters( array( $comment, $advice ) );
+}
+
+/**
+ * Letters that this request has to send.
+ *
+ * @param array|null $one   One more.
+ * @param bool       $clear Take them out.
+ * @return array[] Pairs of comment and what is known.
+ */
+function letters( $one = null, $clear = false ) {
+	static $waiting = array();
+	$found          = $waiting;
+	if ( $clear ) {
+		$waiting = array();
+	} elseif ( null !== $one ) {
+		$waiting[] = $one;
+	}
+	return $found;
+}
+
+/** Send them. */
+function send_letters() {
+	foreach ( letters( null, true ) as list( $comment, $advice ) ) {
+		send_letter( $comment, $advice );
+	}
+}
+
+/**
+ * Send a letter.
+ *
+ * @param \WP_Comment|null $comment The comment.
+ * @param array            $advice  What is known about its reports.
+ */
+function send_letter( $comment, $advice ) {
 	if ( ! $comment ) {
 		return;
 	}

@@ -41,7 +41,7 @@ function address() {
 	if ( "\0\0\0\0\0\0\0\0\0\0\xff\xff" === substr( $packed, 0, 12 ) ) { // IPv4 written as IPv6.
 		return (string) inet_ntop( substr( $packed, 12 ) );
 	}
-	return bin2hex( substr( $packed, 0, 8 ) );
+	return bin2hex( substr( $packed, 0, 7 ) ); // A home's line has a /56, 256 networks of its own.
 }
 
 /**

@@ -108,10 +108,8 @@ function erase_reports( $email, $page = 1 ) {
  */
 function forget_user( $user_id ) {
 	global $wpdb;
-	$count = (int) $wpdb->query( $wpdb->prepare( "UPDATE {$wpdb->brigadewatch_reports} SET user_id = 0, guest = '', text = '', mark = MD5(CONCAT(id, RAND())), address = MD5(CONCAT(id, RAND())) WHERE user_id = %d", $user_id ) );
-	if ( $count > 0 ) {
-		enqueue( 'forget', 0, (string) $user_id );
-	}
+	$count = (int) $wpdb->query( $wpdb->prepare( "UPDATE {$wpdb->brigadewatch_reports} SET user_id = 0, guest = '', text = '', mark = MD5(CONCAT(id, RAND())), address = MD5(CONCAT(%s, comment_id, address)) WHERE user_id = %d", pseudonym( 'forgotten', '' ), $user_id ) );
+	enqueue( 'forget', 0, (string) $user_id ); // Also what was reported about comments that are gone here.
 	return $count;
 }
 

@@ -104,7 +104,9 @@ function send( $batches, $seconds ) {
  */
 function oldest_items() {
 	global $wpdb;
-	return $wpdb->get_results( $wpdb->prepare( "SELECT id, kind, line FROM {$wpdb->brigadewatch_queue} ORDER BY id LIMIT %d", MOST_AT_ONCE ) );
+	// A key that may not forget is tried again each hour; the rest does not wait for that.
+	$skipped = time() - (int) get_option( 'brigadewatch_forget_refused' ) < HOUR_IN_SECONDS ? 'forget' : '';
+	return $wpdb->get_results( $wpdb->prepare( "SELECT id, kind, line FROM {$wpdb->brigadewatch_queue} WHERE kind <> %s ORDER BY id LIMIT %d", $skipped, MOST_AT_ONCE ) );
 }
 
 /**
@@ -154,14 +156,23 @@ function send_items( $items, $seconds ) {
  */
 function post_lines( $kind, $lines, $query, $seconds ) {
 	$answer = call( 'POST', "/v1/$kind$query", implode( "\n", $lines ), $seconds );
-	$known  = in_array( $answer['status'], array( 202, 400, 413, 415, 422 ), true );
+	if ( in_array( $answer['status'], array( 400, 413, 415, 422 ), true ) && count( $lines ) > 1 ) { // One line, or a proxy on the way, must not cost the others.
+		foreach ( array_chunk( $lines, (int) ceil( count( $lines ) / 2 ), true ) as $half ) {
+			$said = post_lines( $kind, $half, '', $seconds );
+			if ( null === $said ) {
+				return null;
+			}
+		}
+		return $said;
+	}
+	$known = in_array( $answer['status'], array( 202, 400, 413, 415, 422 ), true );
 	if ( ! $known ) {
 		pause_after( $answer );
 		return null;
 	}
 	$said = json_decode( $answer['body'], true );
 	if ( 202 !== $answer['status'] || ! empty( $said['rejected_count'] ) ) {
-		$why = isset( $said['detail'] ) ? $said['detail'] : (string) wp_json_encode( isset( $said['rejected'] ) ? $said['rejected'] : $answer['status'] );
+		$why = isset( $said['detail'] ) && is_string( $said['detail'] ) ? $said['detail'] : (string) wp_json_encode( isset( $said['rejected'] ) ? $said['rejected'] : $answer['status'] );
 		complain( "$kind refused: $why" );
 	}
 	remove_items( array_keys( $lines ) );
@@ -182,11 +193,12 @@ function send_forget( $id, $line, $seconds ) {
 	$answer   = call( 'DELETE', '/v1/reporters/' . rawurlencode( (string) $reporter ), null, $seconds );
 	if ( in_array( $answer['status'], array( 200, 202, 204, 404, 422 ), true ) ) {
 		remove_items( array( $id ) );
+		delete_option( 'brigadewatch_forget_refused' );
 		return true;
 	}
-	if ( 403 === $answer['status'] ) { // The key may not: nothing else has to wait for that.
+	if ( 403 === $answer['status'] ) { // The key may not: oldest_items() leaves these out for a while.
 		update_option( 'brigadewatch_forget_refused', time(), false );
-		return true;
+		return false;
 	}
 	pause_after( $answer );
 	return false;
@@ -207,9 +219,9 @@ function remove_items( $ids ) {
 /** A service that is gone for days does not fill the database. */
 function drop_oldest() {
 	global $wpdb;
-	$over = (int) $wpdb->get_var( "SELECT COUNT(*) FROM {$wpdb->brigadewatch_queue}" ) - MOST_QUEUED;
+	$over = (int) $wpdb->get_var( "SELECT COUNT(*) FROM {$wpdb->brigadewatch_queue} WHERE kind = 'complaints'" ) - MOST_QUEUED;
 	if ( $over > 0 ) {
-		$wpdb->query( $wpdb->prepare( "DELETE FROM {$wpdb->brigadewatch_queue} ORDER BY id LIMIT %d", $over ) );
+		$wpdb->query( $wpdb->prepare( "DELETE FROM {$wpdb->brigadewatch_queue} WHERE kind = 'complaints' ORDER BY id LIMIT %d", $over ) );
 		complain( 'more than ' . MOST_QUEUED . " items wait, the $over oldest were dropped" );
 	}
 }
@@ -231,7 +243,7 @@ function at_shutdown() {
 		return;
 	}
 	$again = waiting_comments_shown();
-	if ( ! send_at_shutdown() && ! $again ) {
+	if ( ! send_at_shutdown() && ! $again && ! letters() ) {
 		return;
 	}
 	$free = false;
@@ -247,6 +259,7 @@ function at_shutdown() {
 	foreach ( $again as $comment_id ) {
 		consider( $comment_id, $free ? (float) setting( 'timeout' ) : min( 0.3, (float) setting( 'timeout' ) ) );
 	}
+	send_letters();
 }
 
 add_action( 'shutdown', __NAMESPACE__ . '\at_shutdown', 99 );

@@ -18,6 +18,7 @@ function answer_report_page() {
 	if ( null === $asked || ! is_configured() ) {
 		return;
 	}
+	defined( 'DONOTCACHEPAGE' ) || define( 'DONOTCACHEPAGE', true ); // phpcs:ignore WordPress.NamingConventions.PrefixAllGlobals.NonPrefixedConstantFound -- page caches look for it: cookie and token are one reader's.
 	nocache_headers();
 	header( 'X-Robots-Tag: noindex, nofollow' );
 	header( 'X-Frame-Options: SAMEORIGIN' );
@@ -69,10 +70,10 @@ function receive_report( $comment ) {
 	$text   = isset( $_POST['text'] ) && is_string( $_POST['text'] ) ? sanitize_textarea_field( wp_unslash( $_POST['text'] ) ) : '';
 	// phpcs:enable
 	// A form that was opened while the comment was visible is still evidence when it has been hidden since.
-	$taken = take_report( $comment, isset( reasons()[ $reason ] ) ? $reason : 'other', mb_substr( $text, 0, LONGEST_TEXT ) );
+	$taken = take_report( $comment, $reason, mb_substr( $text, 0, LONGEST_TEXT ) );
 	if ( null === $taken ) {
 		complain( 'a report could not be stored' );
-		show_page( 503, paragraph( __( 'Your report could not be stored. Please try again in a moment.', 'brigadewatch' ) ) . form( $comment, guest_cookie() ) );
+		show_page( 503, paragraph( __( 'Your report could not be stored. Please try again in a moment.', 'brigadewatch' ) ) . ( is_reportable( $comment ) ? form( $comment, guest_cookie() ) : '' ) );
 	}
 	$said = $taken ? __( 'Thank you. Your report was received.', 'brigadewatch' ) : __( 'You have reported this comment before. A moderator sees your report.', 'brigadewatch' );
 	show_page( 200, paragraph( $said ) . way_back( $comment ) );
@@ -223,6 +224,6 @@ function redirect_old_links() {
 	exit;
 }
 
-add_action( 'template_redirect', __NAMESPACE__ . '\answer_report_page', 0 );
+add_action( 'template_redirect', __NAMESPACE__ . '\answer_report_page', 99 ); // After whoever asks for a login or a payment.
 add_action( 'admin_post_brigadewatch_report', __NAMESPACE__ . '\redirect_old_links' );
 add_action( 'admin_post_nopriv_brigadewatch_report', __NAMESPACE__ . '\redirect_old_links' );

@@ -37,7 +37,7 @@ function reasons() {
  */
 function is_reportable( $comment ) {
 	return $comment && '1' === (string) $comment->comment_approved && in_array( $comment->comment_type, array( '', 'comment' ), true )
-		&& is_post_publicly_viewable( (int) $comment->comment_post_ID );
+		&& is_post_publicly_viewable( (int) $comment->comment_post_ID ) && ! post_password_required( (int) $comment->comment_post_ID );
 }
 
 /**
@@ -46,10 +46,14 @@ function is_reportable( $comment ) {
  * @param \WP_Comment $comment The comment.
  * @param string      $reason  Key of reasons().
  * @param string      $text    What the reader wrote.
- * @return bool|null False if the same person reported the comment before: one person counts once. Null: it could not be stored.
+ * @return bool|null False if the same person reported the comment before: one person counts once. Null: it was not stored, because that failed, or because the reader may not report the comment or not so many.
  */
 function take_report( $comment, $reason, $text ) {
 	global $wpdb;
+	if ( ! is_configured() || is_own( $comment ) || reports_of_address() >= setting( 'reports_per_hour' ) ) {
+		return null;
+	}
+	$reason   = isset( reasons()[ $reason ] ) ? $reason : 'other';
 	$id       = (int) $comment->comment_ID;
 	$reporter = reporter_id();
 	$mark     = pseudonym( 'mark', $reporter );

@@ -12,10 +12,13 @@ namespace Brigadewatch;
 
 defined( 'ABSPATH' ) || exit;
 
-/** Look once a minute what was found and what people chose, while any comment is hidden by its count. */
+/**
+ * Look once a minute what was found and what people chose, while any comment is hidden by its count. What brigadewatch
+ * does not know to be hidden yet is left alone: its list is older than that.
+ */
 function follow_restorations() {
 	global $wpdb;
-	$hidden = $wpdb->get_col( "SELECT comment_id FROM {$wpdb->brigadewatch_comments} WHERE state = 'held' AND hidden = 1 ORDER BY comment_id DESC LIMIT 1000" );
+	$hidden = $wpdb->get_col( "SELECT comment_id FROM {$wpdb->brigadewatch_comments} WHERE state = 'held' AND hidden = 1 AND comment_id NOT IN (SELECT comment_id FROM {$wpdb->brigadewatch_queue} WHERE kind = 'outcomes') ORDER BY comment_id DESC LIMIT 1000" );
 	if ( ! $hidden || is_paused() ) {
 		return;
 	}
@@ -69,14 +72,8 @@ function restore( $comment_id ) {
 	is_restoring( true );
 	wp_set_comment_status( $comment_id, 'approve' );
 	is_restoring( false );
-	set_state(
-		$comment_id,
-		array(
-			'state'   => 'judged', // In brigadewatch, by a person.
-			'decided' => 'rejected',
-			'hidden'  => 0,
-		)
-	);
+	set_verdicts( $comment_id, array_merge( verdicts_of( $comment_id ), array( array( 'rejected', null ) ) ) ); // By a person, in brigadewatch.
+	set_state( $comment_id, array( 'hidden' => 0 ) );
 }
 
 /**
