@@ -10,15 +10,15 @@ from typing import Any
 
 import console_installation
 import pytest
-from console_browser import Visitor
+from console_browser import Visitor, chromium
 from console_installation import PASSWORD, Installation, hostile_town, town
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser
 
-from bench.chromium import launch
 from bench.large_case import plant
 from service.demo.newspaper import DAYS
 from service.demo.world import draw_world
 
+__all__ = ["chromium"]
 HERE = Path(__file__).parent
 
 
@@ -47,15 +47,6 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         yield running
     finally:
         end()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    expect.set_options(timeout=15_000)  # a busy machine is no failure
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ nginx with PHP-FPM, as a single site and as a network.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,44 +47,41 @@ def sites(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Itera
         one.end()
 
 
-def site_of(kind: str, sites: dict[str, Site], database: Database, folders: pytest.TempPathFactory) -> Site:
-    if kind not in sites:
-        suite, server, network = KINDS[kind]
-        sites[kind] = Site(
-            folders.mktemp("wordpress"), core(suite), database, f"wp{len(sites)}", server, multisite=network
-        )
-        sites[kind].activate()
-    return sites[kind]
+@pytest.fixture
+def ready(
+    sites: dict[str, Site], database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Site]]:
+    """Makes a site of a kind ready: its service is a port at which nobody listens, so that what it queues can be looked
+    at. In the end nothing may stand in PHP's log.
+    """
+    used: list[Site] = []
+
+    def make(kind: str) -> Site:
+        if kind not in sites:
+            suite, server, network = KINDS[kind]
+            folder, name = tmp_path_factory.mktemp("wordpress"), f"wp{len(sites)}"
+            sites[kind] = Site(folder, core(suite), database, name, server, multisite=network)
+            sites[kind].activate()
+        used.append(sites[kind])
+        sites[kind].start_over()
+        return sites[kind]
+
+    yield make
+    for one in used:
+        one.close_browsers()
+        assert one.log() == "", one.log()
 
 
 @pytest.fixture(params=["newest, nginx", "before, PHP's server, network"])
-def site(
-    request: pytest.FixtureRequest,
-    sites: dict[str, Site],
-    database: Database,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Site]:
-    """A site whose service is a port at which nobody listens, so that what it queues can be looked at."""
-    one = site_of(request.param, sites, database, tmp_path_factory)
-    one.start_over()
-    yield one
-    one.close_browsers()
-    assert one.log() == "", one.log()
+def site(request: pytest.FixtureRequest, ready: Callable[[str], Site]) -> Site:
+    """One of the newest branch, and one of the branch before it."""
+    return ready(request.param)
 
 
 @pytest.fixture(params=list(KINDS))
-def any_site(
-    request: pytest.FixtureRequest,
-    sites: dict[str, Site],
-    database: Database,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Site]:
-    """The same, for each kind."""
-    one = site_of(request.param, sites, database, tmp_path_factory)
-    one.start_over()
-    yield one
-    one.close_browsers()
-    assert one.log() == "", one.log()
+def any_site(request: pytest.FixtureRequest, ready: Callable[[str], Site]) -> Site:
+    """One of each kind."""
+    return ready(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from console_browser import Visitor
+from console_browser import WIDE, Theme, Visitor
 from playwright.sync_api import Browser, Page
 from scripted_servers import ASSESSMENT, RECEIPT, Scripted
 from wordpress.people import report
@@ -20,10 +20,12 @@ WORDS = ("It insults everybody who voted.", "This is a threat!")
 
 
 @contextmanager
-def visitor(browser: Browser, site: Site, *, address: str = "198.51.100.1", **how: object) -> Iterator[Visitor]:
-    """Somebody's Chromium at the site, with an address of its own; its troubles are checked at the end."""
-    more = {"extra_http_headers": {"X-Test-IP": address}} | how.pop("more", {})  # type: ignore[operator]
-    with Visitor(browser, site.url, more=more, **how) as person:  # type: ignore[arg-type]
+def visitor(
+    browser: Browser, site: Site, *, theme: Theme = "light", width: int = WIDE, scripts: bool = True
+) -> Iterator[Visitor]:
+    """Somebody's Chromium at the site, with an address of a reader; its troubles are checked at the end."""
+    more = {"extra_http_headers": {"X-Test-IP": "198.51.100.1"}, "java_script_enabled": scripts}
+    with Visitor(browser, site.url, theme, width, more) as person:
         yield person
 
 

@@ -4,30 +4,19 @@ dark; and what axe says about them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
-from console_browser import ANY, WIDE, Theme, Visitor
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from console_browser import ANY, WIDE, Theme, Visitor, chromium
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from scripted_servers import Scripted, scripted
 from wordpress.scene import reported, sign_in, visitor
 from wordpress.site import Site
 
-from bench.chromium import launch
-
-__all__ = ["scripted"]
+__all__ = ["chromium", "scripted"]
 NARROW = 320
 SIZES = pytest.mark.parametrize(("theme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)])
 THANKS = "Thank you. Your report was received."
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    expect.set_options(timeout=15_000)  # a busy machine is no failure
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -43,6 +32,18 @@ def link_of(page: Page, site: Site, comment: int) -> Locator:
     post = site.database.run(f"SELECT comment_post_ID FROM wp_comments WHERE comment_ID = {comment}", site.name)
     page.goto(f"/?p={post.strip()}", wait_until="load")
     return page.get_by_role("link", name="Report the comment by Bea")
+
+
+def intercept(page: Page, method: str, act: Callable[[Route], None]) -> None:
+    """What the page's script asks for with a method is left to `act`."""
+
+    def answer(route: Route) -> None:
+        if route.request.resource_type == "fetch" and route.request.method == method:
+            act(route)
+        else:
+            route.continue_()
+
+    page.route("**/*brigadewatch-report=*", answer)
 
 
 def reasons(site: Site) -> list[str]:
@@ -128,7 +129,7 @@ def test_a_message_above_the_form_in_place_is_read_out_and_the_form_can_be_sent_
 
 
 def test_without_scripts_the_same_works_by_pages(site: Site, chromium: Browser, comment: int) -> None:
-    with visitor(chromium, site, more={"java_script_enabled": False}) as person:
+    with visitor(chromium, site, scripts=False) as person:
         page = person.page
         link_of(page, site, comment).click()
         expect(page.get_by_role("heading", name="Report a comment")).to_be_visible()
@@ -161,15 +162,9 @@ def test_the_page_with_the_form_is_accessible(
 
 @pytest.mark.parametrize("fails", ["GET", "POST"])
 def test_where_a_request_fails_the_page_takes_over(site: Site, chromium: Browser, comment: int, fails: str) -> None:
-    def answer(route: Route) -> None:
-        if route.request.resource_type == "fetch" and route.request.method == fails:
-            route.abort("aborted")
-        else:
-            route.continue_()
-
     with visitor(chromium, site) as person:
         page = person.page
-        page.route("**/*brigadewatch-report=*", answer)
+        intercept(page, fails, lambda route: route.abort("aborted"))
         link_of(page, site, comment).click()
         page.get_by_role("button", name="Send report").click()
         expect(page.get_by_text(THANKS)).to_be_visible()
@@ -182,15 +177,9 @@ def test_a_report_that_fails_after_its_dialog_was_closed_is_sent_all_the_same(
 ) -> None:
     held: list[Route] = []
 
-    def answer(route: Route) -> None:
-        if route.request.resource_type == "fetch" and route.request.method == "POST":
-            held.append(route)
-        else:
-            route.continue_()
-
     with visitor(chromium, site) as person:
         page = person.page
-        page.route("**/*brigadewatch-report=*", answer)
+        intercept(page, "POST", held.append)
         link_of(page, site, comment).click()
         page.get_by_role("button", name="Send report").click()
         page.keyboard.press("Escape")

@@ -139,7 +139,7 @@ function settle( $comment, $state, $advice ) {
 	}
 	$overdue = ! empty( $advice['overdue'] );
 	$result  = 'hold' === $advice['recommendation'] ? ( $overdue ? 'overdue' : 'kept' ) : 'held';
-	if ( 'held' === $result && ! hide( $id ) ) {
+	if ( 'held' === $result && ! change_status( $id, 'hold' ) ) {
 		wait_for_answer( $id );
 		return;
 	}
@@ -169,19 +169,6 @@ function settle( $comment, $state, $advice ) {
 		 */
 		do_action( 'brigadewatch_kept', $id, $advice );
 	}
-}
-
-/**
- * Hide a comment by its count.
- *
- * @param int $comment_id The comment.
- * @return bool Whether it is hidden now.
- */
-function hide( $comment_id ) {
-	by_count( true );
-	$done = wp_set_comment_status( $comment_id, 'hold' );
-	by_count( false );
-	return true === $done;
 }
 
 /**
@@ -324,20 +311,30 @@ function advice_of( $found, $people ) {
 	if ( 'hold' !== $recommendation && $found['complaints'] < setting( 'threshold' ) && $people >= setting( 'threshold' ) ) {
 		$recommendation = 'wait'; // Said without the reports that it does not have yet.
 	}
-	$clusters = array();
-	foreach ( isset( $found['clusters'] ) && is_array( $found['clusters'] ) ? $found['clusters'] : array() as $cluster ) {
-		$cluster_id = is_array( $cluster ) && isset( $cluster['id'] ) ? $cluster['id'] : $cluster;
-		if ( is_string( $cluster_id ) && count( $clusters ) < 5 ) {
-			$clusters[] = substr( $cluster_id, 0, 64 );
-		}
-	}
 	return array(
 		'recommendation' => $recommendation,
 		'reached'        => true,
 		'complaints'     => $found['complaints'],
 		'independent'    => round( (float) $found['independent_complaints'], 2 ),
-		'clusters'       => $clusters,
+		'clusters'       => cluster_ids( $found ),
 	);
+}
+
+/**
+ * The groups behind the reports.
+ *
+ * @param array $found An assessment or a restoration.
+ * @return string[] At most five ids.
+ */
+function cluster_ids( $found ) {
+	$ids = array();
+	foreach ( isset( $found['clusters'] ) && is_array( $found['clusters'] ) ? $found['clusters'] : array() as $cluster ) {
+		$id = is_array( $cluster ) && isset( $cluster['id'] ) ? $cluster['id'] : $cluster;
+		if ( is_string( $id ) ) {
+			$ids[] = substr( $id, 0, 64 );
+		}
+	}
+	return array_slice( $ids, 0, 5 );
 }
 
 /**
@@ -352,16 +349,4 @@ function no_answer( $why ) {
 		'reached'        => false,
 		'why'            => mb_substr( $why, 0, 200 ),
 	);
-}
-
-/**
- * Whether the plugin itself is hiding a comment at this moment.
- *
- * @param bool|null $set From now on.
- * @return bool
- */
-function by_count( $set = null ) {
-	static $now = false;
-	$now        = null === $set ? $now : $set;
-	return $now;
 }

@@ -16,6 +16,32 @@ defined( 'ABSPATH' ) || exit;
 const BULK_ACTIONS = array( 'approve', 'unapprove', 'spam', 'unspam', 'trash', 'untrash', 'delete', 'brigadewatch_unfounded' );
 
 /**
+ * Change a comment's status as the plugin's own doing, whoever's request this is.
+ *
+ * @param int    $comment_id The comment.
+ * @param string $status     hold or approve.
+ * @return bool Whether it has that status now.
+ */
+function change_status( $comment_id, $status ) {
+	by_itself( true );
+	$done = wp_set_comment_status( $comment_id, $status );
+	by_itself( false );
+	return true === $done;
+}
+
+/**
+ * Whether the plugin itself is changing a comment's status at this moment.
+ *
+ * @param bool|null $set From now on.
+ * @return bool
+ */
+function by_itself( $set = null ) {
+	static $now = false;
+	$now        = null === $set ? $now : $set;
+	return $now;
+}
+
+/**
  * A comment changed its status: an outcome, if it has been reported.
  *
  * @param string      $new_status approved, unapproved, spam, trash or delete.
@@ -31,11 +57,7 @@ function on_transition( $new_status, $old_status, $comment ) {
 	if ( in_array( $old_status, $gone, true ) && in_array( $new_status, $gone, true ) ) {
 		return; // From spam into the bin, or back: nothing that readers see, and nothing new.
 	}
-	if ( by_count() ) {
-		tell( $id, removed( 'automatic' ) );
-	} elseif ( is_restoring() ) {
-		tell( $id, restored( 'automatic' ) );
-	} elseif ( ! is_by_person( $id ) ) {
+	if ( by_itself() || ! is_by_person( $id ) ) {
 		tell( $id, 'approved' === $new_status ? restored( 'automatic' ) : removed( 'automatic' ) );
 	} elseif ( in_array( $old_status, $gone, true ) ) {
 		take_back( $id, 'approved' === $new_status ? 'restored' : null ); // Undo, "not spam", or out of the bin: not judged any more.
@@ -76,9 +98,9 @@ function on_delete( $comment_id, $comment = null ) {
  * @param array $statuses The comments' statuses, by id.
  */
 function on_post_trashed( $post_id, $statuses ) {
-	foreach ( (array) $statuses as $id => $status ) {
-		if ( in_array( (string) $status, array( '0', '1' ), true ) && report_count( (int) $id ) ) {
-			tell( (int) $id, removed( 'automatic' ) );
+	foreach ( reported_below( $post_id ) as $id ) {
+		if ( isset( $statuses[ $id ] ) && in_array( (string) $statuses[ $id ], array( '0', '1' ), true ) ) {
+			tell( $id, removed( 'automatic' ) );
 		}
 	}
 }
@@ -89,9 +111,10 @@ function on_post_trashed( $post_id, $statuses ) {
  * @param int $post_id The post.
  */
 function before_post_untrashed( $post_id ) {
-	foreach ( (array) get_post_meta( $post_id, '_wp_trash_meta_comments_status', true ) as $id => $status ) {
-		if ( '1' === (string) $status && report_count( (int) $id ) ) {
-			tell( (int) $id, restored( 'automatic' ) );
+	$statuses = get_post_meta( $post_id, '_wp_trash_meta_comments_status', true );
+	foreach ( reported_below( $post_id ) as $id ) {
+		if ( isset( $statuses[ $id ] ) && '1' === (string) $statuses[ $id ] ) {
+			tell( $id, restored( 'automatic' ) );
 		}
 	}
 }

@@ -78,23 +78,20 @@ function queue_age() {
  *
  * @param int   $batches At most so many, of 500 items.
  * @param float $seconds Each within so many.
- * @return bool Whether the queue is empty as far as is known.
  */
 function send( $batches, $seconds ) {
 	if ( is_paused() || ! lock( 'send', 120 ) ) {
-		return false;
+		return;
 	}
-	$empty = false;
-	while ( $batches-- > 0 && ! $empty ) {
+	do {
 		$items = oldest_items();
-		$empty = ! $items;
-		if ( $items && ! send_items( $items, $seconds ) ) {
-			break;
-		}
+		$sent  = send_items( $items, $seconds );
+		$more  = count( $items ) === MOST_AT_ONCE;
+	} while ( $sent && $more && --$batches > 0 );
+	if ( $more || ! $sent ) { // Else nothing is left to count.
+		drop_oldest();
 	}
-	drop_oldest();
 	unlock( 'send' );
-	return $empty;
 }
 
 /**
@@ -155,8 +152,9 @@ function send_items( $items, $seconds ) {
  * @return array|null What was answered; empty if the lines were refused for good, null without an answer.
  */
 function post_lines( $kind, $lines, $query, $seconds ) {
-	$answer = call( 'POST', "/v1/$kind$query", implode( "\n", $lines ), $seconds );
-	if ( in_array( $answer['status'], array( 400, 413, 415, 422 ), true ) && count( $lines ) > 1 ) { // One line, or a proxy on the way, must not cost the others.
+	$answer  = call( 'POST', "/v1/$kind$query", implode( "\n", $lines ), $seconds );
+	$refused = in_array( $answer['status'], array( 400, 413, 415, 422 ), true );
+	if ( $refused && count( $lines ) > 1 ) { // One line, or a proxy on the way, must not cost the others.
 		foreach ( array_chunk( $lines, (int) ceil( count( $lines ) / 2 ), true ) as $half ) {
 			$said = post_lines( $kind, $half, '', $seconds );
 			if ( null === $said ) {
@@ -165,19 +163,18 @@ function post_lines( $kind, $lines, $query, $seconds ) {
 		}
 		return $said;
 	}
-	$known = in_array( $answer['status'], array( 202, 400, 413, 415, 422 ), true );
-	if ( ! $known ) {
+	if ( ! $refused && 202 !== $answer['status'] ) {
 		pause_after( $answer );
 		return null;
 	}
 	$said = json_decode( $answer['body'], true );
-	if ( 202 !== $answer['status'] || ! empty( $said['rejected_count'] ) ) {
+	if ( $refused || ! empty( $said['rejected_count'] ) ) {
 		$why = isset( $said['detail'] ) && is_string( $said['detail'] ) ? $said['detail'] : (string) wp_json_encode( isset( $said['rejected'] ) ? $said['rejected'] : $answer['status'] );
 		complain( "$kind refused: $why" );
 	}
 	remove_items( array_keys( $lines ) );
 	answered();
-	return 202 === $answer['status'] && is_array( $said ) ? $said : array();
+	return ! $refused && is_array( $said ) ? $said : array();
 }
 
 /**
@@ -211,9 +208,7 @@ function send_forget( $id, $line, $seconds ) {
  */
 function remove_items( $ids ) {
 	global $wpdb;
-	foreach ( array_chunk( array_map( 'intval', $ids ), 500 ) as $some ) {
-		$wpdb->query( "DELETE FROM {$wpdb->brigadewatch_queue} WHERE id IN (" . implode( ',', $some ) . ')' ); // phpcs:ignore WordPress.DB.PreparedSQL.NotPrepared -- numbers.
-	}
+	$wpdb->query( "DELETE FROM {$wpdb->brigadewatch_queue} WHERE id IN (" . implode( ',', array_map( 'intval', $ids ) ) . ')' ); // phpcs:ignore WordPress.DB.PreparedSQL.NotPrepared -- numbers.
 }
 
 /** A service that is gone for days does not fill the database. */

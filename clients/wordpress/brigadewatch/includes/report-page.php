@@ -59,24 +59,26 @@ function receive_report( $comment ) {
 		$again = is_reportable( $comment ) ? form( $comment, guest_cookie() ) : '';
 		show_page( 403, paragraph( __( 'This page was open for too long. Please send it once more.', 'brigadewatch' ) ) . $again );
 	}
-	if ( is_own( $comment ) ) {
-		show_page( 403, paragraph( __( 'This is your own comment.', 'brigadewatch' ) ) . way_back( $comment ) );
-	}
-	if ( reports_of_address() >= setting( 'reports_per_hour' ) ) {
-		header( 'Retry-After: 3600' );
-		show_page( 429, paragraph( __( 'There were many reports from your network within an hour. Please come back later.', 'brigadewatch' ) ) . way_back( $comment ) );
-	}
 	$reason = isset( $_POST['reason'] ) && is_string( $_POST['reason'] ) ? sanitize_text_field( wp_unslash( $_POST['reason'] ) ) : '';
 	$text   = isset( $_POST['text'] ) && is_string( $_POST['text'] ) ? sanitize_textarea_field( wp_unslash( $_POST['text'] ) ) : '';
 	// phpcs:enable
 	// A form that was opened while the comment was visible is still evidence when it has been hidden since.
 	$taken = take_report( $comment, $reason, mb_substr( $text, 0, LONGEST_TEXT ) );
-	if ( null === $taken ) {
+	if ( 'failed' === $taken ) {
 		complain( 'a report could not be stored' );
 		show_page( 503, paragraph( __( 'Your report could not be stored. Please try again in a moment.', 'brigadewatch' ) ) . ( is_reportable( $comment ) ? form( $comment, guest_cookie() ) : '' ) );
 	}
-	$said = $taken ? __( 'Thank you. Your report was received.', 'brigadewatch' ) : __( 'You have reported this comment before. A moderator sees your report.', 'brigadewatch' );
-	show_page( 200, paragraph( $said ) . way_back( $comment ) );
+	if ( 'many' === $taken ) {
+		header( 'Retry-After: 3600' );
+	}
+	$answers                = array(
+		'taken' => array( 200, __( 'Thank you. Your report was received.', 'brigadewatch' ) ),
+		'again' => array( 200, __( 'You have reported this comment before. A moderator sees your report.', 'brigadewatch' ) ),
+		'own'   => array( 403, __( 'This is your own comment.', 'brigadewatch' ) ),
+		'many'  => array( 429, __( 'There were many reports from your network within an hour. Please come back later.', 'brigadewatch' ) ),
+	);
+	list( $status, $words ) = $answers[ $taken ];
+	show_page( $status, paragraph( $words ) . way_back( $comment ) );
 }
 
 /**

@@ -46,12 +46,19 @@ function is_reportable( $comment ) {
  * @param \WP_Comment $comment The comment.
  * @param string      $reason  Key of reasons().
  * @param string      $text    What the reader wrote.
- * @return bool|null False if the same person reported the comment before: one person counts once. Null: it was not stored, because that failed, or because the reader may not report the comment or not so many.
+ * @return string taken; again: the same person reported the comment before, and counts once; own: it is their own; many: too
+ *                many within an hour from one address; failed: it could not be stored.
  */
 function take_report( $comment, $reason, $text ) {
 	global $wpdb;
-	if ( ! is_configured() || is_own( $comment ) || reports_of_address() >= setting( 'reports_per_hour' ) ) {
-		return null;
+	if ( ! is_configured() ) {
+		return 'failed';
+	}
+	if ( is_own( $comment ) ) {
+		return 'own';
+	}
+	if ( reports_of_address() >= setting( 'reports_per_hour' ) ) {
+		return 'many';
 	}
 	$reason   = isset( reasons()[ $reason ] ) ? $reason : 'other';
 	$id       = (int) $comment->comment_ID;
@@ -62,7 +69,7 @@ function take_report( $comment, $reason, $text ) {
 	// One person stays one after signing in or changing the browser's name, as far as this site can know.
 	$same = $wpdb->get_var( $wpdb->prepare( "SELECT 1 FROM {$wpdb->brigadewatch_reports} WHERE comment_id = %d AND (mark = %s OR (%s <> '' AND guest = %s)) LIMIT 1", $id, $mark, $guest, $guest ) );
 	if ( $same ) {
-		return false;
+		return 'again';
 	}
 	$address  = address_pseudonym();
 	$document = report_document( $comment, $reporter, $mark, $address, $reason, $text );
@@ -78,14 +85,15 @@ function take_report( $comment, $reason, $text ) {
 		$queued = enqueue( 'complaints', $id, apply_filters( 'brigadewatch_complaint', $document, $comment ) );
 		if ( ! $queued ) {
 			$wpdb->query( 'ROLLBACK' );
-			return null;
+			return 'failed';
 		}
 	}
 	$wpdb->query( 'COMMIT' );
-	if ( $taken ) {
-		after_report( $id );
+	if ( ! $taken ) {
+		return false === $taken ? 'failed' : 'again';
 	}
-	return false === $taken ? null : $taken > 0;
+	after_report( $id );
+	return 'taken';
 }
 
 /**
@@ -185,6 +193,17 @@ function most_of_one_address() {
 function report_count( $comment_id ) {
 	global $wpdb;
 	return (int) $wpdb->get_var( $wpdb->prepare( "SELECT COUNT(*) FROM {$wpdb->brigadewatch_reports} WHERE comment_id = %d", $comment_id ) );
+}
+
+/**
+ * The reported comments below a post.
+ *
+ * @param int $post_id The post.
+ * @return int[]
+ */
+function reported_below( $post_id ) {
+	global $wpdb;
+	return array_map( 'intval', $wpdb->get_col( $wpdb->prepare( "SELECT DISTINCT r.comment_id FROM {$wpdb->brigadewatch_reports} r JOIN $wpdb->comments c ON c.comment_ID = r.comment_id WHERE c.comment_post_ID = %d", $post_id ) ) );
 }
 
 /**

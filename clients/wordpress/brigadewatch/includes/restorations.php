@@ -69,9 +69,7 @@ function restore( $comment_id ) {
 		set_state( $comment_id, array( 'hidden' => 0 ) );
 		return;
 	}
-	is_restoring( true );
-	wp_set_comment_status( $comment_id, 'approve' );
-	is_restoring( false );
+	change_status( $comment_id, 'approve' );
 	set_verdicts( $comment_id, array_merge( verdicts_of( $comment_id ), array( array( 'rejected', null ) ) ) ); // By a person, in brigadewatch.
 	set_state( $comment_id, array( 'hidden' => 0 ) );
 }
@@ -94,20 +92,8 @@ function suggest_restoration( $comment_id, $found ) {
 		'restore'        => true,
 		'complaints'     => (int) $found['complaints'],
 		'independent'    => round( (float) $found['independent_complaints'], 2 ),
-		'clusters'       => isset( $found['clusters'] ) && is_array( $found['clusters'] ) ? array_slice( array_filter( $found['clusters'], 'is_string' ), 0, 5 ) : array(),
+		'clusters'       => cluster_ids( $found ),
 	);
-	set_state( $comment_id, array( 'advice' => (string) wp_json_encode( $advice ) ) );
+	keep_advice( $comment_id, $advice, 'held' );
 	tell_moderators( get_comment( $comment_id ), $advice );
-}
-
-/**
- * Whether the plugin itself is restoring a comment at this moment.
- *
- * @param bool|null $set From now on.
- * @return bool
- */
-function is_restoring( $set = null ) {
-	static $now = false;
-	$now        = null === $set ? $now : $set;
-	return $now;
 }
