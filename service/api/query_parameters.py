@@ -72,10 +72,10 @@ def _is_list(schema: Mapping[str, Any]) -> bool:
 
 def _fault(name: str, times: int, declared: Mapping[str, bool]) -> str:
     shown = repr(name if len(name) <= _ECHOED_CHARACTERS else name[:_ECHOED_CHARACTERS] + "…")
-    if name in declared and (times == 1 or declared[name]):
-        return f"query parameter {shown} contains a character that no text may (NUL)"
-    if name in declared:
+    if name in declared and times > 1 and not declared[name]:
         return f"query parameter {shown} is given {times} times; expected once"
+    if name in declared:
+        return f"query parameter {shown} contains a character that no text may (NUL)"
     if not declared:
         return f"unknown query parameter {shown}: this call takes no query parameters"
     lowered = {one.lower(): one for one in declared}

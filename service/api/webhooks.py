@@ -29,10 +29,8 @@ from service.api.submissions import accepted_response, new_batch, store
 from service.api.tenant_start import with_tenant_initialised
 from service.api.webhook_auth import Sender, check_plain, verified
 from service.errors import StoreUnavailable, TooMany
-from service.intake.documents import MAX_LINES, Submission, UnreadableDocument
-from service.intake.items import parsed
+from service.intake.documents import MAX_LINES, Submission, UnreadableDocument, value_of
 from service.intake.json_bounds import MAX_VALUES_OF_PAYLOAD
-from service.intake.pointers import json_fault
 from service.model import RejectedItem, microseconds
 from service.platforms import registry
 from service.platforms.field_map import BadMapping
@@ -192,11 +190,7 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
 def _read(source: Source, body: bytes, now: datetime, batch: Submission) -> Payload:
     """What was posted, its items in the batch: all of the work that a sender chooses."""
     registry.check_mapping(source.platform, source.mapping)
-    try:
-        document = parsed(body, MAX_VALUES_OF_PAYLOAD)
-    except ValueError as error:
-        raise UnreadableDocument(json_fault(error)) from None
-    delivery = registry.read(source.platform, document, now, source.mapping)
+    delivery = registry.read(source.platform, value_of(body, MAX_VALUES_OF_PAYLOAD), now, source.mapping)
     # Payloads are cumulative: with a smaller bound a post with many reports could never be received again.
     if len(delivery.items) > MAX_LINES:
         raise TooMany(f"payload has more than {MAX_LINES} items, which is the most that is accepted at once")

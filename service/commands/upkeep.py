@@ -111,21 +111,17 @@ def erase(
 
     Prints the id of the job. A running service finishes it within seconds to minutes (docs/privacy.md).
     """
-    from pydantic import TypeAdapter, ValidationError
-
-    from service.model import Id
+    from service.model import ID_CHARACTERS, is_id
     from service.storage.accounts.secret_box import SecretBox
     from service.storage.accounts.tenants import tenant_id
     from service.storage.privacy import erasures
     from service.storage.privacy.privacy_filters import open_privacy_filter
     from service.storage.sql.engine import write
 
-    try:
-        TypeAdapter(Id).validate_python(reporter)
-    except ValidationError:
+    if not is_id(reporter):
         raise typer.BadParameter(
-            "invalid id: use 1 to 128 characters, without control characters", param_hint="REPORTER"
-        ) from None
+            f"invalid id: use 1 to {ID_CHARACTERS} characters, without control characters", param_hint="REPORTER"
+        )
     settings = settings_from(data)
     engine, box = existing(settings), SecretBox(settings)
     number = tenant_id(engine, tenant)

@@ -12,9 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 from urllib.parse import parse_qsl, urlencode
 
-from pydantic import TypeAdapter, ValidationError
-
-from service.model import ID_CHARACTERS, Disposition, Id, Kind, Status, is_storable, microseconds
+from service.model import ID_CHARACTERS, Disposition, Kind, Status, is_id, is_storable, microseconds
 from service.storage.cases.case_queue import SORTS, TABS, QueueSort, Tab
 
 PATH = "/console/clusters"
@@ -39,7 +37,6 @@ VALUE_TEXTS = {
     "revoked": "no longer flagged",
 }
 DEFAULT_SORT: dict[Tab, QueueSort] = {"decided": "-last_at"}
-_ID: TypeAdapter[str] = TypeAdapter(Id)
 _LONGEST_TEXT = 128
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "kind": get_args(Kind),
@@ -136,10 +133,9 @@ def _read(name: str, value: str) -> tuple[str, str]:
         if len(value) > _LONGEST_TEXT or not is_storable(value):
             raise ValueError(f"at most {_LONGEST_TEXT} characters")
         return name, value
-    try:
-        return name, _ID.validate_python(value)
-    except ValidationError:
-        raise ValueError(f"invalid ID: use 1 to {ID_CHARACTERS} characters without control characters") from None
+    if not is_id(value):
+        raise ValueError(f"invalid ID: use 1 to {ID_CHARACTERS} characters without control characters")
+    return name, value
 
 
 def _moment_us(value: str, *, end: bool) -> int:

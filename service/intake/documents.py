@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from service.errors import TooMany
 from service.intake.items import MachineComplaint, Noun, canonical, parsed, read_line, read_value
+from service.intake.json_bounds import MAX_VALUES_OF_BODY
 from service.intake.pointers import json_fault
 from service.intake.privacy_filter import Erased, PrivacyFilter
 from service.model import Complaint, Frozen, RejectedItem
@@ -82,11 +83,16 @@ def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch:
     return _read_lines(document, noun, now, batch) if form == "ndjson" else _read_json(document, noun, now, batch)
 
 
-def _read_json(document: bytes, noun: Noun, now: datetime, batch: Submission) -> Iterator[None]:
+def value_of(document: bytes, max_values: int = MAX_VALUES_OF_BODY) -> Any:
+    """The document's JSON value. Raises UnreadableDocument, and TooMany beyond `max_values`."""
     try:
-        value = parsed(document)
+        return parsed(document, max_values)
     except ValueError as error:
         raise UnreadableDocument(json_fault(error)) from None
+
+
+def _read_json(document: bytes, noun: Noun, now: datetime, batch: Submission) -> Iterator[None]:
+    value = value_of(document)
     yield
     if not isinstance(value, list):
         batch.add(read_value(value, noun, now), noun)

@@ -119,8 +119,8 @@ class StoreCollector(Collector):
         until = time.monotonic() + patience_seconds
         of_database, of_redis = self._database.start(), self._redis.start()
         checks = self._database_writes.start(), self._redis_writes.start(), self._pair.start()
-        database = result_of(of_database, max(0.0, until - time.monotonic()))
-        redis = result_of(of_redis, max(0.0, until - time.monotonic()))
+        database = result_of(of_database, until - time.monotonic())
+        redis = result_of(of_redis, until - time.monotonic())
         return _Look(
             database=None if isinstance(database, Failed) else database,
             redis=None if isinstance(redis, Failed) else redis,
@@ -148,8 +148,8 @@ def _states(
     """By the checks, which have had the time of the readings, and the judgement about Redis' server."""
     until = time.monotonic() + _LEFT_SECONDS
     database = result_of(database_check, _LEFT_SECONDS)
-    found = result_of(redis_check, max(0.0, until - time.monotonic()))
-    pair = result_of(pair_check, max(0.0, until - time.monotonic()))
+    found = result_of(redis_check, until - time.monotonic())
+    pair = result_of(pair_check, until - time.monotonic())
     # `refused`: what a worker found wrong with the database
     redis, refused = (found, None) if isinstance(found, Failed) else found
     if problems:

@@ -19,6 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from service.storage.redis_store import redis_keys
+from service.storage.redis_store.client import as_text
 
 PREFIX = "brigadewatch_"
 JobResult = Literal["done", "superseded", "interrupted", "failed"]
@@ -189,7 +190,7 @@ def counted(fields: Mapping[Any, Any], family: MetricFamily) -> dict[tuple[str, 
     """One family's values in a hash as Redis returns it, by labels; for a histogram, by labels and bound."""
     found = {}
     for field, value in fields.items():
-        name, *labels = _text(field).split("|")
+        name, *labels = as_text(field).split("|")
         if name == family.name:
             found[tuple(labels)] = float(value)
     return found
@@ -232,7 +233,3 @@ def _histograms(
 
 def _field(family: MetricFamily, labels: tuple[str, ...]) -> str:
     return "|".join((family.name, *labels))
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

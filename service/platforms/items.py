@@ -14,7 +14,6 @@ from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun, re
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Frozen, JsonObject, RejectedItem
 
-ID_CHARACTERS = 128  # a longer one is refused
 TEXT_CHARACTERS = 4_096
 REASON_CHARACTERS = 64
 URL_CHARACTERS = 4_096

@@ -22,7 +22,7 @@ class Failed(str):
 class Probe(Generic[T]):
     """Runs `check` one at a time, and once in `every_seconds` at most, however many ask.
 
-    `state` is for checks that return what is wrong (None: nothing).
+    `wait_for_state` is for checks that return what is wrong (None: nothing).
     """
 
     def __init__(self, name: str, check: Callable[[], T], every_seconds: float = EVERY_SECONDS) -> None:
@@ -32,13 +32,8 @@ class Probe(Generic[T]):
         self._running: Future[T] | None = None
         self._begun = 0.0
 
-    def state(self: Probe[str | None], patience_seconds: float) -> str:
-        """ "ok", or what is wrong."""
-        found: str | None = result_of(self.start(), patience_seconds)
-        return found or "ok"
-
     async def wait_for_state(self: Probe[str | None], patience_seconds: float) -> str:
-        """As `state`, without holding up the loop."""
+        """ "ok", or what is wrong; the loop is not held up."""
         running = self.start()
         done, _ = await asyncio.wait({asyncio.wrap_future(running)}, timeout=patience_seconds)
         found: str | None = result_of(running, 0) if done else _silent(patience_seconds)
@@ -61,6 +56,7 @@ class Probe(Generic[T]):
 
 def result_of(running: Future[T], patience_seconds: float) -> T | Failed:
     """What a check that was started has found."""
+    patience_seconds = max(0.0, patience_seconds)
     if not wait([running], patience_seconds).done:
         return _silent(patience_seconds)
     try:

@@ -19,7 +19,7 @@ from redis import Redis
 from service.model import moment
 from service.moderation.assessment import NO_CLUSTERS, ClusterShare, Freshness, TargetStanding, TargetSummary
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.client import AsyncRedis, Script, unavailable_when_it_fails
+from service.storage.redis_store.client import AsyncRedis, Script, time_us, unavailable_when_it_fails
 from service.storage.redis_store.parts import parts
 from service.storage.redis_store.stream import PositionAbsent
 from service.storage.sql.hashing import digest_of, field_of, key_of_field
@@ -157,7 +157,7 @@ async def read_targets(client: AsyncRedis, tenant: str, target_ids: Sequence[str
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
     position, analysed, as_of_us, seconds, microseconds, decision_waits, restored, *by_target = answer
     pending = int(analysed) < int(position)
-    as_of = moment(int(as_of_us) if pending else int(seconds) * 1_000_000 + int(microseconds))
+    as_of = moment(int(as_of_us) if pending else time_us((seconds, microseconds)))
     targets = [
         TargetStanding(int(total or 0), NO_CLUSTERS if packed is None else unpack(packed), waiting, of_known)
         for total, packed, waiting, of_known in zip(*by_target, strict=True)

@@ -21,13 +21,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from redis import Redis
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from service.errors import StoreUnavailable
 from service.settings import Settings
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.client import Script, as_text, unavailable_when_it_fails
-from service.storage.sql.engine import database_now_us, write
+from service.storage.sql.engine import database_now_us, insert_rows, write
 from service.storage.sql.schema import redis_identity, redis_users, tenants
 
 SIGN_SECONDS = 5.0  # how often those who use Redis say so
@@ -101,10 +101,7 @@ def agree(engine: Engine, redis: Redis, user: str) -> str:
         end_use(engine, user)
         with engine.connect() as connection:
             _refuse_if_in_use(connection, known.identity)  # before anything is written to Redis; `_settle` decides
-    identity = _propose(redis)
-    _settle(engine, identity, user)
-    _confirm(redis, identity)
-    return identity
+    return adopt(engine, redis, user)
 
 
 def compare(in_redis: str, known: StoredIdentity | None) -> str:
@@ -186,14 +183,15 @@ def users(connection: Connection, identity: str) -> list[RedisUser]:
     return [one for one in found if abs(one.silent_seconds) < SILENT_SECONDS]
 
 
-def adopt(engine: Engine, redis: Redis) -> str:
-    """Make this Redis the one of the database, whatever either named before; returns its identity.
+def adopt(engine: Engine, redis: Redis, user: str | None = None) -> str:
+    """Make this Redis the one of the database, whatever either named before; returns its identity. `user` uses it from
+    now on.
 
     Nothing is moved or rebuilt here. Raises StillInUse while somebody uses the Redis that the database knew, and
     StoreUnavailable if Redis does not answer or takes no writes.
     """
     identity = _propose(redis)
-    _settle(engine, identity, None)
+    _settle(engine, identity, user)
     _confirm(redis, identity)
     return identity
 
@@ -211,13 +209,8 @@ def _settle(engine: Engine, identity: str, user: str | None) -> None:
     """Make it the one that the database knows, unless somebody uses another; `user` uses it from now on."""
     with write(engine) as connection:
         now_us = database_now_us(connection)
-        connection.execute(
-            text(
-                "INSERT INTO redis_identity (id, identity, since_us) VALUES (1, :identity, :now) ON CONFLICT (id) DO"
-                " NOTHING"
-            ),
-            {"identity": identity, "now": now_us},
-        )
+        columns = ("id", "identity", "since_us")
+        insert_rows(connection, redis_identity, columns, [(1, identity, now_us)], "ON CONFLICT DO NOTHING")
         known = stored_identity(connection, lock=True)
         if known is not None and known.identity != identity:
             _refuse_if_in_use(connection, known.identity)

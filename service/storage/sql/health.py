@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from service.storage.sql.deadlines import Deadline, applying
+from service.storage.sql.engine import sqlite_file
 
 SHORT_OF_BYTES = 32 * 1024 * 1024  # about the size of SQLite's log between two checkpoints
 PROBE_BYTES = 64 * 1024
@@ -72,8 +73,8 @@ def _sqlite_trouble(engine: Engine) -> str | None:
         except raw.OperationalError as error:
             if "locked" not in str(error):  # somebody writes: so it can be written to
                 return f"the database takes no writes: {error}"
-    path = engine.url.database
-    return None if not path or path == ":memory:" else trouble_of_folder(Path(path).parent)
+    file = sqlite_file(engine.url)
+    return None if file is None else trouble_of_folder(file.parent)
 
 
 def trouble_of_folder(folder: Path) -> str | None:

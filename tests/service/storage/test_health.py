@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from service.ops.collector import StoreCollector
-from service.storage.probe import Probe
+from service.storage.probe import Probe, result_of
 from service.storage.redis_store import health as redis_health
 from service.storage.redis_store import redis_keys
 from service.storage.sql import health
@@ -125,10 +125,10 @@ def test_a_check_that_hangs_is_waited_for_a_little_and_asked_once() -> None:
 
     probe = Probe("test", hanging, every_seconds=0.0)
     try:
-        assert [probe.state(0.05) for _ in range(5)] == ["no answer within 0.1 s"] * 5
+        assert [result_of(probe.start(), 0.05) for _ in range(5)] == ["no answer within 0.1 s"] * 5
         assert asked == [1]
         over.set()
-        assert probe.state(10) == "late"
+        assert result_of(probe.start(), 10) == "late"
     finally:
         over.set()
         probe.close()
