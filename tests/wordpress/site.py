@@ -243,11 +243,16 @@ class Site:
         """What PHP complained about."""
         return _OF_CORE.sub("", self.debug_log.read_text()) if self.debug_log.exists() else ""
 
-    def letters(self) -> list[str]:
-        """The mails that it sent."""
-        return [
-            path.read_text() for path in sorted((self.folder / "mail").iterdir(), key=lambda path: path.stat().st_mtime)
-        ]
+    def letters(self, words: str, count: int = 1) -> list[str]:
+        """The mails with these words, once there are so many: behind nginx they are sent after the page."""
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            texts = [path.read_text() for path in (self.folder / "mail").iterdir()]
+            found = [text for text in texts if words in text]
+            if len(found) >= count:
+                return found
+            assert time.monotonic() < deadline, texts
+            time.sleep(0.05)
 
     def browser(self, address: str = "198.51.100.1", agent: str = "Browser/1", **more: Any) -> httpx.Client:
         """A browser at an address, with cookies of its own."""

@@ -49,14 +49,15 @@ def test_moderators_see_reported_comments_alone_and_judge_them(site: Site) -> No
 
 def test_moderators_get_the_usual_mail_and_none_if_they_want_none(site: Site) -> None:
     hold_back(site)
-    (letter,) = [one for one in site.letters() if "Reported comment" in one]
+    (letter,) = site.letters("Reported comment")
     assert letter.startswith("To: editor@example.org\n") and "Subject: [The News] Reported comment:" in letter
     assert "edit-comments.php?brigadewatch=reported" in letter
     site.start_over()
     site.php("update_option( 'moderation_notify', '0' );")
     try:
-        hold_back(site)
-        assert [one for one in site.letters() if "Reported comment" in one] == []
+        comment = hold_back(site)
+        site.php("Brigadewatch\\send_letter( get_comment( $id ), array( 'recommendation' => 'none' ) );", id=comment)
+        assert site.letters("Reported comment", 0) == []
     finally:
         site.php("update_option( 'moderation_notify', '1' );")
 
@@ -293,6 +294,6 @@ def test_what_a_moderator_restores_in_the_service_is_shown_again(site: Site, sta
         assert (last["action"], last["decided_by"], "verdict" in last) == ("restored", "automatic", False)
     else:
         assert site.status(comment) == "0"
-        assert any("look whether to show it again" in letter for letter in site.letters())
+        assert len(site.letters("look whether to show it again")) == 1
         page = site.signed_in().get("/wp-admin/edit-comments.php?brigadewatch=held").text
         assert "/console/clusters/k1" in page and "Accounts that complain together" in page

@@ -67,8 +67,8 @@ def test_a_known_brigade_hides_nothing_and_an_honest_crowd_is_heard(any_site: Si
     assert [one for one in attacked if site.status(one) != "1"] == []
     assert site.status(violation) == "0"
     assert {int(row["people"]) for row in site.table("comments") if int(row["comment_id"]) in attacked} == {MEMBERS}
-    kept = [letter for letter in site.letters() if "It stays up; please look at it." in letter]
-    hidden = [letter for letter in site.letters() if "It is hidden until you decide." in letter]
+    kept = site.letters("It stays up; please look at it.", COMMENTS)
+    hidden = site.letters("It is hidden until you decide.")
     assert len(kept) == COMMENTS and len(hidden) == 1
     assert "/console/clusters/" in kept[0]
 
@@ -93,7 +93,7 @@ def test_an_unknown_brigade_s_first_comments_are_shown_again_once_a_moderator_re
     with Client(up.api, key, when_unreachable="closed", timeout=5, retry_for=60) as client:
         up.wait(lambda: len(listed(up, key, "open")) == len(hidden), 60)
         site.cron()
-        letters = [one for one in site.letters() if "look whether to show it again" in one]
+        letters = site.letters("look whether to show it again", len(hidden))
         assert len(letters) == len(hidden) and "/console/clusters/" in letters[0]
         for comment in hidden:  # what the console's "restore" records
             client.outcome(

@@ -131,6 +131,7 @@ function tests_events_are_due() {
 			$due[ 0 === strpos( $hook, 'brigadewatch' ) ? 1 : $at ][ $hook ] = $event;
 		}
 	}
+	ksort( $due ); // WordPress looks no further than the first that is not due.
 	_set_cron_array( $due );
 }
 

@@ -30,9 +30,12 @@ function after_report( $comment_id ) {
 	if ( $people < setting( 'threshold' ) || ( $state && '' !== $state->decided ) ) {
 		return;
 	}
-	$visible = '1' === (string) get_comment( $comment_id )->comment_approved;
-	if ( $state && 'held' === $state->state && $visible ) { // Shown again by something that is no person's judgement.
-		set_state(
+	if ( $state && 'held' === $state->state ) {
+		clean_comment_cache( $comment_id ); // This request knows the comment as it was before another one hid it.
+		if ( '1' !== (string) get_comment( $comment_id )->comment_approved ) {
+			return;
+		}
+		set_state( // Shown again by something that is no person's judgement.
 			$comment_id,
 			array(
 				'state'  => '',
