@@ -97,7 +97,7 @@ def confirm_codes(request: Request, person: Viewer, code: Annotated[str, Form(ma
         if codes is None:
             raise Refused("that code is not right: enter the six digits that the app shows now")
         made.extend(codes)
-        second_factors.end_other_sessions(connection, user.id, person.session.hash)
+        users.end_access(connection, user.id, but_session=person.session.hash)  # begun without the new factor
 
     return _changed(request, person, change, codes=made)
 
@@ -137,7 +137,7 @@ def add_passkey(
 
     def change(connection: Connection, user: User) -> None:
         passkeys.add(request, connection, user, passkey, label)
-        second_factors.end_other_sessions(connection, user.id, person.session.hash)
+        users.end_access(connection, user.id, but_session=person.session.hash)  # begun without the new factor
 
     return _changed(request, person, change, said="The passkey is registered. It is asked for when you sign in.")
 

@@ -107,10 +107,10 @@ def tally(complaints: Iterable[JudgedComplaint], outcomes_by_target: Mapping[int
         known = not_retracted(outcomes_by_target.get(target, ()))
         if not known:
             continue
-        whole = standing(known, 0)
+        whole, singly = standing(known, 0), any(o.complaint for o in known)
         good = bad = 0
         for complaint in mine:
-            alone = standing(known, complaint.seq) if any(o.complaint for o in known) else None
+            alone = standing(known, complaint.seq) if singly else None
             verdict = alone or whole
             if verdict is None or complaint.time_us >= verdict.decided_us:
                 continue

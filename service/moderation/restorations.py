@@ -156,27 +156,27 @@ def review(
     `before` is its previous state, `known` the ids of the clusters that existed before this review. Returns the same
     object if nothing changes.
     """
-    removal, latest = latest_removal(outcomes), latest_action(outcomes)
+    latest = latest_action(outcomes)
     if latest is None:
         return None
     if latest.action != "removed":  # also if the removal was retracted: the content is back
         return None if before is None else _in_state(before, "restored", at)
-    if removal is None or inflation is None or not inflation.carries(threshold):
+    if inflation is None or not inflation.carries(threshold):
         return None
-    same = before is not None and before.removal == removal.id
+    same = before is not None and before.removal == latest.id
     since = _known_since(before, same, inflation, known, at)
     state: RestorationState = "stands" if _confirmed(outcomes, since, inflation.found_us) else "open"
     fresh = Restoration(
         target=target,
         state=state,
-        harm=harm(inflation.complaints, inflation.independent, threshold, removal.decided_by),
+        harm=harm(inflation.complaints, inflation.independent, threshold, latest.decided_by),
         complaints=inflation.complaints,
         independent=inflation.independent,
         threshold=threshold,
         clusters=inflation.clusters,
-        removal=removal.id,
-        removed_us=removal.decided_us,
-        removed_by=removal.decided_by,
+        removal=latest.id,
+        removed_us=latest.decided_us,
+        removed_by=latest.decided_by,
         opened_us=at.now_us,
         opened_seq=since,
         changed_us=at.now_us,

@@ -102,7 +102,7 @@ def waits(paper: Archive) -> str | None:
 def test_what_a_run_may_delete(
     state: RetentionState, before_us: int, oldest_us: int, records: int, agree: bool, because: str | None
 ) -> None:
-    assert judge(state, before_us=before_us, oldest_us=oldest_us, records=records, agree=agree) == because
+    assert judge(state, before_us=before_us, oldest_us=oldest_us, count=lambda: records, agree=agree) == because
 
 
 def test_forty_days_forward_delete_nothing_and_the_next_run_is_not_put_off(paper: Archive, step: Step) -> None:

@@ -102,7 +102,6 @@ def connect(
             " does not answer"
         )
     _link(connection, user, proven, now_us)
-    connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
     if user.role != proven.role:
         users.set_role(connection, user, proven.role, actor="sso", now_us=now_us, last_admin_too=True)
 
@@ -188,7 +187,6 @@ def _newcomer(
                 f"{name} is the only admin with a password, which would end: create another admin account first, kept"
                 " for when the provider does not answer"
             )
-        connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
     else:
         raise Refused(
             f"an account called {name!r} already exists here. If it is yours, sign in with its password and connect it"
@@ -200,7 +198,7 @@ def _newcomer(
 
 def _link(connection: Connection, user: User, proven: ProvenIdentity, now_us: int) -> None:
     connection.execute(delete(user_identities).where(user_identities.c.user_id == user.id))
-    connection.execute(delete(schema.one_time_links).where(schema.one_time_links.c.user_id == user.id))
+    users.end_access(connection, user.id)
     connection.execute(
         insert(user_identities).values(
             user_id=user.id,

@@ -18,7 +18,7 @@ from service.storage.accounts.sessions import hash_of
 from service.storage.accounts.sign_in_rules import rules_of
 from service.storage.accounts.users import NO_PASSWORD, User
 from service.storage.sql import schema
-from service.storage.sql.schema import one_time_links, sessions
+from service.storage.sql.schema import one_time_links
 
 LINK_SECONDS = 72 * 3_600
 _SECOND = 1_000_000
@@ -44,8 +44,7 @@ def make_link(connection: Connection, user: User, *, factors_too: bool, actor: s
             " allow passwords for everybody first (Settings › Sign-in, or `brigadewatch sso rules`)"
         )
     users.hold_user(connection, user.id)
-    connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
-    connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user.id))
+    users.end_access(connection, user.id)
     connection.execute(delete(one_time_links).where(one_time_links.c.expires_us <= now_us))
     u = schema.users.c
     voided = {"password_hash": NO_PASSWORD, "one_time": False, "failures": 0, "locked_until_us": None}

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pyotp
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from service.errors import Refused
 from service.storage.accounts import audit_log, sign_in_throttle
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.sign_in_throttle import LONGEST_WAIT_SECONDS, OF_ONE, is_locked
 from service.storage.accounts.users import User, hold_user
-from service.storage.sql.schema import one_time_links, passkeys, recovery_codes, second_factors, sessions, users
+from service.storage.sql.schema import passkeys, recovery_codes, second_factors, users
 
 STEP_SECONDS = 30
 STEPS_OF_SKEW = 1  # a phone's clock may be 30 s off, either way
@@ -154,24 +155,10 @@ def remove_all(connection: Connection, user: User, *, actor: str, now_us: int) -
         _enter(connection, user, "factor-removed", actor, now_us, {"kind": "passkeys"})
 
 
-def end_other_sessions(connection: Connection, user_id: int, session_hash: str) -> None:
-    """After a change of factors: sessions that began without it, and links not used yet, end."""
-    connection.execute(delete(sessions).where(sessions.c.user_id == user_id, sessions.c.hash != session_hash))
-    connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user_id))
-
-
 def _note_recovery(connection: Connection, user_id: int, now_us: int) -> None:
-    u, left = users.c, status_of(connection, user_id).recovery_codes_left
-    row = connection.execute(select(u.tenant_id, u.name).where(u.id == user_id)).one()
-    audit_log.enter(
-        connection,
-        row.tenant_id,
-        actor=row.name,
-        action="recovery-code",
-        subject=f"user:{row.name}",
-        now_us=now_us,
-        detail={"left": left},
-    )
+    left = status_of(connection, user_id).recovery_codes_left
+    user = connection.execute(select(users.c.tenant_id, users.c.name).where(users.c.id == user_id)).one()
+    _enter(connection, user, "recovery-code", user.name, now_us, {"left": left})
 
 
 def _step_of(secret: str, code: str, now_us: int, *, after: int) -> int | None:
@@ -191,7 +178,9 @@ def _hash(code: str) -> str:
     return hashlib.sha256(plain.encode("utf-8", "replace")).hexdigest()
 
 
-def _enter(connection: Connection, user: User, action: str, actor: str, now_us: int, detail: dict[str, str]) -> None:
+def _enter(
+    connection: Connection, user: User | Row[Any, Any], action: str, actor: str, now_us: int, detail: Mapping[str, Any]
+) -> None:
     audit_log.enter(
         connection,
         user.tenant_id,

@@ -163,8 +163,7 @@ def set_password(
     sign_in_throttle.lift(connection, user.tenant_id, user.name)
     # An account signs in with a password or with a provider, never with both (identities.py); links end too.
     connection.execute(delete(user_identities).where(user_identities.c.user_id == user.id))
-    connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user.id))
-    _end_sessions(connection, user, but_session)
+    end_access(connection, user.id, but_session=but_session)
     audit_log.enter(
         connection, user.tenant_id, actor=actor, action="user-password", subject=f"user:{user.name}", now_us=now_us
     )
@@ -203,8 +202,7 @@ def disable_user(connection: Connection, user: User, *, actor: str, now_us: int,
     if user.role == "admin" and not last_admin_too:
         _refuse_the_last_admin(connection, user)
     connection.execute(update(users).where(users.c.id == user.id).values(disabled_us=now_us))
-    connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user.id))
-    _end_sessions(connection, user)
+    end_access(connection, user.id)
     audit_log.enter(
         connection, user.tenant_id, actor=actor, action="user-disabled", subject=f"user:{user.name}", now_us=now_us
     )
@@ -221,6 +219,12 @@ def enable_user(connection: Connection, user: User, *, actor: str, now_us: int) 
     audit_log.enter(
         connection, user.tenant_id, actor=actor, action="user-enabled", subject=f"user:{user.name}", now_us=now_us
     )
+
+
+def end_access(connection: Connection, user_id: int, *, but_session: str | None = None) -> None:
+    """The account's sessions, except the one given (its hash), and its one-time links end."""
+    connection.execute(delete(sessions).where(sessions.c.user_id == user_id, sessions.c.hash != (but_session or "")))
+    connection.execute(delete(one_time_links).where(one_time_links.c.user_id == user_id))
 
 
 def set_preferences(connection: Connection, user_id: int, **changed: Any) -> None:
@@ -260,10 +264,6 @@ def _user(row: Row[Any]) -> User:
         row.locked_until_us,
         bool(row.one_time),
     )
-
-
-def _end_sessions(connection: Connection, user: User, but: str | None = None) -> None:
-    connection.execute(delete(sessions).where(sessions.c.user_id == user.id, sessions.c.hash != (but or "")))
 
 
 def _refuse_the_last_admin(connection: Connection, user: User) -> None:

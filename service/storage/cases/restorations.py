@@ -165,7 +165,7 @@ def list_restorations(
     if len(rows) <= limit:
         return [_item(row) for row in rows], None
     last = rows[limit - 1]
-    return [_item(row) for row in rows[:limit]], (last.harm if sort == "-harm" else last.changed_us, last.target_key)
+    return [_item(row) for row in rows[:limit]], (getattr(last, by.name), last.target_key)
 
 
 def _restoration(row: Any) -> Restoration:

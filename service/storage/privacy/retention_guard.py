@@ -12,7 +12,7 @@ nothing about the clock. Days do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,23 +69,24 @@ def most_of(records: int) -> int:
     return records + max(100, records // 10)
 
 
-def leaps(state: RetentionState, *, before_us: int, oldest_us: int) -> bool:
-    """Whether a run with this cut-off goes more than LEAP_DAYS further than the last one. PURE."""
-    begins_us = oldest_us if state.before_us is None else state.before_us
-    return before_us - begins_us > LEAP_DAYS * DAY_US
+def judge(
+    state: RetentionState, *, before_us: int, oldest_us: int | None, count: Callable[[], int], agree: bool
+) -> Because | None:
+    """Why a run with this cut-off must not delete its records; None if it may. PURE.
 
-
-def judge(state: RetentionState, *, before_us: int, oldest_us: int | None, records: int, agree: bool) -> Because | None:
-    """Why a run with this cut-off must not delete these records; None if it may. PURE.
-
-    `oldest_us`: receipt of the oldest record; `agree`: whether the clocks do.
+    `oldest_us`: receipt of the oldest record; `agree`: whether the clocks do; `count`: how many records it would
+    delete, asked only where that decides: usually a run is a day's.
     """
-    if not records or oldest_us is None:
+    if oldest_us is None:
+        return None
+    begins_us = oldest_us if state.before_us is None else state.before_us
+    if agree and before_us - begins_us <= LEAP_DAYS * DAY_US:
+        return None
+    records = count()
+    if not records:
         return None
     if not agree:
         return "clocks"
-    if not leaps(state, before_us=before_us, oldest_us=oldest_us):
-        return None
     return None if state.consent is not None and state.consent.covers(before_us, records) else "amount"
 
 
@@ -131,12 +132,14 @@ def refusals(connection: Connection) -> dict[int, Refusal]:
 
 
 def refusal_for(connection: Connection, tenant_id: int, before_us: int, *, agree: bool) -> Because | None:
-    """Look at what is stored, and judge. Counts only where the count decides: usually a run is a day's."""
-    state, oldest_us = read_state(connection, tenant_id), retention.oldest(connection, tenant_id)
-    if oldest_us is None or (agree and not leaps(state, before_us=before_us, oldest_us=oldest_us)):
-        return None
-    records = records_before(connection, tenant_id, before_us)
-    return judge(state, before_us=before_us, oldest_us=oldest_us, records=records, agree=agree)
+    """Look at what is stored, and judge."""
+    return judge(
+        read_state(connection, tenant_id),
+        before_us=before_us,
+        oldest_us=retention.oldest(connection, tenant_id),
+        count=lambda: records_before(connection, tenant_id, before_us),
+        agree=agree,
+    )
 
 
 def expected(connection: Connection, tenant_id: int, now_us: int) -> Refusal | None:
