@@ -69,7 +69,7 @@ test-redis-quick: $(INSTALLED) ## the short form of it, on the oldest ones
 # Real sites of the two newest branches, behind PHP's own server and behind nginx with PHP-FPM. WordPress itself is unpacked
 # below build/wordpress; the programs are Debian's, and none of them is started by the system.
 wordpress: $(INSTALLED) wordpress-servers chromium gettext $(PHP_VERSIONS) ## the WordPress plugin on real sites, with a real service
-	$(BIN)/python -m pytest -m wordpress tests/wordpress
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m wordpress tests/wordpress
 
 wordpress-screenshots: $(INSTALLED) wordpress-servers chromium ## docs/pictures/wordpress-*.png anew, from a real site
 	PYTHONPATH=.:tests:clients/python/src:clients/python/tests $(BIN)/python tests/wordpress/screenshots.py

@@ -29,7 +29,7 @@ from service.storage.privacy.erasure_rewrite import ErasureRewrite
 from service.storage.privacy.erasures import DONE, REPLACED, REQUESTED, Erasure
 from service.storage.privacy.privacy_filters import REMEMBERED_SECONDS, open_privacy_filter
 from service.storage.privacy.scrubbing import rewrite_database, rewrite_redis
-from service.storage.redis_store import redis_keys
+from service.storage.redis_store import recent_deliveries, redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.redis_store.leases import held, raise_epochs
 from service.storage.sql import timers
@@ -115,6 +115,7 @@ def _clean(
         )  # one may have died on its way
     with resources.engine.connect() as connection:  # nobody's hash may stand in the rewritten file
         write_known_members(connection, resources.redis, tenant, number, privacy_filter.key)
+    recent_deliveries.forget(resources.redis, tenant)
     try:
         done = {"redis": rewrite_redis(resources.redis), "database": rewrite_database(resources.engine)}
     except StoreUnavailable as error:

@@ -13,7 +13,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -23,7 +23,7 @@ from service import logs
 from service.errors import Overloaded, Refused, StoreUnavailable, UnknownTenant
 from service.intake.documents import Submission
 from service.intake.privacy_filter import PrivacyFilter
-from service.model import JsonObject, moment
+from service.model import JsonObject, microseconds, moment
 from service.ops import worker_metrics
 from service.outbound.client import outbound_client
 from service.platforms.items import Item
@@ -42,9 +42,10 @@ from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints.archive_reader import archived_ids, never_archived
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.redis_store import stream
+from service.storage.redis_store import recent_deliveries, stream
 from service.storage.redis_store.job_kinds import LOOK_AGAIN_SECONDS, SLACK_SECONDS
 from service.storage.redis_store.leases import held
+from service.storage.redis_store.recent_deliveries import Arrival
 from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
 from service.storage.redis_store.unseen import marker
@@ -147,6 +148,8 @@ class Turn:
             result, error, failures = "waiting", f"waits for our own stream: {ours}", source.failures
             pause_us = int(getattr(ours, "retry_after_seconds", 5) * SECOND_US)
         self._record(source, poll.cursor, began_us + interval_us, pause_us, failures, error)
+        if poll.counts["sent"] or poll.counts["refused"] or (error and not source.failures):
+            recent_deliveries.note_blocking(self.resources.redis, self.tenant, source.id, poll.arrival(result, error))
         with worker_metrics.WorkerMetrics(self.resources.redis, self.tenant) as metrics:
             metrics.count(worker_metrics.POLLS, source.platform, result)
         counts = ", ".join(f"{number} {what}" for what, number in poll.counts.items())
@@ -190,6 +193,17 @@ class _Poll:
         self.counts: Counter[str] = Counter()
         self.privacy_filter = PrivacyFilter()  # the tenant's own, once the poll begins
         self.sent: set[tuple[bool, str]] = set()  # on its way to the archive, and met again by the review
+        self.first_lines: list[bytes] = []  # of those that were sent
+
+    def arrival(self, result: str, error: str | None) -> Arrival:
+        """What it brought, for the administrator who looks at the connection."""
+        left_out = [
+            f"left out: {what} ({count})" for what, count in self.counts.items() if what not in ("read", "sent")
+        ]
+        noted = recent_deliveries.arrival(
+            microseconds(self.now), result, self.first_lines, notes=[*([error] if error else []), *left_out]
+        )
+        return replace(noted, stored=self.counts["sent"], refused=self.counts["refused"])
 
     def go(self) -> bool:
         """Whether it is caught up.
@@ -254,6 +268,7 @@ class _Poll:
         if sent:
             joined, marks = b"\n".join(batch.lines), b"".join(batch.marks)
             self._append(StreamBatch(sent, joined, logs.current_id() or "", marks))
+            self.first_lines += batch.lines[: recent_deliveries.MOST_NAMED - len(self.first_lines)]
 
     def _unknown(self, items: list[Item]) -> list[Item]:
         complaints = [item.id for item in items if not item.is_outcome]

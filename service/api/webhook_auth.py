@@ -26,6 +26,7 @@ from service.platforms import registry
 from service.platforms.signatures import Scheme, Standard, fault
 from service.storage.accounts.tenant_settings import settings_of
 from service.storage.accounts.tenants import KeyRecord
+from service.storage.redis_store import recent_deliveries
 from service.storage.webhooks.sources import Source, find_source, open_secrets
 
 log = logging.getLogger(__name__)
@@ -63,9 +64,13 @@ async def verified(
     if isinstance(found, Sender):
         logs.note(tenant=found.source.tenant, platform=platform)
         return found
-    logs.note(platform=platform, refused=found)
-    metrics_sink(request).webhook(platform, found)
-    _log_refusal(platform, found)
+    why, source = found
+    logs.note(platform=platform, refused=why)
+    metrics_sink(request).webhook(platform, why)
+    _log_refusal(platform, why)
+    if source is not None:
+        refused = recent_deliveries.arrival(microseconds(api.now()), why)
+        await recent_deliveries.note(api.redis, source.tenant, source.id, refused, proven=False)
     raise HTTPException(401, REFUSAL, headers={"WWW-Authenticate": 'Signature realm="brigadewatch"'})
 
 
@@ -90,6 +95,9 @@ async def signed_by(request: Request, body: bytes) -> KeyRecord:
     as a key's record. Raises HTTPException 401; then Invalid (422) for query parameters that the call does not take.
     """
     sender = await verified(request, "generic", request.headers.get(SOURCE_HEADER, ""), body, scheme=Standard)
+    api, source = api_context(request), sender.source
+    signed = recent_deliveries.arrival(microseconds(api.now()), "taken", notes=[f"signed post to {request.url.path}"])
+    await recent_deliveries.note(api.redis, source.tenant, source.id, signed)
     metrics_sink(request).webhook("generic", "taken")
     check_query(request)
     return sender.key
@@ -103,13 +111,14 @@ def _verified(
     body: bytes,
     now: datetime,
     required: type[Scheme] | None,
-) -> Sender | str:
+) -> Sender | tuple[str, Source | None]:
+    """The sender, or why it is refused, and by which source that exists."""
     with api.engine.connect() as connection:
         source = find_source(connection, platform, identifier)
         settings = None if source is None else settings_of(connection, source.tenant_id)
     if source is None or settings is None:
         fault(registry.scheme_of(platform), headers, body, (_DUMMY_SECRET,), now)
-        return "unknown"
+        return "unknown", None
     try:
         scheme = registry.scheme_of(platform, source.mapping)
         valid = open_secrets(source, api.box, microseconds(now))
@@ -120,7 +129,7 @@ def _verified(
     if why is None and required is not None and not isinstance(scheme, required):
         why = "unverifiable"
     if why is not None:
-        return why
+        return why, source
     # The number of the key's record: negative, so that it is never that of a real key, and the same in every process.
     number = -1 - int.from_bytes(sha256(source.id.encode()).digest()[:6])
     return Sender(source, KeyRecord(number, source.tenant_id, source.tenant, frozenset({"ingest"}), settings))

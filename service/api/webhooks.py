@@ -9,6 +9,7 @@ reason, never with the body or the path.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +38,7 @@ from service.platforms.field_map import BadMapping
 from service.platforms.payload import Payload, Unusable
 from service.platforms.signatures import Standard
 from service.storage.accounts.tenants import KeyRecord
-from service.storage.redis_store import stream, webhook_dedup
+from service.storage.redis_store import recent_deliveries, stream, webhook_dedup
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import Source, wake_pollers
 
@@ -138,8 +139,9 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     now, batch = api.now(), await new_batch(request, key)
     try:
         async with api.parse_turns.of(source.tenant_id):
-            delivery = await run_in_threadpool(_read, source, body, now, batch)
+            delivery = await run_in_threadpool(read_payload, source, body, now, batch)
     except BadMapping as error:
+        await _note(api, source, now, "unusable", notes=[f"the field map is not valid: {error}"])
         observe.webhook(source.platform, "unusable")
         log.error("the field map of the source …%s is not valid: %s", source.id[-6:], error)
         await api.rates.charge(key, _price(body))
@@ -150,6 +152,7 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     except (Unusable, UnreadableDocument, TooMany) as error:
         observe.webhook(source.platform, "unusable")
         log.warning("a verified webhook of %s cannot be used: %s", source.platform, type(error).__name__)
+        await _note(api, source, now, "unusable", notes=[str(error)])
         await api.rates.charge(key, _price(body))
         if isinstance(error, Unusable):
             raise Invalid(str(error), [RejectedItem(detail=str(error), pointer="")]) from None
@@ -157,10 +160,12 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     for note in delivery.notes:
         log.info("%s: %s", source.platform, note)
     if delivery.wakes:
+        await _note(api, source, now, "taken", notes=["the platform is polled for what is new"])
         observe.webhook(source.platform, "taken")
         return _woken(api.engine, source, microseconds(now))
     mark = webhook_dedup.digest(source.id, _event(request, source, delivery, body))
     if await webhook_dedup.is_known(api.redis, key.tenant, mark):
+        await _note(api, source, now, "repeated", notes=delivery.notes)
         observe.webhook(source.platform, "repeated")
         await api.rates.charge(key, _price(body))
         return await _nothing_taken(request, key, delivery.notes, repeated=True)
@@ -168,6 +173,7 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
         receipt = await store(request, key, batch)
         answer = accepted_response({**receipt, "repeated": False, "notes": delivery.notes})
     elif batch.rejected_count:
+        await _note(api, source, now, "unusable", batch, delivery.notes)
         observe.rejected(key.tenant, batch.rejected_count)
         observe.webhook(source.platform, "unusable")
         await api.rates.charge(key, max(batch.rejected_count, _price(body)))
@@ -180,15 +186,34 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     else:
         await api.rates.charge(key, _price(body))
         answer = await _nothing_taken(request, key, delivery.notes, repeated=False)
-    observe.webhook(source.platform, "taken" if batch.lines else "empty")
+    result = "taken" if batch.lines else "empty"
+    await _note(api, source, now, result, batch, delivery.notes)
+    observe.webhook(source.platform, result)
     # Items that were refused may be valid when they come again: a clock may have been wrong.
     if batch.lines and not batch.rejected_count:
         await webhook_dedup.remember(api.redis, key.tenant, mark)
     return answer
 
 
-def _read(source: Source, body: bytes, now: datetime, batch: Submission) -> Payload:
-    """What was posted, its items in the batch: all of the work that a sender chooses."""
+async def _note(
+    api: ApiContext,
+    source: Source,
+    now: datetime,
+    result: str,
+    batch: Submission | None = None,
+    notes: Sequence[str] = (),
+) -> None:
+    """For the administrator who looks at the connection."""
+    lines, refused = (batch.lines, batch.rejected) if batch else ([], [])
+    noted = recent_deliveries.arrival(microseconds(now), result, lines, refused, notes)
+    await recent_deliveries.note(api.redis, source.tenant, source.id, noted)
+
+
+def read_payload(source: Source, body: bytes, now: datetime, batch: Submission) -> Payload:
+    """What was posted, its items in the batch: all of the work that a sender chooses.
+
+    Raises BadMapping, Unusable, UnreadableDocument and TooMany.
+    """
     registry.check_mapping(source.platform, source.mapping)
     delivery = registry.read(source.platform, value_of(body, MAX_VALUES_OF_PAYLOAD), now, source.mapping)
     # Payloads are cumulative: with a smaller bound a post with many reports could never be received again.

@@ -27,6 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.wordpress)
+            # Two processes (-n 2 --dist loadgroup) share the kinds of site, so that none is installed twice.
+            kind = next((kind for kind in KINDS if kind in item.name), None)
+            item.add_marker(pytest.mark.xdist_group(kind or item.path.name))
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ from service.storage.complaints.feed import COMPLAINT, UNKNOWN_US, FeedBatch, me
 from service.storage.detection import allow_list
 from service.storage.privacy import erasures
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.redis_store import redis_keys
+from service.storage.redis_store import recent_deliveries, redis_keys
 from service.storage.redis_store.client import connect
 from service.storage.redis_store.unseen import marker
 from service.storage.sql import schema
@@ -289,6 +289,9 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     before = {name: house.asks(name) for name in names}
     secret = open_privacy_filter(house.engine, SecretBox(house.resources.settings), house.id).key
     sought = forms(VERA) | {"known member": marker(secret)("t", VERA)[-8:]}
+
+    arrived = recent_deliveries.arrival(1, "taken", [line({**told[0], "id": f"{VERA}-post-9"})])
+    recent_deliveries.note_blocking(house.redis, house.name, "src_of_the_platform", arrived)
 
     rows = in_rows(house.engine, sought)
     assert {

@@ -379,6 +379,24 @@ def test_the_next_poll_goes_on_where_the_last_one_ended_and_sends_nothing_twice(
     assert len(coral.asked) == 1 and coral.asked[0] > "2026-10-29T12:40"
 
 
+def test_polls_that_brought_something_and_the_first_that_failed_are_noted_for_the_administrator(make: Make) -> None:
+    coral = Coral()
+    for number in range(60):
+        coral.flag(number, BEGIN - HOUR + timedelta(seconds=number))
+    coral.flag(500, BEGIN - HOUR, comment=None)
+    world = make(coral)
+    world.poll()
+    world.poll()  # nothing new
+    coral.faults += [Response("no", 500), Response("no", 500)]
+    world.poll()
+    world.poll(timedelta(minutes=5))
+    keys = world.resources.redis.keys("bw:paper:recent:*")
+    first_failed, brought = map(json.loads, world.resources.redis.lrange(keys[0], 0, -1))  # type: ignore[arg-type,index]
+    assert (brought["result"], brought["stored"], brought["refused"], len(brought["ids"])) == ("ok", 60, 0, 10)
+    assert brought["notes"] == ["left out: comment deleted (2)"] and brought["ids"][0].startswith("complaint ")
+    assert first_failed["result"] == "failed" and first_failed["stored"] == 0 and first_failed["notes"]
+
+
 def test_a_platform_without_news_is_asked_once_a_poll_and_sends_nothing(make: Make) -> None:
     ozone = Ozone()
     ozone.event("modEventReport", BEGIN - HOUR, reportType="x#reasonSpam")

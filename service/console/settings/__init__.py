@@ -12,6 +12,7 @@ from service.console.settings import (
     people,
     privacy,
     sign_in,
+    source_deliveries,
     sources,
     subscriptions,
     thresholds,
@@ -36,6 +37,7 @@ SECTION_ROUTERS = (
     keys.router,
     subscriptions.router,
     sources.router,
+    source_deliveries.router,
     privacy.router,
     audit_log.router,
 )

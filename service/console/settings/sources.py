@@ -103,7 +103,7 @@ def rotate(
     at_once: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     """Set a new secret; the old one is accepted for another day unless it has to go immediately."""
-    source = _source(request, person, handle)
+    source = source_at(request, person, handle)
     overlap = 0 if at_once else OVERLAP_SECONDS
     try:
         if not signing.strip("\r\n"):
@@ -133,7 +133,7 @@ def rotate(
 @router.post("/{handle}/remove")
 def remove(request: Request, person: Admin, handle: str) -> Response:
     """Remove the connection."""
-    source = _source(request, person, handle)
+    source = source_at(request, person, handle)
     with write(api_context(request).engine) as connection:
         remove_source(connection, person.tenant_id, source.id, now_us=now_us(request), actor=person.name)
     flash(
@@ -149,7 +149,8 @@ def handle_of(source: Source) -> str:
     return sha256(source.id.encode()).hexdigest()[:20]
 
 
-def _source(request: Request, person: Admin, handle: str) -> Source:
+def source_at(request: Request, person: Admin, handle: str) -> Source:
+    """The tenant's connection with this name in console URLs. Raises NotFound."""
     found = next((source for source in _sources(request, person) if handle_of(source) == handle), None)
     if found is None:
         raise NotFound("no connection has this ID")
@@ -243,6 +244,5 @@ def _list(
 
 
 def _one(request: Request, person: Admin, handle: str, *, error: str | None = None) -> Response:
-    return page(
-        request, person, SECTION, "one_source.html", error=error, one=_shown(_source(request, person, handle), request)
-    )
+    shown = _shown(source_at(request, person, handle), request)
+    return page(request, person, SECTION, "one_source.html", error=error, one=shown)

@@ -91,6 +91,13 @@ def delivered(tenant: str, digest: str) -> str:
     return f"{PREFIX}:{tenant}:delivered:{digest}"
 
 
+def recent_deliveries(tenant: str, source: str, proven: bool) -> str:
+    """List: the last deliveries of a source (hexadecimal, of its id), for a day; separately those without a valid
+    signature.
+    """
+    return f"{PREFIX}:{tenant}:{'recent' if proven else 'unproven'}:{source}"
+
+
 def tallies(tenant: str) -> str:
     """Hash: what workers count for the metrics (service/ops/worker_metrics.py); the empty name: of the whole
     installation.
