@@ -43,7 +43,7 @@ def check_shared_ids(platform: str, bare: Collection[str]) -> None:
             " complaints, accounts and content alike, so most of what the second one sends would be taken for what the"
             " first one sent. Give the new connection a namespace, which is put before its IDs. Only a second"
             " connection of the same installation needs none",
-            command_hint=": add --namespace NAME, or --same-installation",
+            command_hint=" (--namespace NAME, or --same-installation)",
         )
 
 

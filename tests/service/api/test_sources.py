@@ -248,7 +248,7 @@ def test_a_second_installation_is_refused_with_the_way_out(data: str, tmp_path: 
     assert "WARNING" not in add().stderr
     refused = add()
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "without a namespace" in refused.stderr and "--namespace NAME, or --same-installation" in refused.stderr
+    assert "without a namespace" in refused.stderr and "(--namespace NAME, or --same-installation)" in refused.stderr
     assert add("--namespace", "Forum 2").returncode == 2
     assert run("sources", "list", "--tenant", "news", "--data", data).stderr == ""
     second = add("--namespace", "forum2")
