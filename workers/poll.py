@@ -231,6 +231,7 @@ class _Poll:
                 taken = poller.read(self.cursor, ask, answer, self.now)
             except Unexpected as error:
                 raise PollFailed(str(error), "unreadable") from None
+            taken.listing.items = [item.under(self.source.namespace) for item in taken.listing.items]
             self._send(taken.listing)
             self._keep(taken.cursor)
 

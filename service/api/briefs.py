@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.api_context import api_context
 from service.api.auth import authenticate
+from service.api.namespaces import NAMESPACE_PARAMETER, requested_id
 from service.api.openapi_parts import ASSESSMENT_EXAMPLE, ID_PARAMETER, THRESHOLD_PARAMETER, answers, described
 from service.api.questions import Question, answers_to, requested_threshold
-from service.api.raw_path import segment
 from service.model import Action, DecidedBy, Decision, Disposition, Kind, Status, Verdict
 from service.moderation.brief import AutomatedDecision, Dossier, SourceType, fragment, not_known, sentences
 from service.moderation.restorations import RestorationState
@@ -227,7 +227,7 @@ class Brief(BaseModel):
     "/v1/targets/{id}/brief",
     response_model=Brief,
     summary="Get a target's brief for an appeal",
-    openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER]),
+    openapi_extra=described("read", parameters=[ID_PARAMETER, THRESHOLD_PARAMETER, NAMESPACE_PARAMETER]),
     responses=answers(BRIEF_EXAMPLE, 200, "The brief; zeros for an unknown target.", 401, 403, 422, 503),
 )
 async def get_brief(request: Request) -> Brief:
@@ -235,7 +235,7 @@ async def get_brief(request: Request) -> Brief:
     what is not known: in plain sentences, and as facts for a statement of reasons.
     """
     key = await authenticate(request, "read")
-    target_id, threshold, api = segment(request, "id"), requested_threshold(request, key), api_context(request)
+    target_id, threshold, api = requested_id(request), requested_threshold(request, key), api_context(request)
     (assessment,) = await answers_to(request, key, [target_id], Question(threshold))
 
     def read() -> tuple[Dossier, Policy]:

@@ -14,7 +14,9 @@ from service.api.api_context import api_context
 from service.api.auth import Forgetting, Reading
 from service.api.case_documents import REPORTER
 from service.api.clusters import Now, TenantFilter
-from service.api.openapi_parts import answers
+from service.api.namespaces import NAMESPACE_PARAMETER, requested_namespace
+from service.api.openapi_parts import answers, described
+from service.intake.namespaces import prefixed
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Disposition, Kind, Status, microseconds
 from service.storage.accounts.secret_box import SecretBox
@@ -80,12 +82,14 @@ class ReporterHistory(BaseModel):
     "/v1/reporters/{id}",
     response_model=ReporterHistory,
     summary="Get a reporter's history",
+    openapi_extra=described("read", parameters=[NAMESPACE_PARAMETER]),
     responses=answers(REPORTER, 200, "The reporter's history.", 404),
 )
 def get_reporter(request: Request, key: Reading, id: str, now: Now, privacy_filter: TenantFilter) -> ReporterHistory:
     """Counts, judgements and clusters of one reporter. 404 for an account that never complained to this tenant."""
+    reporter_id = privacy_filter.reporter(_under(requested_namespace(request), id, privacy_filter))
     with api_context(request).engine.connect() as connection:
-        history = read_reporter(connection, key.tenant_id, privacy_filter.reporter(id), now=now)
+        history = read_reporter(connection, key.tenant_id, reporter_id, now=now)
     counts = {name: value for name, value in asdict(history).items() if name != "judged"}
     return ReporterHistory(**counts, upheld=history.judged.upheld, rejected=history.judged.rejected)
 
@@ -101,7 +105,7 @@ class ErasureAsked(BaseModel):
     status_code=202,
     response_model=ErasureAsked,
     summary="Erase a reporter",
-    openapi_extra={"x-scope": "forget"},
+    openapi_extra=described("forget", parameters=[NAMESPACE_PARAMETER]),
     responses=answers({"job": "erasure_5d0f4a1c9be2e77a01c3d9f4"}, 202, "The erasure is in progress.", 422),
 )
 async def erase_reporter(request: Request, key: Forgetting, id: str, now: Now) -> ErasureAsked:
@@ -111,11 +115,17 @@ async def erase_reporter(request: Request, key: Forgetting, id: str, now: Now) -
     Counts and clusters stay, so assessments do not change. 202 also for an account that is already erased or never
     complained. Takes seconds to minutes, since files that contain the id are rewritten (docs/privacy.md).
     """
-    api = api_context(request)
+    api, namespace = api_context(request), requested_namespace(request)
     privacy_filter = await api.privacy_filters.of(key.tenant_id)
-    job = await run_in_threadpool(_request_erasure, api.engine, SecretBox(api.settings), key, privacy_filter, id, now)
+    reporter_id, box = _under(namespace, id, privacy_filter), SecretBox(api.settings)
+    job = await run_in_threadpool(_request_erasure, api.engine, box, key, privacy_filter, reporter_id, now)
     api.privacy_filters.forget(key.tenant_id)
     return ErasureAsked(job=job)
+
+
+def _under(namespace: str | None, reporter_id: str, privacy_filter: PrivacyFilter) -> str:
+    """The id under the namespace; a pseudonym, which was made of such an id, as it is."""
+    return reporter_id if privacy_filter.is_pseudonym(reporter_id) else prefixed(namespace, reporter_id)
 
 
 def _request_erasure(

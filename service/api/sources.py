@@ -33,6 +33,7 @@ EXAMPLE: dict[str, Any] = {
     "signed": True,
     "previous_secret_until": None,
     "mapping": None,
+    "namespace": None,
     "polled": False,
     "polled_at": None,
     "next_poll_at": None,
@@ -55,6 +56,13 @@ class SourceItem(BaseModel):
     )
     mapping: dict[str, Any] | None = Field(
         None, description="Where to find which field in the payload; only for the platform `generic`, otherwise null."
+    )
+    namespace: str | None = Field(
+        None,
+        description=(
+            "What is put before all ids that it brings: 31 under `forum2` is `forum2:31`. Null: they stay as the"
+            " platform has them."
+        ),
     )
     polled: bool = Field(description="Whether the service polls the platform; false: it waits for posts.")
     polled_at: datetime | None = Field(None, description="Time of the latest successful poll. Null: none so far.")
@@ -79,6 +87,7 @@ def source_item(source: Source, now_us: int) -> SourceItem:
         signed=source.secret is not None,
         previous_secret_until=None if until is None or until <= now_us else moment(until),
         mapping=source.mapping,
+        namespace=source.namespace,
         polled=source.polled,
         polled_at=None if source.polled_us is None else moment(source.polled_us),
         next_poll_at=None if source.next_poll_us is None else moment(source.next_poll_us),

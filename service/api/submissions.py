@@ -16,6 +16,7 @@ from service.api.answers import Accepted, AcceptedComplaints
 from service.api.api_context import api_context, metrics_sink
 from service.api.auth import authenticate
 from service.api.body import media_type, read_body
+from service.api.namespaces import NAMESPACE_PARAMETER, invalid_namespace, requested_id, requested_namespace
 from service.api.openapi_parts import (
     ACCEPTED,
     ACCEPTED_EXAMPLE,
@@ -32,7 +33,6 @@ from service.api.openapi_parts import (
 )
 from service.api.problems import Invalid, rejected_json
 from service.api.questions import LONGEST_WAIT_MS, Question, answers_to, requested_threshold, whole_parameter
-from service.api.raw_path import segment
 from service.api.tenant_start import with_tenant_initialised
 from service.api.webhook_auth import check_plain, is_signed, signed_by
 from service.intake.documents import Form, Submission, read_document
@@ -46,6 +46,7 @@ router = APIRouter(tags=["accept"])
 log = logging.getLogger(__name__)
 MOST_ASSESSED = 20  # complaints of a post with assess=true
 _OF_A_QUESTION = ("threshold", "wait")
+_PARAMETERS = [ASSESS_PARAMETER, THRESHOLD_PARAMETER, WAIT_PARAMETER, NAMESPACE_PARAMETER]
 _FORMS: dict[str, Form] = {"application/json": "json", "application/x-ndjson": "ndjson"}
 
 
@@ -55,7 +56,7 @@ _FORMS: dict[str, Form] = {"application/json": "json", "application/x-ndjson": "
     response_model=AcceptedComplaints,
     summary="Post complaints",
     openapi_extra={
-        **described("ingest", body=COMPLAINT_BODY, parameters=[ASSESS_PARAMETER, THRESHOLD_PARAMETER, WAIT_PARAMETER]),
+        **described("ingest", body=COMPLAINT_BODY, parameters=_PARAMETERS),
         "security": [{"key": []}, SIGNED],
     },
     responses=accepted({**ACCEPTED_EXAMPLE, "assessments": [ASSESSMENT_EXAMPLE]}),
@@ -71,7 +72,7 @@ async def post_complaints(request: Request) -> Response:
     waits up to `wait` milliseconds until the complaints are analysed.
 
     Instead of a key: a Standard Webhooks signature (webhook-id, webhook-timestamp, webhook-signature) by a source of
-    the platform `generic`, named in `webhook-source`.
+    the platform `generic`, named in `webhook-source`. Its ids are under that source's namespace.
     """
     return await _accept(request, COMPLAINT)
 
@@ -81,7 +82,10 @@ async def post_complaints(request: Request) -> Response:
     status_code=202,
     response_model=Accepted,
     summary="Post outcomes",
-    openapi_extra={**described("ingest", body=OUTCOME_BODY), "security": [{"key": []}, SIGNED]},
+    openapi_extra={
+        **described("ingest", body=OUTCOME_BODY, parameters=[NAMESPACE_PARAMETER]),
+        "security": [{"key": []}, SIGNED],
+    },
     responses=ACCEPTED,
 )
 async def post_outcomes(request: Request) -> Response:
@@ -97,7 +101,7 @@ async def post_outcomes(request: Request) -> Response:
     status_code=202,
     response_model=Accepted,
     summary="Withdraw a complaint",
-    openapi_extra=described("ingest", parameters=[ID_PARAMETER]),
+    openapi_extra=described("ingest", parameters=[ID_PARAMETER, NAMESPACE_PARAMETER]),
     responses=ACCEPTED,
 )
 async def withdraw_complaint(request: Request) -> Response:
@@ -105,7 +109,7 @@ async def withdraw_complaint(request: Request) -> Response:
     key = await authenticate(request, "ingest")
     api = api_context(request)
     api.rates.admit(key)
-    batch = Submission(lines=[withdrawal(segment(request, "id"))])
+    batch = Submission(lines=[withdrawal(requested_id(request))])
     return accepted_response(await store(request, key, batch))
 
 
@@ -121,17 +125,22 @@ async def _accept(request: Request, noun: Noun) -> Response:
                 "assess, threshold and wait are for posts with a key that has the scopes ingest and read: a signature"
                 " does not allow reading",
             )
+        if "namespace" in request.query_params:
+            raise invalid_namespace(
+                "namespace is for posts with a key: a signed post has the namespace of the source that signs it"
+            )
     else:
-        key = await authenticate(request, "ingest")
+        key, namespace = await authenticate(request, "ingest"), requested_namespace(request)
         question = await _question(request, key) if noun is COMPLAINT else None
         api.rates.admit(key)
     form = _FORMS[media_type(request, *_FORMS)]
     with api.bodies.reserve() as hold:
         body = await read_body(request, limit=api.settings.max_body_bytes, hold=hold)
         if signed:
-            key = await signed_by(request, body)
+            sender = await signed_by(request, body)
+            key, namespace = sender.key, sender.source.namespace
             api.rates.admit(key)
-        batch = await new_batch(request, key)
+        batch = await new_batch(request, key, namespace)
         first = True
         for _ in read_document(body, noun, form, api.now(), batch):
             if not first:  # a single item needs one slice, and no turn of the loop
@@ -160,10 +169,10 @@ def accepted_response(receipt: dict[str, Any]) -> Response:
     return Response(to_json(receipt), 202, media_type="application/json")
 
 
-async def new_batch(request: Request, key: KeyRecord) -> Submission:
-    """An empty batch under the tenant's rules."""
+async def new_batch(request: Request, key: KeyRecord, namespace: str | None = None) -> Submission:
+    """An empty batch under the tenant's rules; `namespace` of all ids in the document."""
     privacy_filter = await api_context(request).privacy_filters.of(key.tenant_id)
-    return Submission(privacy_filter, marker=marker(privacy_filter.key))
+    return Submission(privacy_filter, marker=marker(privacy_filter.key), namespace=namespace)
 
 
 async def store(request: Request, key: KeyRecord, batch: Submission) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from service.api.auth import authenticate
 from service.api.json_body import model_body
+from service.api.namespaces import NAMESPACE_PARAMETER, requested_id, requested_namespace
 from service.api.openapi_parts import (
     AFTER_DESCRIPTION,
     ASSESS_BODY,
@@ -23,7 +24,7 @@ from service.api.openapi_parts import (
     described,
 )
 from service.api.questions import LONGEST_WAIT_MS, MOST, Question, answers_to, question_of
-from service.api.raw_path import segment
+from service.intake.namespaces import prefixed
 from service.model import Frozen, Id, Whole
 from service.moderation.target_assessment import Assessment
 
@@ -54,7 +55,7 @@ class Assessments(Frozen):
     "/v1/targets/{id}",
     response_model=Assessment,
     summary="Assess a target before a removal",
-    openapi_extra=described("read", parameters=[ID_PARAMETER, *QUESTION_PARAMETERS]),
+    openapi_extra=described("read", parameters=[ID_PARAMETER, *QUESTION_PARAMETERS, NAMESPACE_PARAMETER]),
     responses={
         **answers(ASSESSMENT_EXAMPLE, 200, "The assessment; zeros for an unknown target.", 401, 403, 422, 503),
         304: {"description": "The answer with this ETag is still current."},
@@ -71,7 +72,7 @@ async def get_target(request: Request) -> Response:
     repeated request with If-None-Match gets 304 without a body.
     """
     key = await authenticate(request, "read")
-    (answer,) = await answers_to(request, key, [segment(request, "id")], question_of(request, key))
+    (answer,) = await answers_to(request, key, [requested_id(request)], question_of(request, key))
     serializer = answer.__pydantic_serializer__
     headers = {"ETag": entity_tag(serializer.to_json(answer, exclude=_FRESHNESS)), "Cache-Control": "private, no-cache"}
     if is_known(request, headers["ETag"]):
@@ -83,7 +84,7 @@ async def get_target(request: Request) -> Response:
     "/v1/targets/assess",
     response_model=Assessments,
     summary="Assess several targets before a removal",
-    openapi_extra=described("read", body=ASSESS_BODY),
+    openapi_extra=described("read", body=ASSESS_BODY, parameters=[NAMESPACE_PARAMETER]),
     responses=answers(
         {"items": [ASSESSMENT_EXAMPLE]},
         200,
@@ -100,6 +101,7 @@ async def get_target(request: Request) -> Response:
 async def assess_targets(request: Request) -> Response:
     """The same as GET /v1/targets/{id} for up to 500 targets at once, without ETag."""
     key = await authenticate(request, "read")
+    namespace = requested_namespace(request)
     requested = await model_body(request, AssessRequest, "body", max_bytes=MAX_QUESTION_BYTES, max_values=_MAX_VALUES)
     question = Question(
         key.default_threshold if requested.threshold is None else requested.threshold,
@@ -107,7 +109,8 @@ async def assess_targets(request: Request) -> Response:
         requested.wait or 0,
         may_wait=requested.after is not None or requested.wait is not None,
     )
-    items = await answers_to(request, key, requested.target_ids, question)
+    target_ids = [prefixed(namespace, target_id) for target_id in requested.target_ids]
+    items = await answers_to(request, key, target_ids, question)
     return Response(to_json({"items": items}), media_type="application/json")
 
 

@@ -90,9 +90,9 @@ def is_signed(request: Request) -> bool:
     return "authorization" not in request.headers and "webhook-signature" in request.headers
 
 
-async def signed_by(request: Request, body: bytes) -> KeyRecord:
-    """The tenant of a generic source that signed these bytes by Standard Webhooks and names itself in `webhook-source`,
-    as a key's record. Raises HTTPException 401; then Invalid (422) for query parameters that the call does not take.
+async def signed_by(request: Request, body: bytes) -> Sender:
+    """The generic source that signed these bytes by Standard Webhooks and names itself in `webhook-source`. Raises
+    HTTPException 401; then Invalid (422) for query parameters that the call does not take.
     """
     sender = await verified(request, "generic", request.headers.get(SOURCE_HEADER, ""), body, scheme=Standard)
     api, source = api_context(request), sender.source
@@ -100,7 +100,7 @@ async def signed_by(request: Request, body: bytes) -> KeyRecord:
     await recent_deliveries.note(api.redis, source.tenant, source.id, signed)
     metrics_sink(request).webhook("generic", "taken")
     check_query(request)
-    return sender.key
+    return sender
 
 
 def _verified(

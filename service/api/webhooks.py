@@ -219,7 +219,7 @@ def read_payload(source: Source, body: bytes, now: datetime, batch: Submission) 
     # Payloads are cumulative: with a smaller bound a post with many reports could never be received again.
     if len(delivery.items) > MAX_LINES:
         raise TooMany(f"payload has more than {MAX_LINES} items, which is the most that is accepted at once")
-    for number, item in enumerate(delivery.items, 1):
+    for number, item in enumerate((item.under(source.namespace) for item in delivery.items), 1):
         batch.add(item.read(now, batch.privacy_filter, number), item.noun)
     return delivery
 

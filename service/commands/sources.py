@@ -25,6 +25,8 @@ from service.settings import Settings
 from service.wall_clock import now_us
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from service.storage.webhooks.sources import Source
 
 sources = typer.Typer(
@@ -43,43 +45,65 @@ SourceId = Annotated[
 ]
 
 
+PlatformName = Annotated[
+    str,
+    typer.Option(
+        "--platform",
+        metavar=f"[{'|'.join(NAMES)}]",
+        callback=_known_platform,
+        help="Some post webhooks, others are polled at --url (docs/integrations/README.md says which).",
+    ),
+]
+PlatformUrl = Annotated[
+    str | None,
+    typer.Option("--url", metavar="U", help="Address of the platform; required if it is polled.", show_default=False),
+]
+NoSecret = Annotated[
+    bool,
+    typer.Option(
+        "--no-secret", help="Accept unsigned posts (discourse only): anyone who knows the path can then post."
+    ),
+]
+MappingFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping",
+        metavar="FILE",
+        help="Field mapping of the platform generic, as JSON (docs/integrations/README.md).",
+        exists=True,
+        dir_okay=False,
+        show_default=False,
+    ),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        metavar="NAME",
+        help="Put before all ids that it brings, as NAME:id, so that two forums do not mix. Cannot be changed later.",
+        show_default=False,
+    ),
+]
+SameInstallation = Annotated[
+    bool,
+    typer.Option(
+        "--same-installation",
+        help="Both this source and the platform's other one without a namespace belong to one installation, so that"
+        " equal ids mean the same.",
+    ),
+]
+
+
 @sources.command("add")
 def sources_add(
     tenant: TenantName,
-    platform: Annotated[
-        str,
-        typer.Option(
-            "--platform",
-            metavar=f"[{'|'.join(NAMES)}]",
-            callback=_known_platform,
-            help="Some post webhooks, others are polled at --url (docs/integrations/README.md says which).",
-        ),
-    ],
-    url: Annotated[
-        str | None,
-        typer.Option(
-            "--url", metavar="U", help="Address of the platform; required if it is polled.", show_default=False
-        ),
-    ] = None,
+    platform: PlatformName,
+    url: PlatformUrl = None,
     secret_file: SecretFile = None,
-    no_secret: Annotated[
-        bool,
-        typer.Option(
-            "--no-secret",
-            help="Accept unsigned posts (discourse only): anyone who knows the path can then post.",
-        ),
-    ] = False,
-    mapping: Annotated[
-        Path | None,
-        typer.Option(
-            "--mapping",
-            metavar="FILE",
-            help="Field mapping of the platform generic, as JSON (docs/integrations/README.md).",
-            exists=True,
-            dir_okay=False,
-            show_default=False,
-        ),
-    ] = None,
+    no_secret: NoSecret = False,
+    mapping: MappingFile = None,
+    namespace: Namespace = None,
+    same_installation: SameInstallation = False,
     data: Data = None,
 ) -> None:
     """Create a source and print the path that the platform posts to.
@@ -97,8 +121,19 @@ def sources_add(
         )
     secret = None if secret_file is None else read_secret(secret_file)
     fields = None if mapping is None else _json_file(mapping)
-    source = _add(settings, tenant, platform, secret=secret, url=url, mapping=fields)
+    source = _add(
+        settings,
+        tenant,
+        platform,
+        secret=secret,
+        url=url,
+        mapping=fields,
+        namespace=namespace,
+        same_installation=same_installation,
+    )
     _explain(source, platform, secret, url)
+    if source.has_bare_ids:
+        _warn_of_shared_ids(existing(settings), source.tenant_id)
     typer.echo(source.path)
 
 
@@ -115,7 +150,10 @@ def _explain(source: Source, platform: str, secret: str | None, url: str | None)
 
 @sources.command("list")
 def sources_list(tenant: TenantName, data: Data = None) -> None:
-    """List the tenant's sources, one JSON object per line, without secrets."""
+    """List the tenant's sources, one JSON object per line, without secrets.
+
+    Warns on standard error where several have no namespace.
+    """
     from service.api.sources import source_item
     from service.storage.accounts.tenants import tenant_id
     from service.storage.webhooks.sources import list_sources
@@ -128,8 +166,9 @@ def sources_list(tenant: TenantName, data: Data = None) -> None:
         for source in page:
             typer.echo(source_item(source, now_us()).model_dump_json())
         if not page:
-            return
+            break
         after = page[-1].id
+    _warn_of_shared_ids(engine, number)
 
 
 @sources.command("remove")
@@ -195,6 +234,16 @@ def _add(settings: Settings, tenant: str, platform: str, **details: Any) -> Sour
             return add_source(connection, SecretBox(settings), number, platform, **details, now_us=now_us())
     except Refused as error:
         raise UsageError(str(error)) from None
+
+
+def _warn_of_shared_ids(engine: Engine, tenant_number: int) -> None:
+    from service.storage.webhooks.source_checks import shared_ids_warning
+    from service.storage.webhooks.sources import bare_platforms
+
+    with engine.connect() as connection:
+        warning = shared_ids_warning(bare_platforms(connection, tenant_number))
+    if warning is not None:
+        say(f"WARNING: {warning}")
 
 
 def _json_file(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from service.errors import TooMany
 from service.intake.items import MachineComplaint, Noun, canonical, parsed, read_line, read_value
 from service.intake.json_bounds import MAX_VALUES_OF_BODY
+from service.intake.namespaces import item_under
 from service.intake.pointers import json_fault
 from service.intake.privacy_filter import Erased, PrivacyFilter
 from service.model import Complaint, Frozen, RejectedItem
@@ -51,6 +52,7 @@ class Submission:
     lines: list[bytes] = field(default_factory=list)  # canonical, in the document's order
     marker: Marker | None = None  # None: no marks are made
     marks: list[bytes] = field(default_factory=list)  # of complaints by people; empty for other items
+    namespace: str | None = None  # of all ids in the document
     rejected: list[RejectedItem] = field(default_factory=list)  # the first MAX_REPORTED
     rejected_count: int = 0
 
@@ -58,9 +60,10 @@ class Submission:
         """Add an item that was read, or the reason why it was refused; `number` is its line, if there are lines."""
         if not isinstance(item, RejectedItem):
             try:
-                self.lines.append(self.privacy_filter.line(canonical(item, noun)))
+                kept = item_under(self.namespace, item)
+                self.lines.append(self.privacy_filter.line(canonical(kept, noun)))
                 if self.marker is not None:
-                    self.marks.append(self._mark(item, self.marker))
+                    self.marks.append(self._mark(kept, self.marker))
                 return
             except Erased as refused:
                 item = RejectedItem(line=number, id=item.id, detail=str(refused), pointer="/reporter/id")  # type: ignore[attr-defined]

@@ -82,6 +82,10 @@ class PrivacyFilter:
         """The reporter's pseudonym, whether or not the tenant wants them."""
         return self._keyed("p", identity)
 
+    def is_pseudonym(self, identity: str) -> bool:
+        """Whether this is a pseudonym under the tenant's key."""
+        return self._is_keyed("p", identity)
+
     def derived(self, identity: str) -> str:
         """The keyed form of a complaint's id that an adapter derived from the reporter's, so that reporters cannot be
         tried against it without the key. The part before the last slash stays.

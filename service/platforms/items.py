@@ -6,11 +6,12 @@ Texts are cut to the permitted length; ids never, since a shortened id could be 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun, read_value
+from service.intake.namespaces import document_under
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Frozen, JsonObject, RejectedItem
 
@@ -28,6 +29,8 @@ class Item:
     document: JsonObject
     # The id was derived from the reporter's: it is stored under the tenant's key, or ids could be tried against it.
     id_tells_reporter: bool = False
+    # Attributes of the target whose values are ids of the platform too.
+    id_attributes: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -38,6 +41,12 @@ class Item:
     def is_outcome(self) -> bool:
         """Whether it is an outcome; otherwise it is a complaint."""
         return self.noun is OUTCOME
+
+    def under(self, namespace: str | None) -> Item:
+        """The same item with all its ids under the source's namespace; None: as they are."""
+        if namespace is None:
+            return self
+        return replace(self, document=document_under(namespace, self.document, self.id_attributes))
 
     def read(self, now: datetime, privacy_filter: PrivacyFilter, number: int | None = None) -> Frozen | RejectedItem:
         """The checked item, or why it is refused; `number` is only passed on to the refusal."""
@@ -55,13 +64,14 @@ def complaint(
     target: Mapping[str, Any],
     machine: bool = False,
     id_tells_reporter: bool = False,
+    id_attributes: tuple[str, ...] = (),
     **rest: Any,
 ) -> Item:
     """A complaint without the fields that are None."""
     document = known(
         {"id": id, "occurred_at": occurred_at, "reporter": known(reporter), "target": known(target), **rest}
     )
-    return Item(MACHINE_COMPLAINT if machine else COMPLAINT, document, id_tells_reporter)
+    return Item(MACHINE_COMPLAINT if machine else COMPLAINT, document, id_tells_reporter, id_attributes)
 
 
 def outcome(*, id: str | None, target_id: str | None, decided_at: datetime | None, **rest: Any) -> Item:

@@ -46,6 +46,7 @@ def _read(view: JsonObject, listing: Listing) -> None:
             occurred_at=made,
             text=words(report.get("reason")),
             machine=_is_server(creator),
+            id_attributes=("community",),
             reporter={
                 "id": str(number(report.get("creator_id"), "creator_id")),
                 "account_created_at": moment_if_any(_published(creator)),

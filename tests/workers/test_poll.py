@@ -754,12 +754,57 @@ def test_a_turn_ends_in_time_and_the_rest_of_the_sources_is_the_next_jobs(make: 
             "ozone",
             secret="admin:secret-password",
             url=f"http://127.0.0.1:{world.port}",
+            same_installation=True,
             now_us=microseconds(BEGIN),
         )
     world.turn(seconds=0.0)
     assert world.server.asked == [] and world.timer() == BEGIN
     world.turn()
     assert len(world.server.asked) == 2
+
+
+def test_two_installations_of_a_platform_lose_nothing_and_mix_nothing(make: Make) -> None:
+    first, second = Lemmy(), Lemmy()
+    for number in range(3):
+        first.report(number, BEGIN - HOUR + timedelta(minutes=number))
+        second.report(number, BEGIN - HOUR + timedelta(minutes=number))
+    second.resolve(second.views[0], BEGIN, removed=True)
+    world = make(first)
+    with listening(second.app()) as port:
+        allowed = f"{world.resources.settings.outbound_allow},127.0.0.1/32:{port}"
+        reaching = replace(world.resources.settings, outbound_allow=allowed)
+        world.resources = Clocked(reaching, world.resources.engine, world.resources.redis)
+        Clocked.times[id(world.resources)] = BEGIN
+        with write(world.resources.engine) as connection:
+            add_source(
+                connection,
+                SecretBox(world.resources.settings),
+                world.number,
+                "lemmy",
+                secret="secret-token",
+                url=f"http://127.0.0.1:{port}",
+                namespace="second",
+                now_us=microseconds(BEGIN),
+            )
+        world.poll()
+        position = world.position()
+        world.poll(after=2 * HOUR)  # reads all of it again, and knows it
+    bare = {f"comment-report/{number}" for number in range(3)}
+    assert set(world.complaints()) == bare | {f"second:{one}" for one in bare}
+    assert (world.position(), position) == (7, 7)
+    assert set(world.states().values()) == {schema.STANDING}
+    found = world.complaints()["second:comment-report/2"]
+    assert found["reporter"]["id"] == "second:102"
+    assert (found["target"]["id"], found["target"]["author_id"], found["target"]["context_id"]) == (
+        "second:comment/2",
+        "second:7",
+        "second:post/40",
+    )
+    # The community is what targets may have in common: those of two installations are two.
+    assert found["target"]["attributes"] == {"community": "second:community/3"}
+    assert [(one["id"][:24], one["target_id"]) for one in world.outcomes().values()] == [
+        ("second:comment-report/0/", "second:comment/0")
+    ]
 
 
 def test_the_job_itself_runs_with_the_real_clock_and_a_lease(make: Make) -> None:

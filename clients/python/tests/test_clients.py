@@ -292,6 +292,37 @@ def test_a_withdrawal_and_a_brief_go_to_their_paths(scripted: Scripted) -> None:
     ]
 
 
+def test_every_call_of_a_client_names_its_namespace(scripted: Scripted) -> None:
+    scripted.says(
+        (200, {}, {**ASSESSMENT, "target_id": "forum2:t"}),
+        (200, {}, {**ASSESSMENT, "target_id": "t"}),
+        (202, {}, RECEIPT),
+        (202, {}, RECEIPT),
+        (200, {}, {"target_id": "forum2:t"}),
+    )
+    with Client(scripted.url, "k", when_unreachable="closed", namespace="forum2", timeout=5.0) as client:
+        assert client.assess("t", 8).target_id == "t"
+        with pytest.raises(Unreachable, match="asked about 'forum2:t', and the answer is about 't'"):
+            client.assess("t")  # a service that does not know namespaces answers about another target
+        client.complain({"id": "c"})
+        client.withdraw("c")
+        client.brief("t")
+    assert [seen.path for seen in scripted.seen] == [
+        "/v1/targets/t?threshold=8&namespace=forum2",
+        "/v1/targets/t?namespace=forum2",
+        "/v1/complaints?namespace=forum2",
+        "/v1/complaints/c?namespace=forum2",
+        "/v1/targets/t/brief?namespace=forum2",
+    ]
+
+
+@pytest.mark.parametrize("namespace", ["", "Forum", "a:b", "-a", "x" * 33, "a\n", 2])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_what_cannot_be_a_namespace_is_named_at_once(kind: Any, namespace: Any) -> None:
+    with pytest.raises(ValueError, match="has to be 1 to 32 lowercase letters, digits and hyphens"):
+        kind("http://watch.example", "k", when_unreachable="open", namespace=namespace)
+
+
 def test_a_slow_reader_of_complaints_holds_up_no_question(scripted: Scripted) -> None:
     reading, go_on = threading.Event(), threading.Event()
 

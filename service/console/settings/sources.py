@@ -25,6 +25,7 @@ from service.outbound.client import check_url
 from service.platforms import registry
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql.engine import write
+from service.storage.webhooks.source_checks import shared_ids_warning
 from service.storage.webhooks.sources import (
     OVERLAP_SECONDS,
     Source,
@@ -53,6 +54,8 @@ def add(
     url: Annotated[str, Form(max_length=4000)] = "",
     signing: Annotated[str, Form(alias="secret", max_length=8000)] = "",
     mapping: Annotated[str, Form(max_length=100_000)] = "",
+    namespace: Annotated[str, Form(max_length=100)] = "",
+    same_installation: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     """Connect a platform; if it posts, the URL to post to is shown once."""
     try:
@@ -68,6 +71,8 @@ def add(
                 secret=signing.strip("\r\n") or None,
                 url=source_url,
                 mapping=fields,
+                namespace=namespace.strip() or None,
+                same_installation=bool(same_installation),
                 now_us=now_us(request),
                 actor=person.name,
             )
@@ -75,7 +80,7 @@ def add(
         return _list(
             request,
             person,
-            entered={"platform": platform, "url": url[:2048], "mapping": mapping},
+            entered={"platform": platform, "url": url[:2048], "mapping": mapping, "namespace": namespace[:40]},
             error=sentence(error.problem),
         )
     if made.polled:
@@ -220,6 +225,7 @@ def _shown(source: Source, request: Request) -> dict[str, Any]:
         "rotating_until": moment(until) if until is not None and until > now_us(request) else None,
         "failures": source.failures,
         "last_error": source.last_error,
+        "namespace": source.namespace,
         "mapping_problem": registry.mapping_problem(source.platform, source.mapping),
         "polled_at": None if source.polled_us is None else moment(source.polled_us),
         "next_at": None if source.next_poll_us is None else moment(source.next_poll_us),
@@ -230,16 +236,17 @@ def _shown(source: Source, request: Request) -> dict[str, Any]:
 def _list(
     request: Request, person: Admin, *, entered: dict[str, str] | None = None, error: str | None = None
 ) -> Response:
-    listed = [_shown(source, request) for source in sorted(_sources(request, person), key=lambda s: s.created_us)]
+    known = sorted(_sources(request, person), key=lambda source: source.created_us)
     return page(
         request,
         person,
         SECTION,
         "sources.html",
         error=error,
-        listed=listed,
+        listed=[_shown(source, request) for source in known],
+        shared_ids=shared_ids_warning(source.platform for source in known if source.has_bare_ids),
         platforms=registry.WORDS_BY_PLATFORM,
-        entered=entered or {"platform": "discourse", "url": "", "mapping": ""},
+        entered=entered or {"platform": "discourse", "url": "", "mapping": "", "namespace": ""},
     )
 
 

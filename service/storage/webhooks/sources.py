@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 
@@ -24,13 +23,18 @@ from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import sources, tenants
+from service.storage.webhooks.source_checks import (
+    check_namespace,
+    check_secret,
+    check_shared_ids,
+    check_url,
+    has_bare_ids,
+    is_poller,
+)
 
 ID_PREFIX = "src_"
 OVERLAP_SECONDS = 86_400  # how long the secret before a rotation is accepted too, by default
-MAX_SECRET_CHARACTERS = 4_096
-MAX_URL_CHARACTERS = 2_048
 _ID = re.compile(ID_PREFIX + r"[0-9a-f]{48}\Z")
-_PRINTABLE = re.compile(r"[\x20-\x7e]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Source:
     previous_secret: str | None = field(repr=False)
     previous_until_us: int | None
     mapping: JsonObject | None  # of the generic platform
+    namespace: str | None  # of all ids that it brings; None: they stay as the platform has them
     created_us: int
     cursor: JsonObject | None  # of a poller, as are the rest
     next_poll_us: int | None
@@ -56,7 +61,12 @@ class Source:
     @property
     def polled(self) -> bool:
         """Whether it is polled; otherwise it posts."""
-        return _is_poller(self.platform, self.url)
+        return is_poller(self.platform, self.url)
+
+    @property
+    def has_bare_ids(self) -> bool:
+        """Whether what it brings keeps the platform's own ids, which another installation may have too."""
+        return has_bare_ids(self.platform, self.url, self.namespace)
 
     @property
     def path(self) -> str:
@@ -84,19 +94,26 @@ def add_source(
     secret: str | None,
     url: str | None = None,
     mapping: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
+    same_installation: bool = False,
     now_us: int,
     actor: str = "cli",
 ) -> Source:
     """Make a source in the caller's writing transaction; a poller is due at once.
 
-    Raises Refused for an unknown platform, a missing or impossible secret, a bad URL or mapping.
+    Raises Refused for an unknown platform, a missing or impossible secret, a bad URL, mapping or namespace, and for a
+    second source that brings bare ids of one platform, unless it is the `same_installation`.
     """
+    lock_tenant(connection, tenant_id)
     if platform not in registry.PLATFORM_BY_NAME:
         raise Refused(f"unknown platform {platform[:40]!r}; known: {', '.join(registry.PLATFORM_BY_NAME)}")
-    _check_url(platform, url)
+    check_url(platform, url)
+    check_namespace(namespace)
     if mapping is not None and platform != "generic":
         raise Refused(f"only the platform generic takes a mapping; {platform} has a payload of its own")
-    _check_secret(platform, url, secret, mapping)
+    check_secret(platform, url, secret, mapping)
+    if has_bare_ids(platform, url, namespace) and not same_installation:
+        check_shared_ids(platform, bare_platforms(connection, tenant_id))
     identifier = ID_PREFIX + secrets.token_hex(24)
     connection.execute(
         insert(sources).values(
@@ -106,18 +123,20 @@ def add_source(
             url=url,
             secret=None if secret is None else box.seal(secret),
             mapping=None if mapping is None else json.dumps(mapping),
+            namespace=namespace,
             created_us=now_us,
-            next_poll_us=now_us if _is_poller(platform, url) else None,
+            next_poll_us=now_us if is_poller(platform, url) else None,
         )
     )
-    if _is_poller(platform, url):
+    if is_poller(platform, url):
         timers.at_latest(connection, tenant_id, "poll", now_us)
     _audit(
         connection,
         tenant_id,
         "source added",
         identifier,
-        {"platform": platform, "url": url, "signed": secret is not None},
+        {"platform": platform, "url": url, "signed": secret is not None, "namespace": namespace}
+        | ({"same_installation": True} if same_installation else {}),
         now_us,
         actor,
     )
@@ -141,7 +160,7 @@ def rotate_secret(
     """
     lock_tenant(connection, tenant_id)
     source = source_of(connection, tenant_id, identifier)
-    _check_secret(source.platform, source.url, secret, source.mapping)
+    check_secret(source.platform, source.url, secret, source.mapping)
     overlap = source.secret is not None and overlap_seconds > 0 and not source.polled
     changes: dict[str, Any] = {
         "secret": box.seal(secret),
@@ -200,6 +219,13 @@ def list_sources(connection: Connection, tenant_id: int, *, after: str = "", lim
         _statement().where(sources.c.tenant_id == tenant_id, sources.c.id > after).order_by(sources.c.id).limit(limit)
     )
     return [_source(row) for row in connection.execute(statement)]
+
+
+def bare_platforms(connection: Connection, tenant_id: int) -> list[str]:
+    """The platform of each of the tenant's sources that brings bare ids."""
+    statement = _statement().where(sources.c.tenant_id == tenant_id, sources.c.namespace.is_(None))
+    found = map(_source, connection.execute(statement))
+    return [source.platform for source in found if source.has_bare_ids]
 
 
 def pollers(connection: Connection, tenant_id: int) -> list[Source]:
@@ -304,6 +330,7 @@ def _source(row: Row[Any]) -> Source:
         previous_secret=row.previous_secret,
         previous_until_us=row.previous_until_us,
         mapping=None if row.mapping is None else json.loads(row.mapping),
+        namespace=row.namespace,
         created_us=row.created_us,
         cursor=None if row.cursor is None else json.loads(row.cursor),
         next_poll_us=row.next_poll_us,
@@ -311,56 +338,6 @@ def _source(row: Row[Any]) -> Source:
         failures=row.failures,
         last_error=row.last_error,
     )
-
-
-def _is_poller(platform: str, url: str | None) -> bool:
-    return platform in registry.POLLED and url is not None
-
-
-def _check_url(platform: str, url: str | None) -> None:
-    if url is None:
-        if platform not in registry.POSTING:
-            raise Refused(
-                f"{platform} does not post and has to be polled: its URL is required",
-                command_hint="; give it with --url",
-            )
-        return
-    try:
-        parts = urlsplit(url)
-        fits = (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and not parts.username
-            and not parts.password
-            and not parts.fragment
-            and (parts.port is None or parts.port > 0)
-        )
-    except ValueError:
-        fits = False
-    if not fits or len(url) > MAX_URL_CHARACTERS or not _PRINTABLE.match(url) or " " in url:
-        raise Refused(
-            f"{url[:200]!r} is not a valid address such as https://forum.example: http or https, a host, no user, no"
-            f" fragment, at most {MAX_URL_CHARACTERS} characters"
-        )
-
-
-def _check_secret(platform: str, url: str | None, secret: str | None, mapping: Mapping[str, Any] | None) -> None:
-    if secret is None:
-        if _is_poller(platform, url) or not registry.may_be_unsigned(platform):
-            raise Refused(
-                f"{platform} requires a secret",
-                command_hint=": give it with --secret-file FILE, or - for standard input",
-            )
-        return
-    if not _is_poller(platform, url):
-        try:
-            registry.check(platform, secret, mapping)
-        except ValueError as error:
-            raise Refused(f"{platform}: {error}") from None
-    if not secret or not secret.isprintable() or secret != secret.strip() or len(secret) > MAX_SECRET_CHARACTERS:
-        raise Refused(
-            f"invalid secret: it must have 1 to {MAX_SECRET_CHARACTERS} printable characters and no space at either end"
-        )
 
 
 def _audit(

@@ -71,6 +71,31 @@ def test_every_field_that_the_client_knows_is_taken(api: Api) -> None:
     api.redis.run(send())
 
 
+@pytest.mark.parametrize("target", ["comment/5", "x" * 128])
+def test_a_client_of_one_installation_uses_the_platforms_own_ids(api: Api, target: str) -> None:
+    async def ask() -> None:
+        async with asking(api, namespace="forum2") as second, asking(api) as bare:
+            reported = await second.report_and_ask(one_complaint(target, 9), 1, counted={target: 1})
+            assert reported.receipt is not None and reported.receipt.assessments is not None
+            assert [one.target_id for one in reported.receipt.assessments] == list(reported.advice) == [target]
+            assert (await second.complain_many([one_complaint(target, k) for k in range(3)])).accepted == 3
+            assert (await bare.complain_many([one_complaint(target, k) for k in range(2)])).accepted == 2
+            assert (await second.outcome(Outcome("o-1", target, AT, "upheld"))).accepted == 1
+            assert (await second.withdraw("c-0")).accepted == 1
+            for client, many in ((second, 4), (bare, 2)):
+                assert ((await client.assess(target)).target_id, (await client.assess(target)).unseen) == (target, many)
+                several = await client.assess_many([target, "unknown"])
+                assert [(one.target_id, one.unseen) for one in several] == [(target, many), ("unknown", 0)]
+                assert (await client.may_remove(target, 8)).target_id == target
+            assert (await second.brief(target))["target_id"].startswith("forum2:")
+
+    api.redis.run(ask())
+
+
+def one_complaint(target: str, k: int) -> Complaint:
+    return Complaint(f"c-{k}", AT, f"r{k}", target)
+
+
 def test_large_batches_and_single_items_arrive(api: Api) -> None:
     async def send() -> None:
         async with asking(api) as client:

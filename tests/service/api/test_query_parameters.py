@@ -165,7 +165,7 @@ def test_every_fault_is_listed_up_to_a_bound_and_long_names_are_cut(api: Api) ->
 )
 def test_a_name_of_any_characters_is_refused_readably(api: Api, query: str, shown: str) -> None:
     assert is_problem(api.get(f"/v1/targets/t?{query}"), 422)["detail"] == (
-        f"unknown query parameter {shown} (known: threshold, after, wait, counted)"
+        f"unknown query parameter {shown} (known: threshold, after, wait, counted, namespace)"
     )
 
 

@@ -234,3 +234,29 @@ def test_a_mapping_is_checked_when_it_is_saved(data: str, tmp_path: Path, run: C
         == 0
     )
     assert run("sources", "rotate", made.stdout.strip(), "--tenant", "news", "--data", data).returncode == 2
+
+
+def test_a_second_installation_is_refused_with_the_way_out(data: str, tmp_path: Path, run: Command) -> None:
+    make_tenant(data)
+    (tmp_path / "secret").write_text("open sesame")
+
+    def add(*more: str, platform: str = "discourse") -> Done:
+        file = str(tmp_path / "secret")
+        named = ("--tenant", "news", "--platform", platform, "--secret-file", file, "--data", data)
+        return run("sources", "add", *named, *more)
+
+    assert "WARNING" not in add().stderr
+    refused = add()
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "without a namespace" in refused.stderr and "(--namespace NAME, or --same-installation)" in refused.stderr
+    assert add("--namespace", "Forum 2").returncode == 2
+    assert run("sources", "list", "--tenant", "news", "--data", data).stderr == ""
+    second = add("--namespace", "forum2")
+    assert second.returncode == 0 and "WARNING" not in second.stderr
+    assert run("sources", "list", "--tenant", "news", "--data", data).stderr == ""
+    warned = "WARNING: Connected without a namespace: discourse, mastodon."
+    assert warned in add(platform="mastodon").stderr
+    listed = run("sources", "list", "--tenant", "news", "--data", data)
+    assert warned in listed.stderr and listed.stdout.count('"namespace":"forum2"') == 1
+    assert add("--same-installation").returncode == 0
+    assert "discourse (2 times)" in run("sources", "list", "--tenant", "news", "--data", data).stderr

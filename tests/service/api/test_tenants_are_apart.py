@@ -33,6 +33,7 @@ JSON = dict[str, Any]
 NO_IDS = frozenset(
     {
         "actor",  # of an entry: a name of a person of the tenant, or a key
+        "namespace",  # only goes before an id
         "threshold",
         "after",
         "wait",

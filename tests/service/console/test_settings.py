@@ -629,6 +629,28 @@ def test_an_unsigned_connection_shows_a_warning_and_a_polled_one_needs_a_public_
         ), wrong
 
 
+def test_a_second_installation_is_connected_under_a_namespace(api: Api, root: Visitor) -> None:
+    add, here = "/console/settings/sources/add", "/console/settings/sources"
+    form = {"platform": "discourse", "secret": "a secret"}
+    root.post(add, form)
+    assert "Connected without a namespace" not in root.get(here).text
+    refused = root.post(add, form | {"namespace": " "})
+    assert refused.status_code == 422 and "Discourse is already connected without a namespace" in refused.text
+    wrong = root.post(add, form | {"namespace": "Forum <2>"})
+    assert wrong.status_code == 422 and 'value="Forum &lt;2&gt;"' in wrong.text
+    assert "is not a valid namespace: use 1 to 32 lowercase letters" in wrong.text
+    assert root.post(add, form | {"namespace": " forum2 "}).status_code == 200
+    listed = root.get(here).text
+    assert '<span class="id">forum2</span>' in listed and "Connected without a namespace" not in listed
+    assert root.post(add, form | {"same_installation": "yes"}).status_code == 200
+    assert "Connected without a namespace: discourse (2 times)." in root.get(here).text
+    shown = [
+        root.get(there).text for there in set(re.findall(r'href="(/console/settings/sources/[0-9a-f]{20})"', listed))
+    ]
+    assert sum('<span class="id">forum2</span>' in page for page in shown) == 1
+    assert [detail["namespace"] for *_, detail in trail_of(api, "source added")] == [None, "forum2", None]
+
+
 # --- privacy and limits
 
 

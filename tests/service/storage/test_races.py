@@ -295,6 +295,15 @@ def test_a_secret_that_two_rotate_at_once_has_the_first_one_s_before_it(
         assert sources.open_secrets(sources.source_of(connection, tenant, made.id), box, 3) == ("two", "one")
 
 
+def test_of_two_who_connect_a_platform_at_once_one_needs_a_namespace(
+    engine: Engine, tenant: int, box: SecretBox
+) -> None:
+    connect = writing(engine, lambda c: sources.add_source(c, box, tenant, "discourse", secret="zero", now_us=1))
+    one, other = interleave(engine, connect, connect, after="FROM sources")
+    assert one.exception() is None
+    assert isinstance(other.exception(), Refused)
+
+
 def test_two_attempts_of_one_person_at_once_are_both_counted_and_nobody_waits_for_ever(
     engine: Engine, tenant: int
 ) -> None:

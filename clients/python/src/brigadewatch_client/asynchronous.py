@@ -17,6 +17,7 @@ from brigadewatch_client.advice import Patience, advise, pause, reported, undeci
 from brigadewatch_client.documents import Advice, Assessment, Complaint, Outcome, Receipt, Reported, WhenUnreachable
 from brigadewatch_client.errors import Refused, Unreachable
 from brigadewatch_client.exchange import Answer, Batch, Question
+from brigadewatch_client.namespaces import check_namespace, kept_id, own_assessment, own_receipt, question_under
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 LONGEST_PAUSE_SECONDS = 10.0
@@ -36,6 +37,9 @@ class AsyncClient:
     again while the service is unreachable, overloaded or being rebuilt; 0: never. `verify` is httpx's. The
     environment's proxies are not used. `transport` is for tests, and for who needs a proxy.
 
+    `namespace`: of the source that the ids are from, where the tenant has several installations. The platform's own ids
+    go in and come out; only a brief has them as the service keeps them, as `namespace:id`.
+
     Raises ValueError for arguments that make no sense. Every call raises Refused when the service says no: see there.
     """
 
@@ -48,10 +52,13 @@ class AsyncClient:
         timeout: float = 0.3,
         send_timeout: float = 10.0,
         retry_for: float = 30.0,
+        namespace: str | None = None,
         verify: Any = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         check(url, key, when_unreachable, timeout, send_timeout, retry_for)
+        check_namespace(namespace)
+        self._namespace = namespace
         self._when_unreachable = when_unreachable
         self._timeout, self._send_timeout, self._retry_for = timeout, send_timeout, retry_for
         # Every call has one bound on its whole (_ask); httpx' own are per phase, and a server that trickles bytes meets
@@ -132,6 +139,7 @@ class AsyncClient:
             if question is None:
                 return Reported(Receipt(0, tuple(batch.refused), len(batch.refused)), {})
             receipt = exchange.read_receipt(await self._ask(question, self._timeout + wait_seconds), batch)
+            receipt = own_receipt(self._namespace, receipt, batch)
         except Unreachable as error:
             return unreported(batch, threshold, counted, self._when_unreachable, error)
         assessments = {one.target_id: one for one in receipt.assessments or ()}
@@ -161,7 +169,8 @@ class AsyncClient:
                 question = exchange.ask_one(target_id, threshold, after=after, wait=wait_seconds, counted=counted)
                 try:
                     answer = await self._ask(question, self._timeout + wait_seconds)
-                    assessment = exchange.read_assessment(answer, target_id)
+                    assessment = exchange.read_assessment(answer, kept_id(self._namespace, target_id))
+                    assessment = own_assessment(assessment, target_id)
                 except Unreachable as error:
                     return unreached(target_id, self._when_unreachable, error)
             advice = advise(assessment, threshold, counted)
@@ -182,7 +191,8 @@ class AsyncClient:
         for that, in addition to `timeout`. With either, the recommendation may be `wait`. Raises Unreachable.
         """
         question = exchange.ask_one(target_id, threshold, after=after, wait=wait)
-        return exchange.read_assessment(await self._ask(question, self._timeout + (wait or 0)), target_id)
+        answer = await self._ask(question, self._timeout + (wait or 0))
+        return own_assessment(exchange.read_assessment(answer, kept_id(self._namespace, target_id)), target_id)
 
     async def assess_many(
         self,
@@ -201,7 +211,9 @@ class AsyncClient:
         questions = [exchange.ask_many(part, threshold, after=after, wait=wait) for part in batches]
         found: list[Assessment] = []
         for part, question in zip(batches, questions, strict=True):
-            found += exchange.read_assessments(await self._ask(question, self._timeout + (wait or 0)), part)
+            answer = await self._ask(question, self._timeout + (wait or 0))
+            read = exchange.read_assessments(answer, [kept_id(self._namespace, target_id) for target_id in part])
+            found += map(own_assessment, read, part)
         return found
 
     async def complain(self, complaint: Complaint | Mapping[str, Any]) -> Receipt:
@@ -279,6 +291,7 @@ class AsyncClient:
 
     async def _ask(self, question: Question, timeout: float) -> Answer:
         """The whole answer within `timeout` seconds. Raises Unreachable."""
+        question = question_under(self._namespace, question)
         try:
             async with asyncio.timeout(timeout):
                 try:

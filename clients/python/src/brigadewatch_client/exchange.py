@@ -21,6 +21,7 @@ MAX_REPORTED = 20  # complaints of a post that asks about their targets
 LONGEST_WAIT_SECONDS = 5.0  # for which the service lets a question wait
 MAX_ITEMS = 1_000  # in one batch; the service takes 10,000, smaller ones are answered sooner
 MAX_BATCH_BYTES = 4 * 1024 * 1024  # the service takes 8 MiB
+MAX_ID_CHARACTERS = 128
 MAX_ITEM_BYTES = 1024 * 1024  # the service refuses a longer line
 WORTH_COMPRESSING_BYTES = 1_024
 LARGEST = 10**15  # of thresholds, counts and positions
@@ -62,7 +63,11 @@ class Batch:
 
 def segment(identifier: object) -> str:
     """An id as one segment of a path. Raises ValueError for what the service would refuse as an id."""
-    if not isinstance(identifier, str) or not 1 <= len(identifier) <= 128 or _FORBIDDEN_IN_ID.search(identifier):
+    if (
+        not isinstance(identifier, str)
+        or not 1 <= len(identifier) <= MAX_ID_CHARACTERS
+        or _FORBIDDEN_IN_ID.search(identifier)
+    ):
         raise ValueError(
             f"{identifier!r:.150} is not a valid id: use 1 to 128 characters, without control characters and surrogates"
         )

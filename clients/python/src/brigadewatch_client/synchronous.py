@@ -15,6 +15,7 @@ from brigadewatch_client.asynchronous import AsyncClient, check, whole, whole_re
 from brigadewatch_client.background import Background
 from brigadewatch_client.documents import Advice, Assessment, Complaint, Outcome, Receipt, Reported, WhenUnreachable
 from brigadewatch_client.errors import Unreachable
+from brigadewatch_client.namespaces import check_namespace
 
 
 class Client:
@@ -35,10 +36,12 @@ class Client:
         timeout: float = 0.3,
         send_timeout: float = 10.0,
         retry_for: float = 30.0,
+        namespace: str | None = None,
         verify: Any = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         check(url, key, when_unreachable, timeout, send_timeout, retry_for)
+        check_namespace(namespace)
         self._when_unreachable: WhenUnreachable = when_unreachable
         self._timeout, self._send_timeout = timeout, send_timeout
         self._background = Background(
@@ -49,6 +52,7 @@ class Client:
                 timeout=timeout,
                 send_timeout=send_timeout,
                 retry_for=retry_for,
+                namespace=namespace,
                 verify=verify,
                 transport=transport,
             )

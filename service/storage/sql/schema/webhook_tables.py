@@ -16,6 +16,7 @@ sources = Table(
     Column("previous_secret", Text, info=not_personal("a sealed secret")),
     Column("previous_until_us", Big),
     Column("mapping", Text, info=not_personal("JSON, of the generic platform: names of fields")),
+    Column("namespace", Text, info=not_personal("a word that an administrator chose")),
     Column("created_us", Big, nullable=False),
     Column("removed_us", Big),
     # of a poller

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from service.storage.sql.engine import write
 from service.storage.sql.schema import audit_trail
 from service.storage.sql.schema import sources as rows
 from service.storage.webhooks import sources
+from service.storage.webhooks.source_checks import shared_ids_warning
 
 NOW_US = 1_795_000_000_000_000
 DAY_US = 86_400_000_000
@@ -165,11 +167,64 @@ def test_a_poller_is_due_at_once_keeps_its_cursor_and_no_path_leads_to_it(
         assert sources.open_secrets(turned, box, NOW_US + 7) == ("another token",)
 
 
+def test_a_second_installation_needs_a_namespace_and_keeps_it(engine: Engine, box: SecretBox, tenant: int) -> None:
+    first = add(engine, box, tenant, platform="discourse")
+    with pytest.raises(Refused, match="already connected without a namespace.*--namespace NAME") as refused:
+        add(engine, box, tenant, platform="discourse")
+    assert "--" not in refused.value.problem  # a form shows it
+    assert add(engine, box, tenant, platform="discourse", namespace="forum2").namespace == "forum2"
+    assert add(engine, box, tenant, platform="discourse", namespace="forum2").namespace == "forum2"  # shared on purpose
+    assert add(engine, box, tenant, platform="mastodon").namespace is None
+    assert add(engine, box, create_tenant(engine, "other", NOW_US), platform="discourse").namespace is None
+    with write(engine) as connection:
+        sources.remove_source(connection, tenant, first.id, now_us=NOW_US)
+    assert add(engine, box, tenant, platform="discourse").namespace is None
+    assert add(engine, box, tenant, platform="discourse", same_installation=True).namespace is None
+
+
+def test_the_first_one_may_be_the_one_with_a_namespace(engine: Engine, box: SecretBox, tenant: int) -> None:
+    add(engine, box, tenant, platform="discourse", namespace="forum2")
+    add(engine, box, tenant, platform="discourse")
+
+
+def test_corals_webhook_brings_no_ids_and_never_collides(engine: Engine, box: SecretBox, tenant: int) -> None:
+    add(engine, box, tenant, platform="coral", url="https://one.example")
+    add(engine, box, tenant, platform="coral")
+    add(engine, box, tenant, platform="coral")
+    with pytest.raises(Refused, match="already connected"):
+        add(engine, box, tenant, platform="coral", url="https://two.example")
+    with engine.connect() as connection:
+        assert sources.bare_platforms(connection, tenant) == ["coral"]
+
+
+@pytest.mark.parametrize("namespace", ["", "A", "a:b", "-a", "x" * 33, "forum2\n"])
+def test_a_namespace_has_a_syntax(engine: Engine, box: SecretBox, tenant: int, namespace: str) -> None:
+    with pytest.raises(Refused, match="not a valid namespace: use 1 to 32 lowercase letters"):
+        add(engine, box, tenant, namespace=namespace)
+
+
+def test_whoever_has_two_without_one_already_is_warned(engine: Engine, box: SecretBox, tenant: int) -> None:
+    assert shared_ids_warning([]) is None and shared_ids_warning(["lemmy"]) is None
+    warning = shared_ids_warning(["ozone", "discourse", "ozone"])
+    assert warning is not None and "Connected without a namespace: discourse, ozone (2 times)." in warning
+
+
+def test_the_audit_trail_has_the_namespace(engine: Engine, box: SecretBox, tenant: int) -> None:
+    add(engine, box, tenant, namespace="forum2")
+    add(engine, box, tenant, same_installation=True)
+    with engine.connect() as connection:
+        details = [json.loads(row) for row in connection.execute(select(audit_trail.c.detail)).scalars()]
+    assert details == [
+        {"platform": "mastodon", "url": None, "signed": True, "namespace": "forum2"},
+        {"platform": "mastodon", "url": None, "signed": True, "namespace": None, "same_installation": True},
+    ]
+
+
 def test_a_webhook_wakes_the_pollers_of_its_platform_but_none_that_backs_off(
     engine: Engine, box: SecretBox, tenant: int
 ) -> None:
     calm, failing, other = (
-        add(engine, box, tenant, platform=p, url=f"https://{n}.example")
+        add(engine, box, tenant, platform=p, url=f"https://{n}.example", namespace=f"n{n}")
         for n, p in enumerate(("coral", "coral", "lemmy"))
     )
     with write(engine) as connection:
