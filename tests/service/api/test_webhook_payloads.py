@@ -1,0 +1,67 @@
+"""What platforms really send, from the signed post to the archive and its counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from service.storage.redis_store import redis_keys
+from service.storage.sql.schema import complaints, outcomes
+from tests.conftest import Api, RedisClients
+from tests.service.api.test_submissions import is_problem, stored
+from tests.service.api.test_webhooks import JSON, SECRET, post, prepared, rows, source
+from tests.service.platforms.payloads import encoded
+from workers import ingest
+from workers.resources import Resources
+
+
+@pytest.fixture
+def archive(make_api: Callable[..., Api], real_redis: RedisClients) -> Api:
+    """An API on a real Redis, so that what it takes can be archived."""
+    api = make_api(real_redis)
+    prepared(api)
+    api.app.state.api.now = lambda: datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+    return api
+
+
+def archived(api: Api, redis: RedisClients) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The complaints and the outcomes in the archive, once everything that waits is in it."""
+    resources = Resources(api.settings, api.engine, redis.blocking)
+    while redis.blocking.xlen(redis_keys.stream("default")):
+        ingest.run("default", resources)
+    return rows(api, complaints), rows(api, outcomes)
+
+
+SECONDS_AS_MILLISECONDS: dict[str, Any] = {
+    "signature": {"scheme": "bearer"},
+    "items": "$.flags[*]",
+    "complaint": {
+        "fields": {
+            "id": "$.id",
+            "occurred_at": {"path": "$.at", "as": "unix_ms"},
+            "reporter.id": "$.by",
+            "target.id": "$.post",
+        }
+    },
+}
+
+
+def flags(api: Api, path: str, *at: Any) -> httpx.Response:
+    document = {"flags": [{"id": f"s-{n}", "at": when, "by": n, "post": 9} for n, when in enumerate(at)]}
+    return post(api, path, encoded(document), {**JSON, "authorization": f"Bearer {SECRET}"})
+
+
+def test_seconds_that_are_mapped_as_milliseconds_are_refused_and_the_answer_names_them(api: Api) -> None:
+    prepared(api)
+    made = source(api, "generic", mapping=SECONDS_AS_MILLISECONDS)
+    problem = is_problem(flags(api, made.path, 1_714_730_400), 422)
+    assert "1714730400 as unix_ms" in problem["detail"] and "2024-05-03T10:00:00Z" in problem["detail"]
+    assert problem["errors"][0]["pointer"] == "/occurred_at" and problem["errors"][0]["id"] == "s-0"
+    answer = flags(api, made.path, "1714730400", 1_714_730_400_000).json()
+    assert (answer["accepted"], answer["rejected_count"]) == (1, 1)
+    assert [json.loads(line[1:])["occurred_at"] for line in stored(api)] == ["2024-05-03T10:00:00Z"]
