@@ -52,11 +52,13 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """Standard Webhooks: id, timestamp and body, signed together."""
+    """Standard Webhooks: id, timestamp and body, signed together; Svix names the same three headers its own way."""
 
 
 Scheme = Hmac | Shared | Standard
 BEARER = Shared("authorization", "Bearer ")
+_STANDARD_NAMES = tuple((f"webhook-{end}", f"svix-{end}") for end in ("id", "timestamp", "signature"))
+SIGNATURE_HEADERS = _STANDARD_NAMES[2]  # of Standard Webhooks: either shows that a post is signed
 
 
 def fault(
@@ -66,12 +68,12 @@ def fault(
 
     `headers` by lower-case name, decoded as latin-1; if `secrets` is empty, only unsigned posts pass.
     """
-    if not secrets:
-        return "unverifiable" if any(name in headers for name in _names(scheme)) else None
-    if any(name not in headers for name in _names(scheme)):
-        return "missing"
     if isinstance(scheme, Standard):
         return _standard_fault(headers, body, secrets, now)
+    if not secrets:
+        return "unverifiable" if scheme.header in headers else None
+    if scheme.header not in headers:
+        return "missing"
     if isinstance(scheme, Shared):
         return _shared_fault(scheme, headers, secrets)
     return _hmac_fault(scheme, headers, body, secrets)
@@ -94,10 +96,9 @@ def check_secret(scheme: Scheme, secret: str) -> None:
             )
 
 
-def _names(scheme: Scheme) -> tuple[str, ...]:
-    return (
-        ("webhook-id", "webhook-timestamp", "webhook-signature") if isinstance(scheme, Standard) else (scheme.header,)
-    )
+def event_id(headers: Mapping[str, str]) -> str:
+    """The id of a post whose Standard Webhooks signature is valid. Raises KeyError if there is none."""
+    return next(headers[name] for name in _STANDARD_NAMES[0] if name in headers)
 
 
 def _hmac_fault(scheme: Hmac, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> Fault | None:
@@ -132,7 +133,15 @@ def _shared_fault(scheme: Shared, headers: Mapping[str, str], secrets: Sequence[
 
 
 def _standard_fault(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> Fault | None:
-    event, seconds = headers["webhook-id"], headers["webhook-timestamp"]
+    found = [[headers[name] for name in names if name in headers] for names in _STANDARD_NAMES]
+    if not secrets:
+        return "unverifiable" if any(found) else None
+    if not all(found):
+        return "missing"
+    # A sender may use both sets of names; which of two different values is signed must not be a guess.
+    if any(len(set(values)) > 1 for values in found):
+        return "malformed"
+    event, seconds, listed = (values[0] for values in found)
     if not _EVENT_ID.match(event) or not _SECONDS.match(seconds):
         return "malformed"
     sent = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))
@@ -140,11 +149,7 @@ def _standard_fault(headers: Mapping[str, str], body: bytes, secrets: Sequence[s
         text = body.decode()
     except UnicodeDecodeError:
         return "malformed"
-    given = [
-        part.removeprefix("v1,")
-        for part in headers["webhook-signature"].split(" ")[:_MAX_SIGNATURES]
-        if part.startswith("v1,")
-    ]
+    given = [part.removeprefix("v1,") for part in listed.split(" ")[:_MAX_SIGNATURES] if part.startswith("v1,")]
     candidates = [signature for signature in (_decoded(part, "base64") for part in given) if signature is not None]
     if not candidates:
         return "malformed"

@@ -13,9 +13,9 @@ import pytest
 from service.storage.redis_store import redis_keys
 from service.storage.sql.schema import complaints, outcomes
 from tests.conftest import Api, RedisClients
-from tests.service.api.test_submissions import is_problem, stored
-from tests.service.api.test_webhooks import JSON, SECRET, post, prepared, rows, source
-from tests.service.platforms.payloads import encoded
+from tests.service.api.test_submissions import complaint, is_problem, stored
+from tests.service.api.test_webhooks import JSON, NOW, SECRET, post, prepared, rows, source
+from tests.service.platforms.payloads import STANDARD_SECRET, encoded, standard, svix
 from workers import ingest
 from workers.resources import Resources
 
@@ -65,3 +65,19 @@ def test_seconds_that_are_mapped_as_milliseconds_are_refused_and_the_answer_name
     answer = flags(api, made.path, "1714730400", 1_714_730_400_000).json()
     assert (answer["accepted"], answer["rejected_count"]) == (1, 1)
     assert [json.loads(line[1:])["occurred_at"] for line in stored(api)] == ["2024-05-03T10:00:00Z"]
+
+
+def test_svix_signs_as_well_and_its_id_is_the_same_event(api: Api) -> None:
+    prepared(api)
+    made = source(api, "generic", secret=STANDARD_SECRET)
+    body = encoded([complaint("a")])
+    signed = standard(STANDARD_SECRET, "msg_1", int(NOW.timestamp()), body)
+    answer = post(api, made.path, body, svix(signed))
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
+    assert post(api, made.path, body, signed).json()["repeated"]
+    assert post(api, made.path, body, {**signed, **svix(signed)}).json()["repeated"]
+    is_problem(post(api, made.path, body, {**svix(signed), "webhook-id": "msg_2"}), 401)
+    named = {**svix(signed), "webhook-source": made.id}
+    assert post(api, "/v1/complaints", body, named).json()["accepted"] == 1
+    is_problem(post(api, "/v1/complaints", body, {**named, "webhook-id": "msg_2"}), 401)
+    is_problem(post(api, "/v1/complaints", encoded([complaint("b")]), named), 401)

@@ -168,6 +168,11 @@ def standard(secret: str, event: str, seconds: int, body: bytes) -> dict[str, st
     return {"webhook-id": event, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{signature}"}
 
 
+def svix(signed: dict[str, str]) -> dict[str, str]:
+    """The same three headers as Svix sends them (svix/svix-webhooks 1.x)."""
+    return {name.replace("webhook-", "svix-"): value for name, value in signed.items()}
+
+
 def headers(platform: str, secret: str, body: bytes) -> dict[str, str]:
     """The signature as the platform sends it."""
     digest = hexdigest(secret, body)
