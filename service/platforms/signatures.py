@@ -19,6 +19,8 @@ from typing import Literal
 
 from standardwebhooks import Webhook
 
+from service.platforms.public_keys import Credentials, credentials, is_signed_by
+
 TOLERANCE = timedelta(minutes=5)  # of a signed timestamp, either way
 ALGORITHMS = ("sha256", "sha384", "sha512")
 STANDARD_PREFIX = "whsec_"
@@ -51,11 +53,22 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedOrSigned:
+    """The platform's key in one header, or a signature of the body by its private key, base64, in another.
+
+    A signature decides where the secret contains the public key (public_keys.py), whatever else is in the headers.
+    """
+
+    header: str
+    signature_header: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standard:
     """Standard Webhooks: id, timestamp and body, signed together; Svix names the same three headers its own way."""
 
 
-Scheme = Hmac | Shared | Standard
+Scheme = Hmac | Shared | SharedOrSigned | Standard
 BEARER = Shared("authorization", "Bearer ")
 _STANDARD_NAMES = tuple((f"webhook-{end}", f"svix-{end}") for end in ("id", "timestamp", "signature"))
 SIGNATURE_HEADERS = _STANDARD_NAMES[2]  # of Standard Webhooks: either shows that a post is signed
@@ -70,6 +83,8 @@ def fault(
     """
     if isinstance(scheme, Standard):
         return _standard_fault(headers, body, secrets, now)
+    if isinstance(scheme, SharedOrSigned):
+        return _shared_or_signed_fault(scheme, headers, body, secrets)
     if not secrets:
         return "unverifiable" if scheme.header in headers else None
     if scheme.header not in headers:
@@ -81,7 +96,10 @@ def fault(
 
 def check_secret(scheme: Scheme, secret: str) -> None:
     """Check that the scheme can use the secret. Raises ValueError if it cannot."""
-    if isinstance(scheme, Shared) and not (secret.isascii() and secret.isprintable()):
+    shared = credentials(secret).shared if isinstance(scheme, SharedOrSigned) else secret
+    if isinstance(scheme, (Shared, SharedOrSigned)) and not (
+        shared is None or (shared.isascii() and shared.isprintable())
+    ):
         raise ValueError("the secret is sent in a header, so it can contain only printable ASCII characters")
     if isinstance(scheme, Standard) and not secret.startswith(STANDARD_PREFIX):
         raise ValueError(f"a Standard Webhooks secret has to begin with {STANDARD_PREFIX}")
@@ -130,6 +148,30 @@ def _shared_fault(scheme: Shared, headers: Mapping[str, str], secrets: Sequence[
     for secret in secrets:
         right |= hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), given)
     return None if right else "wrong"
+
+
+def _shared_or_signed_fault(
+    scheme: SharedOrSigned, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]
+) -> Fault | None:
+    held = [found for found in map(_credentials, secrets) if found is not None]
+    keys = [found.public_key for found in held if found.public_key is not None]
+    shared = [found.shared for found in held if found.shared is not None]
+    given = headers.get(scheme.signature_header)
+    if given is not None and keys:
+        signature = _decoded(given.strip(), "base64")
+        if signature is None:
+            return "malformed"
+        return None if any(is_signed_by(key, signature, body) for key in keys) else "wrong"
+    if scheme.header in headers and shared:
+        return _shared_fault(Shared(scheme.header), headers, shared)
+    return "missing" if given is None else "unverifiable"
+
+
+def _credentials(secret: str) -> Credentials | None:
+    try:
+        return credentials(secret)
+    except ValueError:  # stored by other rules: it verifies nothing
+        return None
 
 
 def _standard_fault(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> Fault | None:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 from service.errors import NotFound, Refused
 from service.model import JsonObject
 from service.platforms import registry
+from service.platforms.public_keys import on_one_line
 from service.storage.accounts import audit_log
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql import timers
@@ -93,6 +94,7 @@ def add_source(
     """
     if platform not in registry.PLATFORM_BY_NAME:
         raise Refused(f"unknown platform {platform[:40]!r}; known: {', '.join(registry.PLATFORM_BY_NAME)}")
+    secret = None if secret is None else on_one_line(secret)
     _check_url(platform, url)
     if mapping is not None and platform != "generic":
         raise Refused(f"only the platform generic takes a mapping; {platform} has a payload of its own")
@@ -140,7 +142,7 @@ def rotate_secret(
     A poller has one token at a time, and is polled again at once. Raises NotFound, and Refused for an invalid secret.
     """
     lock_tenant(connection, tenant_id)
-    source = source_of(connection, tenant_id, identifier)
+    source, secret = source_of(connection, tenant_id, identifier), on_one_line(secret)
     _check_secret(source.platform, source.url, secret, source.mapping)
     overlap = source.secret is not None and overlap_seconds > 0 and not source.polled
     changes: dict[str, Any] = {

@@ -9,13 +9,23 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from service.storage.redis_store import redis_keys
 from service.storage.sql.schema import complaints, outcomes
 from tests.conftest import Api, RedisClients
 from tests.service.api.test_submissions import complaint, is_problem, stored
 from tests.service.api.test_webhooks import JSON, NOW, SECRET, post, prepared, rows, source
-from tests.service.platforms.payloads import STANDARD_SECRET, encoded, standard, svix
+from tests.service.platforms.payloads import (
+    STANDARD_SECRET,
+    coop,
+    coop_ignored,
+    encoded,
+    pem_of,
+    signed_by_coop,
+    standard,
+    svix,
+)
 from workers import ingest
 from workers.resources import Resources
 
@@ -81,3 +91,22 @@ def test_svix_signs_as_well_and_its_id_is_the_same_event(api: Api) -> None:
     assert post(api, "/v1/complaints", body, named).json()["accepted"] == 1
     is_problem(post(api, "/v1/complaints", body, {**named, "webhook-id": "msg_2"}), 401)
     is_problem(post(api, "/v1/complaints", encoded([complaint("b")]), named), 401)
+
+
+def test_what_coop_finds_no_violation_in_is_rejected_by_a_person(archive: Api, real_redis: RedisClients) -> None:
+    private = rsa.generate_private_key(65_537, 2_048)
+    made = source(archive, "coop", secret=f"{SECRET}\n{pem_of(private)}")
+    report, ignored = encoded(coop()), encoded(coop_ignored(), pretty=True)
+    assert post(archive, made.path, report, {"x-api-key": SECRET}).json()["accepted"] == 1
+    answer = post(archive, made.path, ignored, signed_by_coop(private, ignored))
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 1), answer.text
+    assert post(archive, made.path, ignored, signed_by_coop(private, ignored)).json()["repeated"]
+    (complaint_, *_), (decided,) = archived(archive, real_redis)
+    assert decided["target_id"] == complaint_["target"]["id"] == "m-88"
+    assert (decided["verdict"], decided["action"], decided["decided_by"]) == ("rejected", "kept", "person")
+    other = encoded(coop_ignored(id="m-89"))
+    forged = rsa.generate_private_key(65_537, 2_048)
+    is_problem(post(archive, made.path, other, signed_by_coop(private, ignored)), 401)
+    is_problem(post(archive, made.path, other, signed_by_coop(forged, other)), 401)
+    is_problem(post(archive, made.path, other, {**signed_by_coop(forged, other), "x-api-key": SECRET}), 401)
+    is_problem(post(archive, made.path, other, {}), 401)
