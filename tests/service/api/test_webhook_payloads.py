@@ -15,15 +15,18 @@ from service.storage.redis_store import redis_keys
 from service.storage.sql.schema import complaints, outcomes
 from tests.conftest import Api, RedisClients
 from tests.service.api.test_submissions import complaint, is_problem, stored
-from tests.service.api.test_webhooks import JSON, NOW, SECRET, post, prepared, rows, source
+from tests.service.api.test_webhooks import JSON, NOW, SECRET, deliver, post, prepared, rows, source
 from tests.service.platforms.payloads import (
     STANDARD_SECRET,
+    account,
     coop,
     coop_ignored,
     encoded,
+    mastodon,
     pem_of,
     signed_by_coop,
     standard,
+    status,
     svix,
 )
 from workers import ingest
@@ -110,3 +113,23 @@ def test_what_coop_finds_no_violation_in_is_rejected_by_a_person(archive: Api, r
     is_problem(post(archive, made.path, other, signed_by_coop(forged, other)), 401)
     is_problem(post(archive, made.path, other, {**signed_by_coop(forged, other), "x-api-key": SECRET}), 401)
     is_problem(post(archive, made.path, other, {}), 401)
+
+
+def test_a_dismissed_report_of_an_account_that_was_limited_before_is_nobodys_verdict(
+    archive: Api, real_redis: RedisClients
+) -> None:
+    made = source(archive, "mastodon")
+    limited = account("7001", silenced=True)
+    assert deliver(archive, made, mastodon(status("501"), target_account=limited)).status_code == 202
+    closed = {
+        "event": "report.updated",
+        "action_taken": True,
+        "action_taken_at": "2024-05-03T12:00:00Z",
+        "updated_at": "2024-05-03T12:00:00.100Z",
+        "action_taken_by_account": account("9"),
+    }
+    answer = deliver(archive, made, mastodon(status("501"), target_account=limited, **closed))
+    assert any("does not say whether the report was right" in note for note in answer.json()["notes"])
+    (complaint_,), (decided,) = archived(archive, real_redis)
+    assert (complaint_["target"]["id"], decided["target_id"], decided["action"]) == ("501", "501", "kept")
+    assert "verdict" not in decided
