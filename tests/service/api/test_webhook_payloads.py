@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -21,9 +22,11 @@ from tests.service.platforms.payloads import (
     account,
     coop,
     coop_ignored,
+    discourse,
     encoded,
     mastodon,
     pem_of,
+    score,
     signed_by_coop,
     standard,
     status,
@@ -133,3 +136,25 @@ def test_a_dismissed_report_of_an_account_that_was_limited_before_is_nobodys_ver
     (complaint_,), (decided,) = archived(archive, real_redis)
     assert (complaint_["target"]["id"], decided["target_id"], decided["action"]) == ("501", "501", "kept")
     assert "verdict" not in decided
+
+
+def test_a_flagged_comment_and_the_post_above_it_are_two_targets(archive: Api, real_redis: RedisClients) -> None:
+    made = source(archive, "discourse")
+    flags = [score(n, 500 + n, f"2024-05-03T10:0{n}:00.000Z") for n in range(5)]
+    comment = discourse(
+        *flags[:3], id=42, type="ReviewablePostVotingComment", target_type="PostVotingComment", target_id=14
+    )
+    assert deliver(archive, made, comment).json()["accepted"] == 3
+    assert deliver(archive, made, discourse(*flags[3:])).json()["accepted"] == 2
+    found, _ = archived(archive, real_redis)
+    assert Counter(item["target"]["id"] for item in found) == {"post-voting-comment/14": 3, "9001": 2}
+
+
+def test_a_flag_that_a_later_event_does_not_name_is_not_withdrawn(archive: Api, real_redis: RedisClients) -> None:
+    """docs/integrations/discourse.md says why: an older event that comes late looks the same."""
+    made = source(archive, "discourse")
+    flags = [score(n, 500 + n, f"2024-05-03T10:0{n}:00.000Z") for n in range(1, 4)]
+    assert deliver(archive, made, discourse(*flags)).json()["accepted"] == 3
+    assert deliver(archive, made, discourse(*flags[:2])).json()["accepted"] == 2
+    found, _ = archived(archive, real_redis)
+    assert sorted(item["id"] for item in found) == ["1", "2", "3"]
