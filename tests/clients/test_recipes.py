@@ -86,7 +86,7 @@ def world() -> Iterator[World]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = answer
+        do_GET = do_POST = do_PUT = do_DELETE = answer
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -268,8 +268,11 @@ def test_the_discourse_script_puts_back_what_only_a_group_got_hidden(world: Worl
     assert [path for method, path, _ in world.told if method == "PUT"] == ["/posts/3/unhide"]
 
 
-def test_the_discourse_relay_sends_who_flagged_and_who_decided(world: World, recipe: Any) -> None:
+def test_the_discourse_relay_sends_who_flagged_and_who_decided_and_withdraws_what_was_taken_back(
+    world: World, recipe: Any
+) -> None:
     """In the shape of Discourse's review queue: what belongs to the reviewables stands beside them."""
+    just_now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     reviewables = [
         {
             "id": k,
@@ -293,8 +296,8 @@ def test_the_discourse_relay_sends_who_flagged_and_who_decided(world: World, rec
         {
             "id": n,
             "user_id": 100 + n,
-            "created_at": "2026-11-27T10:01:00.000Z",
-            "score_type_id": 8,
+            "created_at": just_now if n in (4, 5, 22, 23) else "2026-11-27T10:01:00.000Z",
+            "score_type_id": 8 if n != 23 else 7,
             "reason": "<a>words</a>",
         }
         for n in range(26)
@@ -311,8 +314,16 @@ def test_the_discourse_relay_sends_who_flagged_and_who_decided(world: World, rec
             "reviewable_histories": [{"id": one["id"], **decided} for one in found],
         }
 
-    world.says["/review.json"] = pages
+    def flaggers(query: dict[str, list[str]], _: str) -> dict[str, Any]:
+        """Those who flag the post now: 104 has taken a flag back. Old flags are not asked about."""
+        standing = {("902", "8"): [105, 77], ("911", "8"): [122], ("911", "7"): [123]}
+        found = standing[query["id"][0], query["post_action_type_id"][0]]
+        return {"post_action_users": [{"id": user, "username": f"u{user}"} for user in found]}
+
+    world.says["/review.json"], world.says["/post_action_users.json"] = pages, flaggers
+    world.says["/v1/complaints/4"] = (202, {"accepted": 1, "rejected": [], "rejected_count": 0, "position": 1})
     recipe("discourse.md", 0)["main"]()
+    assert [path for method, path, _ in world.told if method == "DELETE"] == ["/v1/complaints/4"]
     sent = [
         (body.encode(), headers)
         for (_, path, body), headers in zip(world.told, world.headers, strict=True)
