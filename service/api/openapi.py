@@ -21,7 +21,8 @@ SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "header",
         "name": "webhook-signature",
-        "description": "A Standard Webhooks signature, with webhook-id and webhook-timestamp (at most 5 minutes off).",
+        "description": "A Standard Webhooks signature, with webhook-id and webhook-timestamp (at most 5 minutes off)."
+        " Svix's names of the three are accepted too.",
     },
     "source": {
         "type": "apiKey",

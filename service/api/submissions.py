@@ -71,8 +71,9 @@ async def post_complaints(request: Request) -> Response:
     With `assess=true` the answer says as well whether their targets may be removed, in the same round trip: the service
     waits up to `wait` milliseconds until the complaints are analysed.
 
-    Instead of a key: a Standard Webhooks signature (webhook-id, webhook-timestamp, webhook-signature) by a source of
-    the platform `generic`, named in `webhook-source`. Its ids are under that source's namespace.
+    Instead of a key: a Standard Webhooks signature (webhook-id, webhook-timestamp, webhook-signature, or Svix's names
+    of the three) by a source of the platform `generic`, named in `webhook-source`. Its ids are under that
+    source's namespace.
     """
     return await _accept(request, COMPLAINT)
 

@@ -23,7 +23,7 @@ from service.api.query_parameters import check_query
 from service.errors import Refused, StoreUnavailable
 from service.model import microseconds
 from service.platforms import registry
-from service.platforms.signatures import Scheme, Standard, fault
+from service.platforms.signatures import SIGNATURE_HEADERS, Scheme, Standard, fault
 from service.storage.accounts.tenant_settings import settings_of
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.redis_store import recent_deliveries
@@ -87,7 +87,7 @@ def check_plain(request: Request) -> None:
 
 def is_signed(request: Request) -> bool:
     """Whether a request has no key, but a Standard Webhooks signature."""
-    return "authorization" not in request.headers and "webhook-signature" in request.headers
+    return "authorization" not in request.headers and any(name in request.headers for name in SIGNATURE_HEADERS)
 
 
 async def signed_by(request: Request, body: bytes) -> Sender:

@@ -36,7 +36,7 @@ from service.model import RejectedItem, microseconds
 from service.platforms import registry
 from service.platforms.field_map import BadMapping
 from service.platforms.payload import Payload, Unusable
-from service.platforms.signatures import Standard
+from service.platforms.signatures import Standard, event_id
 from service.storage.accounts.tenants import KeyRecord
 from service.storage.redis_store import recent_deliveries, stream, webhook_dedup
 from service.storage.sql.engine import write
@@ -232,7 +232,8 @@ def _price(body: bytes) -> int:
 def _event(request: Request, source: Source, delivery: Payload, body: bytes) -> bytes:
     """What identifies this event: its own id if the signature covers it, otherwise the whole body."""
     if isinstance(registry.scheme_of(source.platform, source.mapping), Standard):
-        return request.headers["webhook-id"].encode("latin-1", "replace")
+        # As a dictionary, like the signature's check: of a header that is sent twice, both take the same one.
+        return event_id(dict(request.headers)).encode("latin-1", "replace")
     return body if delivery.key is None else delivery.key.encode("utf-8", "surrogatepass")
 
 

@@ -108,8 +108,8 @@ def sources_add(
 ) -> None:
     """Create a source and print the path that the platform posts to.
 
-    The secret is the one that the platform signs with (coop: its API key; polled platforms: the access token). The path
-    is useless without the secret, and is redacted in logs.
+    The secret is the one that the platform signs with (coop: its API key, then its public key in PEM; polled platforms:
+    the access token). The path is useless without the secret, and is redacted in logs.
 
     Example: `brigadewatch sources add --tenant news --platform discourse --secret-file secret.txt`
     """

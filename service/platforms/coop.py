@@ -1,9 +1,11 @@
-"""Coop: the report request that a platform posts to it, and its callbacks. PURE.
+"""Coop: the report request that a platform posts to it, and its callbacks. PURE. Follows roostorg/coop@1c1f54d.
 
 Reports have no id: it is derived from who reported what, when and why. Items keep their ids, their type is the target's
-kind. Their `data`, the thread and all e-mail addresses are dropped.
+kind. Their `data`, the thread and all e-mail addresses are dropped. The author is the report's `creator`, which Coop's
+own request does not have: the platform may add it to the copy that it posts here.
 
-A callback has no time: its decision is dated by its receipt.
+A callback has no time: its decision is dated by its receipt. Where a moderator found no violation, the Ignore
+callback gets the bare item, with no header of the platform's choice: only Coop's signature proves it.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from service.model import JsonObject
 from service.platforms.items import REASON_CHARACTERS, complaint, outcome, words
 from service.platforms.payload import Payload, Unusable, identity, instant, record, records
 from service.platforms.platform import Platform
-from service.platforms.signatures import Shared
+from service.platforms.signatures import SharedOrSigned
 
+_IGNORED_ITEM = {"id", "typeId", "data", "ncmecMedia"}
 _APPEALS = {"ACCEPT": ("rejected", "restored"), "REJECT": ("upheld", None)}
 
 
@@ -33,7 +36,12 @@ def read(document: object, now: datetime) -> Payload:
         return Payload(notes=["ignored: the appeal has not been decided yet"])
     if "action" in document and "item" in document:
         return _action(document, now)
-    raise Unusable("expected a request of Coop with 'reportedItem', 'appealDecision', or 'action' and 'item'")
+    if {"id", "typeId"} <= document.keys() <= _IGNORED_ITEM:
+        return _ignored(document, now)
+    raise Unusable(
+        "expected a request of Coop with 'reportedItem', 'appealDecision', 'action' and 'item', or an ignored item's"
+        " 'id' and 'typeId'"
+    )
 
 
 def _report(document: JsonObject) -> Payload:
@@ -58,12 +66,33 @@ def _report(document: JsonObject) -> Payload:
                 id=name,
                 occurred_at=instant(document.get("reportedAt")),
                 reporter={"id": identity(reporter.get("id"))},
-                target={"id": identity(item.get("id")), "kind": words(item.get("typeId"), REASON_CHARACTERS)},
+                target={
+                    "id": identity(item.get("id")),
+                    "kind": words(item.get("typeId"), REASON_CHARACTERS),
+                    "author_id": identity(record(item.get("creator")).get("id"))
+                    or identity(record(document.get("creator")).get("id")),
+                },
                 reason=policy,
                 text=words(why.get("reason")),
                 notice_type="illegal_content" if why.get("csam") is True else None,
                 machine=reporter.get("kind") != "user",
                 id_tells_reporter=True,
+            )
+        ]
+    )
+
+
+def _ignored(document: JsonObject, now: datetime) -> Payload:
+    """A moderator closed the item's job without an action."""
+    return Payload(
+        [
+            outcome(
+                id=_digest("ignore", document["typeId"], document["id"]),
+                target_id=identity(document["id"]),
+                decided_at=now,
+                verdict="rejected",
+                action="kept",
+                decided_by="person",
             )
         ]
     )
@@ -131,7 +160,7 @@ def _digest(kind: str, *parts: object) -> str:
 
 PLATFORM = Platform(
     name="coop",
-    words="Coop sends its reports with its key",
+    words="Coop sends reports with its key and signs callbacks: the secret is the key, its public key, or both",
     read=lambda document, now, _mapping: read(document, now),
-    scheme=lambda _mapping: Shared("x-api-key"),
+    scheme=lambda _mapping: SharedOrSigned("x-api-key", "coop-signature"),
 )

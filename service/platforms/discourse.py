@@ -1,11 +1,14 @@
-"""Discourse: the webhook events of reviewables. PURE.
+"""Discourse: the webhook events of reviewables. PURE. Follows the serializers of Discourse's main branch of 2026.
 
-A reviewable is cumulative: each event carries every flag (score) so far, under its own id, so that a flag is the same
+A reviewable is cumulative: each event names every flag (score) so far, under its own id, so that a flag is the same
 complaint in all of them. Only the body is read, since the headers are not signed.
 
-A transition's event is sent before Discourse dates its scores as reviewed, and the reviewable itself has no time: a
-decision is dated right after the last flag that it was based on, by its version. So repeated or reordered deliveries
-give the same result, and exactly the flags in the payload are judged.
+Discourse's own webhooks name scores and histories by their ids alone (its serializers embed ids, and have no root to
+put the rest beside). The review queue's API has all of them beside the reviewable: both shapes are read.
+
+A transition's event is sent before Discourse dates its scores as reviewed, and the reviewable itself has no time:
+without its history, a decision is dated right after the last flag that it was based on, by its version. So repeated or
+reordered deliveries give the same result, and exactly the flags in the payload are judged.
 """
 
 from __future__ import annotations
@@ -18,15 +21,30 @@ from service.platforms.payload import Payload, Unusable, identity, instant, late
 from service.platforms.platform import Platform
 from service.platforms.signatures import Hmac
 
-# Which field names the target, and what kind of target it is. A queued post or an account waits for approval, without
-# a complaint.
-_TARGETS = {
-    "post_id": "post",
-    "chatmessage_id": "chat-message",
-    "chat_message_id": "chat-message",
-    "chat::message_id": "chat-message",
-}
+# A queued post or an account waits for approval, without a complaint.
 _NO_COMPLAINTS = ("ReviewableQueuedPost", "ReviewableUser")
+# The kind of a target by its `target_type`, which older versions do not send.
+_KINDS = {
+    "Post": "post",
+    "ChatMessage": "chat-message",
+    "Chat::Message": "chat-message",
+    "PostVotingComment": "post-voting-comment",
+}
+# For older versions: which fields name the target, by the reviewable's type. A field's name alone says little: in a
+# comment of discourse-post-voting, `post_id` is the post above it.
+_CHAT_FIELDS = (
+    ("chat-message", "chatmessage_id"),
+    ("chat-message", "chat_message_id"),
+    ("chat-message", "chat::message_id"),
+)
+_TYPES = {
+    "ReviewablePostVotingComment": (
+        ("post-voting-comment", "postvotingcomment_id"),
+        ("post-voting-comment", "target_id"),
+    ),
+    "ReviewableChatMessage": (*_CHAT_FIELDS, ("chat-message", "target_id")),
+}
+_OTHER_TYPES = (("post", "post_id"), *_CHAT_FIELDS)
 _VERDICTS = {1: ("upheld", None), 2: ("rejected", "kept")}  # approved says that the flags were right, not what was done
 _SCORE_TYPES = {
     3: "off_topic",
@@ -37,6 +55,7 @@ _SCORE_TYPES = {
     9: "needs_approval",
     10: "illegal",
 }
+_TRANSITION = 1  # a reviewable_history_type
 _MOST_VERSIONS = 999_999
 
 
@@ -56,7 +75,7 @@ def read(document: object, now: datetime) -> Payload:
         raise Unusable("'reviewable' has to be an object with an id")
     target = _target(reviewable)
     if target is None:
-        return Payload(notes=["ignored: the reviewable is about neither a post nor a chat message"])
+        return Payload(notes=["ignored: the reviewable is not about a post, a chat message or a comment"])
     scores = records(reviewable.get("reviewable_scores")) or records(document.get("reviewable_scores"))
     delivery = Payload(items=[_complaint(score, target) for score in scores])
     missing = _missing(reviewable, scores)
@@ -65,27 +84,38 @@ def read(document: object, now: datetime) -> Payload:
         delivery.notes.append(
             f"{len(missing)} of {len(missing) + len(scores)} flags are only ids, without reporter and time"
         )
-    decided = _decision(reviewable, scores, target, now)
+    histories = records(reviewable.get("reviewable_histories")) or records(document.get("reviewable_histories"))
+    decided = _decision(reviewable, scores, histories, target, now)
     return delivery if decided is None else Payload([*delivery.items, decided], delivery.notes)
 
 
 def _target(reviewable: JsonObject) -> JsonObject | None:
     if reviewable.get("type") in _NO_COMPLAINTS:
         return None
-    for name, kind in _TARGETS.items():
+    kind, found = _kind_and_id(reviewable)
+    if kind is None or found is None:
+        return None
+    author = identity(record(reviewable.get("target_created_by")).get("id")) or identity(
+        reviewable.get("target_created_by_id")
+    )
+    return {
+        "id": found if kind == "post" else f"{kind}/{found}",
+        "kind": kind,
+        "author_id": author,
+        "context_id": identity(reviewable.get("topic_id")),
+        "url": link(reviewable.get("target_url")),
+    }
+
+
+def _kind_and_id(reviewable: JsonObject) -> tuple[str | None, str | None]:
+    named = reviewable.get("target_type")
+    if isinstance(named, str) and named:
+        return _KINDS.get(named), identity(reviewable.get("target_id"))
+    for kind, name in _TYPES.get(str(reviewable.get("type")), _OTHER_TYPES):
         found = identity(reviewable.get(name))
         if found is not None:
-            author = identity(record(reviewable.get("target_created_by")).get("id")) or identity(
-                reviewable.get("target_created_by_id")
-            )
-            return {
-                "id": found if kind == "post" else f"{kind}/{found}",
-                "kind": kind,
-                "author_id": author,
-                "context_id": identity(reviewable.get("topic_id")),
-                "url": link(reviewable.get("target_url")),
-            }
-    return None
+            return kind, found
+    return None, None
 
 
 def _complaint(score: JsonObject, target: JsonObject) -> Item:
@@ -152,7 +182,9 @@ def _first_of_ids(
     ]
 
 
-def _decision(reviewable: JsonObject, scores: list[JsonObject], target: JsonObject, now: datetime) -> Item | None:
+def _decision(
+    reviewable: JsonObject, scores: list[JsonObject], histories: list[JsonObject], target: JsonObject, now: datetime
+) -> Item | None:
     status, version = reviewable.get("status"), reviewable.get("version")
     if isinstance(status, bool) or not isinstance(status, int) or status not in _VERDICTS:
         return None
@@ -162,14 +194,33 @@ def _decision(reviewable: JsonObject, scores: list[JsonObject], target: JsonObje
     verdict, action = _VERDICTS[status]
     last = latest(value for score in scores for value in (score.get("created_at"), score.get("reviewed_at")))
     decided = now if last is None or last > now else last + timedelta(milliseconds=1 + number)
+    transition = _transition(histories, status)
+    by_system = _decided_by_system(scores)
+    if transition is not None:
+        at, decider = transition
+        flagged = latest(score.get("created_at") for score in scores)
+        decided = at if flagged is None or flagged < at else decided
+        by_system = _is_system(decider)
     return outcome(
         id=f"reviewable/{identity(reviewable['id'])}/{number:06d}/{status}",
         target_id=target["id"],
         decided_at=decided,
         verdict=verdict,
         action=action,
-        decided_by="automatic" if _decided_by_system(scores) else "person",
+        decided_by="automatic" if by_system else "person",
     )
+
+
+def _transition(histories: list[JsonObject], status: int) -> tuple[datetime, str] | None:
+    """When the reviewable last came into this status, and by whom; None if its history does not say both."""
+    found = []
+    for entry in histories:
+        at = instant(entry.get("created_at"))
+        by = identity(record(entry.get("created_by")).get("id")) or identity(entry.get("created_by_id"))
+        is_transition = entry.get("reviewable_history_type") in (_TRANSITION, "transitioned")
+        if is_transition and entry.get("status") == status and at is not None and by is not None:
+            found.append((at, by))
+    return max(found, default=None)
 
 
 def _decided_by_system(scores: list[JsonObject]) -> bool:

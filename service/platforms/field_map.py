@@ -11,32 +11,33 @@
                             "verdict": {"path": "$.result", "map": {"ok": "rejected", "bad": "upheld"}}}}}
 
 A field is a JSONPath (RFC 9535, one value: no wildcard, filter or `..`; json_paths.py), a constant, or an object with
-`path` and any of `map`, `default`, `prefix`, `as` ("unix", "unix_ms": numbers to times) and `from: "document"` (the
-whole document, not the item). Without a mapping the documents are complaints and outcomes of the API, signed as
-Standard Webhooks.
+`path` and any of `map`, `default`, `prefix`, `as` (the unit of times that are numbers, unix_times.py) with `earliest`
+(the first year that such a time may have), and `from: "document"` (the whole document, not the item). Without a mapping
+the documents are complaints and outcomes of the API, signed as Standard Webhooks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.intake.items import COMPLAINT, OUTCOME, Noun
-from service.model import EARLIEST, ID_CHARACTERS, LATEST
+from service.model import ID_CHARACTERS
 from service.platforms.json_paths import MAX_CHARACTERS, BadPath, Path, Work, compiled
 from service.platforms.payload import identity
 from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard
+from service.platforms.unix_times import FIRST_YEAR, UNITS, TimeReader
 
 _LONGEST_MESSAGE = 1_000
 MAX_VALUES = 1_000  # of one `map` or `in`
 MAX_FIELDS = 64  # of one kind: a complaint has 16 and at most 32 attributes
+ACCOUNT_TIME = "reporter.account_created_at"
 _COMPLAINT_FIELDS = (
     "id",
     "occurred_at",
     "reporter.id",
-    "reporter.account_created_at",
+    ACCOUNT_TIME,
     "reporter.fingerprint",
     "reporter.trusted",
     "target.id",
@@ -57,8 +58,7 @@ _REQUIRED = {
 }
 ATTRIBUTES = "target.attributes."
 IDS = ("id", "reporter.id", "target.id", "target.author_id", "target.context_id", "target_id", "complaint_id")
-_TIMES = ("occurred_at", "reporter.account_created_at", "decided_at")
-_UNITS = {"unix": timedelta(seconds=1), "unix_ms": timedelta(milliseconds=1)}
+_TIMES = ("occurred_at", ACCOUNT_TIME, "decided_at")
 _HEADER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -79,17 +79,20 @@ class FieldPath:
     values: Mapping[str, Any] | None = None
     default: Any = None
     prefix: str = ""
-    unit: timedelta | None = None  # of a time that is a number since 1970
+    time: TimeReader | None = None  # for times
 
     def value(self, item: object, document: object, work: Work) -> Any:
-        """The value for one item; None where there is none. Raises Unusable when the work is used up."""
+        """The value for one item; None where there is none.
+
+        Raises Unusable when the work is used up, BadTime for a number that is not a time in the unit of the map.
+        """
         if self.path is None:
             return self.default
         found = self.path.value(document if self.from_document else item, work)
         if self.values is not None:
             found = self.values.get(_key(found))
-        if self.unit is not None:
-            found = _time(found, self.unit)
+        if self.time is not None:
+            found = self.time.read(found)
         if self.prefix and found is not None:
             text = identity(found)
             # Cut to a length that is refused as well: whole, every item could hold megabytes of its own.
@@ -188,16 +191,16 @@ def _shape(name: str, noun: Noun, value: object) -> Shape:
 
 def _place(spec: object, place: str, name: str) -> FieldPath:
     if isinstance(spec, str) and spec.startswith("$"):
-        return FieldPath(_path(spec, place))
+        return FieldPath(_path(spec, place), time=TimeReader() if name in _TIMES else None)
     if isinstance(spec, (str, bool, int, float)):
         return FieldPath(None, default=spec)
-    _only(spec, place, "path", "from", "map", "default", "prefix", "as", "value")
+    _only(spec, place, "path", "from", "map", "default", "prefix", "as", "earliest", "value")
     assert isinstance(spec, Mapping)
     if "value" in spec:  # a constant that begins with $
         if len(spec) > 1 or not isinstance(spec["value"], (str, bool, int, float)):
             raise BadMapping(f"{place}/value has to be a string, number or boolean, without other keys beside it")
         return FieldPath(None, default=spec["value"])
-    values, default, prefix, unit = spec.get("map"), spec.get("default"), spec.get("prefix", ""), spec.get("as")
+    values, default, prefix = spec.get("map"), spec.get("default"), spec.get("prefix", "")
     if spec.get("from", "item") not in ("item", "document"):
         raise BadMapping(f"{place}/from has to be 'item' or 'document'")
     if values is not None and (
@@ -210,18 +213,25 @@ def _place(spec: object, place: str, name: str) -> FieldPath:
         raise BadMapping(f"{place}/default has to be a string, number or boolean")
     if not isinstance(prefix, str) or (prefix and name not in IDS):
         raise BadMapping(f"{place}/prefix has to be a string, and is allowed only for ids")
-    if unit is not None and (unit not in _UNITS or name not in _TIMES):
-        raise BadMapping(
-            f"{place}/as has to be one of {', '.join(_UNITS)}, and is allowed only for {', '.join(_TIMES)}"
-        )
     return FieldPath(
         _path(spec.get("path"), f"{place}/path"),
         spec.get("from") == "document",
         values,
         default,
         prefix,
-        None if unit is None else _UNITS[unit],
+        _time_reader(spec, place, name),
     )
+
+
+def _time_reader(spec: Mapping[str, Any], place: str, name: str) -> TimeReader | None:
+    unit, earliest = spec.get("as"), spec.get("earliest", FIRST_YEAR)
+    if unit is not None and (unit not in UNITS or name not in _TIMES):
+        raise BadMapping(f"{place}/as has to be one of {', '.join(UNITS)}, and is allowed only for {', '.join(_TIMES)}")
+    if isinstance(earliest, bool) or not isinstance(earliest, int) or not 1 <= earliest <= 9999:
+        raise BadMapping(f"{place}/earliest has to be a year, like 1995")
+    if "earliest" in spec and unit is None:
+        raise BadMapping(f"{place}/earliest is allowed only beside 'as'")
+    return TimeReader(unit, earliest) if name in _TIMES else None
 
 
 def _scheme(value: object) -> Scheme:
@@ -301,13 +311,3 @@ def _key(value: object) -> str:
         return value
     text = identity(value)
     return "" if text is None else text
-
-
-def _time(value: object, unit: timedelta) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + value * unit
-    except (OverflowError, ValueError):
-        return None
-    return moment if EARLIEST <= moment <= LATEST else None

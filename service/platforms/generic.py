@@ -10,11 +10,12 @@ from typing import Any
 from service.intake.documents import MAX_LINES
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME
 from service.model import JsonObject
-from service.platforms.field_map import ATTRIBUTES, IDS, FieldMap, Shape, read_mapping, read_signature
+from service.platforms.field_map import ACCOUNT_TIME, ATTRIBUTES, IDS, FieldMap, Shape, read_mapping, read_signature
 from service.platforms.items import REASON_CHARACTERS, TEXT_CHARACTERS, Item, link, words
 from service.platforms.json_paths import Work
 from service.platforms.payload import Payload, Unusable, identity, records
 from service.platforms.platform import Platform
+from service.platforms.unix_times import BadTime
 
 _CUT: dict[str, Callable[[object], str | None]] = {
     "reason": lambda value: words(value, REASON_CHARACTERS),
@@ -35,19 +36,26 @@ def read(document: object, fields: FieldMap) -> Payload:
     work = Work()
     items = [document] if fields.items is None else fields.items.values(document, work)
     delivery = Payload()
-    seen = passed_over = 0
+    seen = passed_over = without_account_time = 0
     for item in items:
         seen += 1
         shape = next((shape for shape in fields.shapes if shape.fits(item, document, work)), None)
         if shape is None or not isinstance(item, (dict, list)):
             passed_over += 1
             continue
-        delivery.items.append(_made(shape, item, document, work))
+        made, complete = _made(shape, item, document, work)
+        delivery.items.append(made)
+        without_account_time += not complete
         if len(delivery.items) > MAX_LINES:
             break  # it is refused as a whole
     if passed_over or not seen:
         delivery.notes.append(
             f"ignored: {passed_over} of {seen} elements match neither 'complaint' nor 'outcome' of the mapping"
+        )
+    if without_account_time:
+        delivery.notes.append(
+            f"{ACCOUNT_TIME} of {without_account_time} of {seen} elements is not a time in the unit of the mapping, and"
+            " was left out"
         )
     return delivery
 
@@ -61,11 +69,19 @@ def _plain(document: object) -> Payload:
     return Payload([Item(OUTCOME if "target_id" in element else COMPLAINT, element) for element in found])
 
 
-def _made(shape: Shape, item: object, document: object, work: Work) -> Item:
+def _made(shape: Shape, item: object, document: object, work: Work) -> tuple[Item, bool]:
+    """The item, and False if the time of the reporter's account could not be read: it is optional."""
     made: JsonObject = {}
-    machine = False
+    machine, fault, complete = False, None, True
     for name, place in shape.fields.items():
-        value = place.value(item, document, work)
+        try:
+            value = place.value(item, document, work)
+        except BadTime as error:
+            if name == ACCOUNT_TIME:
+                complete = False
+            else:
+                fault = fault or (str(error), f"/{name}")
+            continue
         if name in IDS:
             value = identity(value)
         elif name in _CUT:
@@ -82,7 +98,7 @@ def _made(shape: Shape, item: object, document: object, work: Work) -> Item:
             made.setdefault(outer, {})[inner] = value
         else:
             made[name] = value
-    return Item(MACHINE_COMPLAINT if machine and shape.noun is COMPLAINT else shape.noun, made)
+    return Item(MACHINE_COMPLAINT if machine and shape.noun is COMPLAINT else shape.noun, made, fault=fault), complete
 
 
 def _bounded(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun, read_value
 from service.intake.namespaces import document_under
 from service.intake.privacy_filter import PrivacyFilter
-from service.model import Frozen, JsonObject, RejectedItem
+from service.model import Frozen, JsonObject, RejectedItem, is_id
 
 TEXT_CHARACTERS = 4_096
 REASON_CHARACTERS = 64
@@ -31,6 +31,7 @@ class Item:
     id_tells_reporter: bool = False
     # Attributes of the target whose values are ids of the platform too.
     id_attributes: tuple[str, ...] = ()
+    fault: tuple[str, str] | None = None  # why it is refused and a pointer to where, if its adapter knows it best
 
     @property
     def id(self) -> str:
@@ -51,6 +52,11 @@ class Item:
     def read(self, now: datetime, privacy_filter: PrivacyFilter, number: int | None = None) -> Frozen | RejectedItem:
         """The checked item, or why it is refused; `number` is only passed on to the refusal."""
         document = self.document
+        if self.fault is not None:
+            detail, pointer = self.fault
+            name = document.get("id")
+            readable = name if isinstance(name, str) and is_id(name) else None
+            return RejectedItem(line=number, id=readable, detail=detail, pointer=pointer)
         if self.id_tells_reporter and isinstance(document.get("id"), str):
             document = {**document, "id": privacy_filter.derived(document["id"])}
         return read_value(document, self.noun, now, number)

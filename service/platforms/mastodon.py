@@ -1,13 +1,18 @@
-"""Mastodon: the webhook events report.created and report.updated. PURE.
+"""Mastodon: the webhook events report.created and report.updated. PURE. Follows mastodon/mastodon's main, before 4.7.
 
-One report covers several statuses, each of which becomes a complaint. The payload contains the reporter's e-mail and IP
-addresses, which are dropped here, as is the text of the statuses (it changes between deliveries; the link leads to it).
+One report covers several statuses, each of which becomes a complaint, as does each collection. Since 4.6 reports can
+name collections, but Mastodon's own serializer for webhooks leaves them out: they are read where something adds them.
+
+The payload contains the reporter's e-mail and IP addresses, which are dropped here, as is the text of the statuses (it
+changes between deliveries; the link leads to it).
 
 `forwarded` says that a reporter here had the report sent on to the other server; such a reporter is a person. A
 report that came in from another server is filed by an account of that server: a machine, for us.
 
-`action_taken` says that the report was closed. Only a sanction on the account shows that it was right; otherwise the
-outcome says that the target is still there, without a verdict, since that would count dismissed reports as right.
+`action_taken` says that the report was closed, not how. The account's state beside it has no time: a limited, sensitive
+or frozen account may have been that long before the report, which was then dismissed. Only a suspended account was not:
+Mastodon takes no report of one (ReportService), so the suspension came after the report. In all other cases the outcome
+says that the target is still there, without a verdict, since that would count dismissed reports as right.
 """
 
 from __future__ import annotations
@@ -21,7 +26,6 @@ from service.platforms.platform import Platform
 from service.platforms.signatures import Hmac
 
 INSTANCE_ACTOR = "-99"
-_SANCTIONS = ("suspended", "silenced", "sensitized", "disabled")
 
 
 def read(document: object, now: datetime) -> Payload:
@@ -45,22 +49,21 @@ def read(document: object, now: datetime) -> Payload:
         delivery.key = f"{document['event']} {number} {updated}"
     if report.get("action_taken") is True:
         delivery.items += [_outcome(report, f"{number}/{end}", target, now) for end, target in targets]
-        if not _sanctioned(report):
+        if not _suspended(report):
             delivery.notes.append(
-                "the report was closed without a sanction on the account, so the payload does not say whether it was"
-                " right"
+                "the report was closed and the account is not suspended, so the payload does not say whether the report"
+                " was right"
             )
     return delivery
 
 
 def _targets(report: JsonObject) -> list[tuple[str, JsonObject]]:
-    """(end of the complaint's id, target) of everything that the report is about: its statuses, or else the account."""
+    """(end of the complaint's id, target) of everything that the report is about: its statuses and collections, or else
+    the account.
+    """
     author = identity(record(report.get("target_account")).get("id"))
-    listed = report.get("status_ids")
-    statuses = records(report.get("statuses")) or [
-        {"id": value} for value in (listed if isinstance(listed, list) else [])
-    ]
-    if not statuses:
+    statuses, collections = _listed(report, "statuses", "status_ids"), _listed(report, "collections", "collection_ids")
+    if not statuses and not collections:
         url = link(record(record(report.get("target_account")).get("account")).get("url"))
         return [
             (
@@ -89,7 +92,25 @@ def _targets(report: JsonObject) -> list[tuple[str, JsonObject]]:
                 "attributes": is_reply,
             },
         )
+    for collection in collections:
+        name = identity(collection.get("id"))
+        end = f"collection/{name or ''}"
+        by_id.setdefault(
+            end,
+            {
+                "id": None if name is None else end,
+                "kind": "collection",
+                "author_id": identity(collection.get("account_id")) or author,
+                "url": link(collection.get("url")),
+            },
+        )
     return list(by_id.items())
+
+
+def _listed(report: JsonObject, objects: str, ids: str) -> list[JsonObject]:
+    """The objects of a list, or what is known of them by their ids alone."""
+    listed = report.get(ids)
+    return records(report.get(objects)) or [{"id": value} for value in (listed if isinstance(listed, list) else [])]
 
 
 def _complaint(report: JsonObject, name: str, target: JsonObject) -> Item:
@@ -109,24 +130,21 @@ def _complaint(report: JsonObject, name: str, target: JsonObject) -> Item:
 
 def _outcome(report: JsonObject, name: str, target: JsonObject, now: datetime) -> Item:
     closed = instant(report.get("action_taken_at")) or instant(report.get("updated_at"))
-    account = record(report.get("target_account"))
-    sanctioned = _sanctioned(report)
-    action = "removed" if account.get("suspended") is True else None if sanctioned else "kept"
+    suspended = _suspended(report)
     closed_by = identity(record(report.get("action_taken_by_account")).get("id"))
     stamp = "" if closed is None else f"{closed:%Y%m%dT%H%M%S.%fZ}"
     return outcome(
         id=f"{name}/{stamp}",
         target_id=target["id"],
         decided_at=closed or now,
-        verdict="upheld" if sanctioned else None,
-        action=action,
+        verdict="upheld" if suspended else None,
+        action="removed" if suspended else "kept",
         decided_by="automatic" if closed_by == INSTANCE_ACTOR else "person",
     )
 
 
-def _sanctioned(report: JsonObject) -> bool:
-    account = record(report.get("target_account"))
-    return any(account.get(name) is True for name in _SANCTIONS)
+def _suspended(report: JsonObject) -> bool:
+    return record(report.get("target_account")).get("suspended") is True
 
 
 def _is_server(account: JsonObject) -> bool:

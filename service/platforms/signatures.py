@@ -19,6 +19,8 @@ from typing import Literal
 
 from standardwebhooks import Webhook
 
+from service.platforms.public_keys import Credentials, credentials, is_signed_by
+
 TOLERANCE = timedelta(minutes=5)  # of a signed timestamp, either way
 ALGORITHMS = ("sha256", "sha384", "sha512")
 STANDARD_PREFIX = "whsec_"
@@ -51,12 +53,25 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedOrSigned:
+    """The platform's key in one header, or a signature of the body by its private key, base64, in another.
+
+    A signature decides where the secret contains the public key (public_keys.py), whatever else is in the headers.
+    """
+
+    header: str
+    signature_header: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standard:
-    """Standard Webhooks: id, timestamp and body, signed together."""
+    """Standard Webhooks: id, timestamp and body, signed together; Svix names the same three headers its own way."""
 
 
-Scheme = Hmac | Shared | Standard
+Scheme = Hmac | Shared | SharedOrSigned | Standard
 BEARER = Shared("authorization", "Bearer ")
+_STANDARD_NAMES = tuple((f"webhook-{end}", f"svix-{end}") for end in ("id", "timestamp", "signature"))
+SIGNATURE_HEADERS = _STANDARD_NAMES[2]  # of Standard Webhooks: either shows that a post is signed
 
 
 def fault(
@@ -66,12 +81,14 @@ def fault(
 
     `headers` by lower-case name, decoded as latin-1; if `secrets` is empty, only unsigned posts pass.
     """
-    if not secrets:
-        return "unverifiable" if any(name in headers for name in _names(scheme)) else None
-    if any(name not in headers for name in _names(scheme)):
-        return "missing"
     if isinstance(scheme, Standard):
         return _standard_fault(headers, body, secrets, now)
+    if isinstance(scheme, SharedOrSigned):
+        return _shared_or_signed_fault(scheme, headers, body, secrets)
+    if not secrets:
+        return "unverifiable" if scheme.header in headers else None
+    if scheme.header not in headers:
+        return "missing"
     if isinstance(scheme, Shared):
         return _shared_fault(scheme, headers, secrets)
     return _hmac_fault(scheme, headers, body, secrets)
@@ -79,7 +96,10 @@ def fault(
 
 def check_secret(scheme: Scheme, secret: str) -> None:
     """Check that the scheme can use the secret. Raises ValueError if it cannot."""
-    if isinstance(scheme, Shared) and not (secret.isascii() and secret.isprintable()):
+    shared = credentials(secret).shared if isinstance(scheme, SharedOrSigned) else secret
+    if isinstance(scheme, (Shared, SharedOrSigned)) and not (
+        shared is None or (shared.isascii() and shared.isprintable())
+    ):
         raise ValueError("the secret is sent in a header, so it can contain only printable ASCII characters")
     if isinstance(scheme, Standard) and not secret.startswith(STANDARD_PREFIX):
         raise ValueError(f"a Standard Webhooks secret has to begin with {STANDARD_PREFIX}")
@@ -94,10 +114,9 @@ def check_secret(scheme: Scheme, secret: str) -> None:
             )
 
 
-def _names(scheme: Scheme) -> tuple[str, ...]:
-    return (
-        ("webhook-id", "webhook-timestamp", "webhook-signature") if isinstance(scheme, Standard) else (scheme.header,)
-    )
+def event_id(headers: Mapping[str, str]) -> str:
+    """The id of a post whose Standard Webhooks signature is valid. Raises KeyError if there is none."""
+    return next(headers[name] for name in _STANDARD_NAMES[0] if name in headers)
 
 
 def _hmac_fault(scheme: Hmac, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> Fault | None:
@@ -131,8 +150,40 @@ def _shared_fault(scheme: Shared, headers: Mapping[str, str], secrets: Sequence[
     return None if right else "wrong"
 
 
+def _shared_or_signed_fault(
+    scheme: SharedOrSigned, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]
+) -> Fault | None:
+    held = [found for found in map(_credentials, secrets) if found is not None]
+    keys = [found.public_key for found in held if found.public_key is not None]
+    shared = [found.shared for found in held if found.shared is not None]
+    given = headers.get(scheme.signature_header)
+    if given is not None and keys:
+        signature = _decoded(given.strip(), "base64")
+        if signature is None:
+            return "malformed"
+        return None if any(is_signed_by(key, signature, body) for key in keys) else "wrong"
+    if scheme.header in headers and shared:
+        return _shared_fault(Shared(scheme.header), headers, shared)
+    return "missing" if given is None else "unverifiable"
+
+
+def _credentials(secret: str) -> Credentials | None:
+    try:
+        return credentials(secret)
+    except ValueError:  # stored by other rules: it verifies nothing
+        return None
+
+
 def _standard_fault(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> Fault | None:
-    event, seconds = headers["webhook-id"], headers["webhook-timestamp"]
+    found = [[headers[name] for name in names if name in headers] for names in _STANDARD_NAMES]
+    if not secrets:
+        return "unverifiable" if any(found) else None
+    if not all(found):
+        return "missing"
+    # A sender may use both sets of names; which of two different values is signed must not be a guess.
+    if any(len(set(values)) > 1 for values in found):
+        return "malformed"
+    event, seconds, listed = (values[0] for values in found)
     if not _EVENT_ID.match(event) or not _SECONDS.match(seconds):
         return "malformed"
     sent = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))
@@ -140,11 +191,7 @@ def _standard_fault(headers: Mapping[str, str], body: bytes, secrets: Sequence[s
         text = body.decode()
     except UnicodeDecodeError:
         return "malformed"
-    given = [
-        part.removeprefix("v1,")
-        for part in headers["webhook-signature"].split(" ")[:_MAX_SIGNATURES]
-        if part.startswith("v1,")
-    ]
+    given = [part.removeprefix("v1,") for part in listed.split(" ")[:_MAX_SIGNATURES] if part.startswith("v1,")]
     candidates = [signature for signature in (_decoded(part, "base64") for part in given) if signature is not None]
     if not candidates:
         return "malformed"

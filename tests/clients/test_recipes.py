@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from service.platforms import registry
+from service.platforms.signatures import fault
+
 RECIPES = Path(__file__).parents[2] / "docs" / "integrations"
+HOOK = "/v1/webhooks/discourse/src_0"
 
 
 @dataclass
@@ -25,6 +30,7 @@ class World:
     says: dict[str, Any] = field(default_factory=dict)
     assessed: dict[str, Any] = field(default_factory=dict)  # by target, in the answer to a post that asks
     told: list[tuple[str, str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)  # of each of them
 
     def assess(self, target: str, complaints: int, independent: float, recommendation: str = "none") -> dict[str, Any]:
         return {
@@ -57,6 +63,7 @@ def world() -> Iterator[World]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
             state.told.append((self.command, self.path, body))
+            state.headers.append({name.lower(): value for name, value in self.headers.items()})
             path = urlsplit(self.path)
             said = state.says.get(path.path, {})
             if path.path in ("/v1/complaints", "/v1/outcomes") and not isinstance(said, tuple):
@@ -79,7 +86,7 @@ def world() -> Iterator[World]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = answer
+        do_GET = do_POST = do_PUT = do_DELETE = answer
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -95,21 +102,24 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture
-def recipe(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], dict[str, Any]]]:
-    """Runs the program in a page; its names."""
+def recipe(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Runs the last program in a page, or another one; its names."""
     for name in ("BRIGADEWATCH_URL", "DISCOURSE_URL", "LEMMY_URL"):
         monkeypatch.setenv(name, world.url)
     for name in ("BRIGADEWATCH_KEY", "DISCOURSE_KEY", "DISCOURSE_USER", "LEMMY_JWT"):
         monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("BRIGADEWATCH_HOOK", f"{world.url}{HOOK}")
+    monkeypatch.setenv("HOOK_SECRET", "secret")
     monkeypatch.setenv("COMMENTS_DB", str(tmp_path / "comments.sqlite"))
     run: list[dict[str, Any]] = []
 
-    def execute(page: str) -> dict[str, Any]:
-        (program,) = re.findall(r"```python\n(.*?)```", (RECIPES / page).read_text(), re.DOTALL)
+    def execute(page: str, which: int = -1) -> dict[str, Any]:
+        program = re.findall(r"```python\n(.*?)```", (RECIPES / page).read_text(), re.DOTALL)[which]
         names: dict[str, Any] = {"__name__": "recipe"}
         exec(compile(program, page, "exec"), names)
-        names["watch"]._timeout = 5.0  # a busy machine; the bound is tested elsewhere
         run.append(names)
+        if "watch" in names:
+            names["watch"]._timeout = 5.0  # a busy machine; the bound is tested elsewhere
         return names
 
     yield execute
@@ -256,6 +266,80 @@ def test_the_discourse_script_puts_back_what_only_a_group_got_hidden(world: Worl
     world.says["/posts/3.json"], world.says["/posts/11.json"] = {"hidden": True}, {"hidden": False}
     recipe("discourse.md")["main"]()
     assert [path for method, path, _ in world.told if method == "PUT"] == ["/posts/3/unhide"]
+
+
+def test_the_discourse_relay_sends_who_flagged_and_who_decided_and_withdraws_what_was_taken_back(
+    world: World, recipe: Any
+) -> None:
+    """In the shape of Discourse's review queue: what belongs to the reviewables stands beside them."""
+    just_now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    reviewables = [
+        {
+            "id": k,
+            "type": "ReviewableFlaggedPost",
+            "status": 0 if k < 12 else 2,
+            "version": 0 if k < 12 else 1,
+            "target_type": "Post",
+            "target_id": 900 + k,
+            "post_id": 900 + k,
+            "topic_id": 7,
+            "cooked": "<p>words</p>",
+            "created_at": "2026-11-27T10:00:00.000Z",
+            "created_by_id": 101,
+            "target_created_by_id": 99,
+            "reviewable_score_ids": [2 * k + 1, 2 * k],
+            "reviewable_history_ids": [k],
+        }
+        for k in range(13)
+    ]
+    scores = [
+        {
+            "id": n,
+            "user_id": 100 + n,
+            "created_at": just_now if n in (4, 5, 22, 23) else "2026-11-27T10:01:00.000Z",
+            "score_type_id": 8 if n != 23 else 7,
+            "reason": "<a>words</a>",
+        }
+        for n in range(26)
+    ]
+    decided = {"reviewable_history_type": 1, "status": 2, "created_at": "2026-11-27T12:00:00.000Z", "created_by_id": 3}
+
+    def pages(query: dict[str, list[str]], _: str) -> dict[str, Any]:
+        pending = query["status"] == ["pending"]
+        found = [one for one in reviewables if (one["status"] == 0) is pending][int(query["offset"][0]) :][:10]
+        ids = [number for one in found for number in one["reviewable_score_ids"]]
+        return {
+            "reviewables": found,
+            "reviewable_scores": [one for one in scores if one["id"] in ids],
+            "reviewable_histories": [{"id": one["id"], **decided} for one in found],
+        }
+
+    def flaggers(query: dict[str, list[str]], _: str) -> dict[str, Any]:
+        """Those who flag the post now: 104 has taken a flag back. Old flags are not asked about."""
+        standing = {("902", "8"): [105, 77], ("911", "8"): [122], ("911", "7"): [123]}
+        found = standing[query["id"][0], query["post_action_type_id"][0]]
+        return {"post_action_users": [{"id": user, "username": f"u{user}"} for user in found]}
+
+    world.says["/review.json"], world.says["/post_action_users.json"] = pages, flaggers
+    world.says["/v1/complaints/4"] = (202, {"accepted": 1, "rejected": [], "rejected_count": 0, "position": 1})
+    recipe("discourse.md", 0)["main"]()
+    assert [path for method, path, _ in world.told if method == "DELETE"] == ["/v1/complaints/4"]
+    sent = [
+        (body.encode(), headers)
+        for (_, path, body), headers in zip(world.told, world.headers, strict=True)
+        if path == HOOK
+    ]
+    scheme, now = registry.scheme_of("discourse"), datetime(2026, 11, 28, tzinfo=UTC)
+    assert [fault(scheme, headers, body, ("secret",), now) for body, headers in sent] == [None] * 13
+    assert not any(b"words" in body for body, _ in sent)
+    deliveries = [registry.read("discourse", json.loads(body), now) for body, _ in sent]
+    assert [note for delivery in deliveries for note in delivery.notes] == []
+    items = [item for delivery in deliveries for item in delivery.items]
+    flags = [item.document for item in items if not item.is_outcome]
+    assert {flag["id"]: flag["reporter"]["id"] for flag in flags} == {str(n): str(100 + n) for n in range(26)}
+    (outcome,) = [item.document for item in items if item.is_outcome]
+    assert (outcome["target_id"], outcome["verdict"], outcome["decided_by"]) == ("912", "rejected", "person")
+    assert outcome["decided_at"] == datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in RECIPES.glob("*.md")))

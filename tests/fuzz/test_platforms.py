@@ -26,7 +26,7 @@ from service.platforms.lemmy import Lemmy
 from service.platforms.ozone import Ozone
 from service.platforms.payload import Unusable
 from service.platforms.poll_protocol import Poller, Unexpected
-from service.platforms.signatures import BEARER, Hmac, Scheme, Shared, Standard, fault
+from service.platforms.signatures import BEARER, Hmac, Scheme, Shared, SharedOrSigned, Standard, fault
 from tests.fuzz.cases import TEXTS, cases, json_values
 from tests.service.platforms.test_any_json import CASES as PAYLOADS
 from tests.service.platforms.test_any_json import replaced, survives
@@ -51,6 +51,10 @@ HEADERS = (
     "webhook-id",
     "webhook-timestamp",
     "webhook-signature",
+    "svix-id",
+    "svix-timestamp",
+    "svix-signature",
+    *(scheme.signature_header for scheme in SIGNED_POSTS if isinstance(scheme, SharedOrSigned)),
     *(getattr(scheme, "header", "") for scheme in SIGNED_POSTS),
 )
 LATIN = st.text(st.characters(max_codepoint=255), max_size=60)  # what a header can hold
@@ -100,7 +104,8 @@ PLACES = st.recursive(
             "map": st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3) | inner,
             "default": inner,
             "prefix": TEXTS,
-            "as": st.sampled_from(["unix", "unix_ms", "x"]),
+            "as": st.sampled_from(["unix", "unix_ms", "unix_us", "x"]),
+            "earliest": st.sampled_from([1970, 0, "x"]),
             "from": st.sampled_from(["document", "x"]),
             "in": st.lists(TEXTS, max_size=3),
         },
@@ -225,7 +230,7 @@ def test_a_signed_body_passes_and_a_changed_byte_does_not(
     valid = ("whsec_" + base64.b64encode(b"n" * 32).decode(), SECRET) if old else (SECRET,)
     assert fault(scheme, headers, body, valid, NOW) is None
     assert fault(scheme, headers, body, ("whsec_" + base64.b64encode(b"n" * 32).decode(),), NOW) == "wrong"
-    if body and not isinstance(scheme, Shared):
+    if body and not isinstance(scheme, (Shared, SharedOrSigned)):
         changed = bytearray(body)
         changed[place % len(body)] ^= flip
         assert fault(scheme, headers, bytes(changed), valid, NOW) in ("wrong", "malformed")
@@ -241,6 +246,8 @@ def signed(scheme: Scheme, body: bytes) -> dict[str, str]:
             "webhook-timestamp": str(int(NOW.timestamp())),
             "webhook-signature": Webhook(SECRET).sign("evt_1", NOW, body.decode()),
         }
+    if isinstance(scheme, SharedOrSigned):
+        return {scheme.header: SECRET}
     if isinstance(scheme, Shared):
         return {scheme.header: scheme.prefix + SECRET}
     digest = hmac.digest(SECRET.encode(), body, getattr(hashlib, scheme.algorithm))

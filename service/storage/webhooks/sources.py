@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 from service.errors import NotFound, Refused
 from service.model import JsonObject
 from service.platforms import registry
+from service.platforms.public_keys import on_one_line
 from service.storage.accounts import audit_log
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql import timers
@@ -107,6 +108,7 @@ def add_source(
     lock_tenant(connection, tenant_id)
     if platform not in registry.PLATFORM_BY_NAME:
         raise Refused(f"unknown platform {platform[:40]!r}; known: {', '.join(registry.PLATFORM_BY_NAME)}")
+    secret = None if secret is None else on_one_line(secret)
     check_url(platform, url)
     check_namespace(namespace)
     if mapping is not None and platform != "generic":
@@ -159,7 +161,7 @@ def rotate_secret(
     A poller has one token at a time, and is polled again at once. Raises NotFound, and Refused for an invalid secret.
     """
     lock_tenant(connection, tenant_id)
-    source = source_of(connection, tenant_id, identifier)
+    source, secret = source_of(connection, tenant_id, identifier), on_one_line(secret)
     check_secret(source.platform, source.url, secret, source.mapping)
     overlap = source.secret is not None and overlap_seconds > 0 and not source.polled
     changes: dict[str, Any] = {

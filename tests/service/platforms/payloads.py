@@ -8,6 +8,11 @@ import hmac
 import json
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 STANDARD_SECRET = "whsec_" + base64.b64encode(b"thirty-two bytes of make-believe").decode()
 
 
@@ -153,6 +158,21 @@ def coop(**fields: Any) -> dict[str, Any]:
     }
 
 
+def coop_ignored(**fields: Any) -> dict[str, Any]:
+    """What Coop posts to the Ignore callback (roostorg/coop@1c1f54d, server/iocContainer/index.ts)."""
+    return {"id": "m-88", "typeId": "message", "data": {"text": "…", "sender_email": "sender@mail.example"}, **fields}
+
+
+def signed_by_coop(key: RSAPrivateKey, body: bytes) -> dict[str, str]:
+    """Coop's signature (roostorg/coop@1c1f54d, server/services/networkingService): base64, over the raw body."""
+    return {"coop-signature": base64.b64encode(key.sign(body, PKCS1v15(), SHA256())).decode()}
+
+
+def pem_of(key: RSAPrivateKey) -> str:
+    """The public key as Coop's settings show it."""
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
 def encoded(document: Any, *, pretty: bool = False) -> bytes:
     return json.dumps(document, indent=2 if pretty else None, ensure_ascii=False).encode()
 
@@ -166,6 +186,11 @@ def standard(secret: str, event: str, seconds: int, body: bytes) -> dict[str, st
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signature = base64.b64encode(hmac.new(key, f"{event}.{seconds}.".encode() + body, hashlib.sha256).digest()).decode()
     return {"webhook-id": event, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{signature}"}
+
+
+def svix(signed: dict[str, str]) -> dict[str, str]:
+    """The same three headers as Svix sends them (svix/svix-webhooks 1.x)."""
+    return {name.replace("webhook-", "svix-"): value for name, value in signed.items()}
 
 
 def headers(platform: str, secret: str, body: bytes) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 
 from service.intake.privacy_filter import PrivacyFilter
 from service.platforms.payload import Unusable
-from tests.service.platforms.payloads import coop, coral
+from tests.service.platforms.payloads import coop, coop_ignored, coral
 from tests.service.platforms.reading import NOW, read, taken
 
 ACTION = {
@@ -99,8 +99,39 @@ def test_an_appeals_decision_is_an_outcome_on_appeal(decision: str, verdict: str
     )
 
 
+def test_that_a_moderator_found_no_violation_is_an_outcome() -> None:
+    (item,) = taken(read("coop", coop_ignored()))
+    assert item["id"].startswith("ignore/")
+    assert {name: value for name, value in item.items() if name != "id"} == {
+        "kind": "o",
+        "target_id": "m-88",
+        "decided_at": "2026-11-22T12:00:00Z",
+        "verdict": "rejected",
+        "action": "kept",
+        "decided_by": "person",
+    }
+    assert taken(read("coop", coop_ignored(data={"text": "edited"}))) == [item]
+    assert taken(read("coop", coop_ignored(ncmecMedia=[{"id": "p", "typeId": "photo"}]))) == [item]
+    for other in ({"id": "m-89"}, {"typeId": "post"}):
+        assert taken(read("coop", coop_ignored(**other)))[0]["id"] != item["id"]
+    assert taken(read("coop", coop_ignored(id={"$": 1}))) == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        coop(creator={"id": "u-9", "typeId": "account"}),
+        coop(reportedItem={"id": "m-88", "typeId": "message", "creator": {"id": "u-9", "typeId": "account"}}),
+    ],
+)
+def test_the_author_is_the_creator_where_the_platform_adds_it(document: dict[str, Any]) -> None:
+    (item,) = taken(read("coop", document))
+    assert item["target"] == {"id": "m-88", "kind": "message", "author_id": "u-9"}
+    assert item["id"] == taken(read("coop", coop()))[0]["id"]
+
+
 def test_nobodys_mail_passes_the_edge() -> None:
-    assert "mail.example" not in str(taken(read("coop", coop()))) + str(taken(read("coop", ACTION)))
+    assert "mail.example" not in str([taken(read("coop", document)) for document in (coop(), coop_ignored(), ACTION)])
 
 
 def test_what_says_too_little_is_said() -> None:
@@ -118,6 +149,8 @@ def test_what_says_too_little_is_said() -> None:
         ("coop", {}),
         ("coop", {"appealDecision": "MAYBE"}),
         ("coop", {"appealDecision": []}),
+        ("coop", {"id": "m-88", "data": {}}),
+        ("coop", coop_ignored(reporter={"id": "u-1"})),
     ],
 )
 def test_what_they_never_send_is_refused(platform: str, document: object) -> None:

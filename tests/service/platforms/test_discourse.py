@@ -161,6 +161,76 @@ def test_a_flagged_chat_message_is_a_target_of_its_own_kind() -> None:
     assert (item["target"]["id"], item["target"]["kind"]) == ("chat-message/3", "chat-message")
 
 
+COMMENT = {
+    "id": 6,
+    "type": "ReviewablePostVotingComment",
+    "status": 0,
+    "topic_id": 77,
+    "post_id": 9001,
+    "target_id": 14,
+    "target_created_by_id": 601,
+    "reviewable_scores": [FIRST],
+}
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        {**COMMENT, "target_type": "PostVotingComment", "postvotingcomment_id": 14},
+        COMMENT,
+        {**COMMENT, "postvotingcomment_id": 14, "target_id": None},
+    ],
+)
+def test_a_comment_under_a_post_is_the_target_and_not_the_post(comment: dict[str, Any]) -> None:
+    (item,) = taken(read("discourse", {"reviewable": comment}))
+    assert item["target"] == {
+        "id": "post-voting-comment/14",
+        "kind": "post-voting-comment",
+        "author_id": "601",
+        "context_id": "77",
+    }
+
+
+@pytest.mark.parametrize("kind", ["Chat::Message", "ChatMessage"])
+def test_the_type_of_the_target_decides_whatever_else_is_there(kind: str) -> None:
+    event = discourse(FIRST, type="ReviewableAiChatMessage", target_type=kind, target_id=3)
+    assert taken(read("discourse", event))[0]["target"]["id"] == "chat-message/3"
+    post = discourse(FIRST, target_type="Post", target_id=9002, post_id=...)  # a deleted post has no post_id
+    assert taken(read("discourse", post))[0]["target"]["id"] == "9002"
+    older = discourse(FIRST, type="ReviewableAiChatMessage", post_id=..., chatmessage_id=3)
+    assert taken(read("discourse", older))[0]["target"]["id"] == "chat-message/3"
+
+
+HISTORIES = [
+    {"id": number, "reviewable_history_type": kind, "status": status, "created_at": at, "created_by_id": by}
+    for number, (kind, status, at, by) in enumerate(
+        [
+            (0, 0, "2024-05-03T10:00:00.000Z", 501),
+            (1, 1, "2024-05-03T11:00:00.000Z", -1),
+            (1, 0, "2024-05-03T11:30:00.000Z", 502),
+            (1, 1, "2024-05-03T12:00:00.000Z", 3),
+            (3, 1, "2024-05-03T13:00:00.000Z", -1),
+        ],
+        1,
+    )
+]
+
+
+def test_the_history_beside_a_reviewable_says_who_decided_and_when() -> None:
+    event = {**discourse(FIRST, SECOND, status=1, version=2), "reviewable_histories": HISTORIES}
+    *_, decision = taken(read("discourse", event))
+    assert (decision["decided_at"], decision["decided_by"]) == ("2024-05-03T12:00:00Z", "person")
+    event["reviewable_histories"] = HISTORIES[:3]
+    *_, decision = taken(read("discourse", event))
+    assert (decision["decided_at"], decision["decided_by"]) == ("2024-05-03T11:00:00Z", "automatic")
+    # What is older than the last flag did not decide on it: the version's time does.
+    later = {**event, **discourse(FIRST, {**SECOND, "created_at": "2024-05-03T11:40:00.000Z"}, status=1, version=2)}
+    *_, decision = taken(read("discourse", later))
+    assert decision["decided_at"] == "2024-05-03T11:40:00.003000Z"
+    ids_alone = discourse(FIRST, status=1, version=1, reviewable_history_ids=[1, 2])
+    assert taken(read("discourse", ids_alone))[-1]["decided_by"] == "person"
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -169,6 +239,9 @@ def test_a_flagged_chat_message_is_a_target_of_its_own_kind() -> None:
         {"flag": {"id": 1}},
         discourse(FIRST, type="ReviewableQueuedPost"),
         discourse(FIRST, post_id=...),
+        discourse(FIRST, target_type="User", target_id=600),
+        discourse(FIRST, target_type="Post", target_id=None),
+        discourse(FIRST, type="ReviewablePostVotingComment"),
     ],
 )
 def test_what_is_no_complaint_is_answered_and_said(document: object) -> None:

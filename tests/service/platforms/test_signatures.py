@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.platforms.registry import scheme_of
 from service.platforms.signatures import BEARER, Hmac, Scheme, Shared, Standard, check_secret, fault
-from tests.service.platforms.payloads import STANDARD_SECRET, headers, hexdigest, standard
+from tests.service.platforms.payloads import STANDARD_SECRET, headers, hexdigest, standard, svix
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -121,6 +121,22 @@ def test_a_standard_signature_may_stand_in_a_list() -> None:
         fault(Standard(), standard(STANDARD_SECRET, "msg_1", SECONDS, b"\xff"), b"\xff", (STANDARD_SECRET,), NOW)
         == "malformed"
     )
+
+
+def test_the_headers_of_svix_are_the_same_three() -> None:
+    signed = standard(STANDARD_SECRET, "msg_1", SECONDS, BODY)
+    secrets = (STANDARD_SECRET,)
+    assert fault(Standard(), svix(signed), BODY, secrets, NOW) is None
+    assert fault(Standard(), {**signed, **svix(signed)}, BODY, secrets, NOW) is None
+    assert fault(Standard(), svix(signed), BODY + b" ", secrets, NOW) == "wrong"
+    late = standard(STANDARD_SECRET, "msg_1", SECONDS - 301, BODY)
+    assert fault(Standard(), svix(late), BODY, secrets, NOW) == "stale"
+    for name in signed:
+        part = {key: value for key, value in svix(signed).items() if key != svix({name: ""}).popitem()[0]}
+        assert fault(Standard(), part, BODY, secrets, NOW) == "missing"
+        assert fault(Standard(), {**svix(signed), name: f"{signed[name]}0"}, BODY, secrets, NOW) == "malformed"
+        assert fault(Standard(), {**signed, **svix({name: f"{signed[name]}0"})}, BODY, secrets, NOW) == "malformed"
+    assert fault(Standard(), {**svix(signed)}, BODY, (), NOW) == "unverifiable"
 
 
 @pytest.mark.parametrize(
