@@ -17,6 +17,7 @@ from service.platforms.platform import Platform
 from service.platforms.poll_protocol import (
     NEWS,
     REVIEW,
+    Absence,
     Ask,
     Taken,
     Unexpected,
@@ -65,9 +66,13 @@ class Coral:
         page = same_page(walk, _next(connection, listing.times, after))
         return Taken(listing, with_walk(cursor, ask.walk, walk.onward(listing.times, page, now)))
 
-    def absent(self, cursor: JsonObject) -> JsonObject:
+    def absent(self, cursor: JsonObject, ask: Ask, now: datetime) -> Absence:
         """There is no other path to try."""
-        raise Unexpected("404: this address does not serve Coral's GraphQL API at /api/graphql; check the source's URL")
+        return Absence(
+            cursor,
+            "404: this address does not serve Coral's GraphQL API at /api/graphql; check the source's URL",
+            failed=True,
+        )
 
 
 def _flags(answer: object) -> JsonObject:
