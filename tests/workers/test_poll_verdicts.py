@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from polled_platforms import BEGIN, Lemmy, Ozone
+from polled_platforms import BEGIN, Coral, Lemmy, Ozone
 from polled_world import Make, World, polled_worlds
 from sqlalchemy import Engine
 from starlette.responses import JSONResponse
@@ -334,3 +334,86 @@ def test_a_resolved_report_whose_target_is_gone_otherwise_rejects_nothing(
         ("comment/2", "upheld"),
         ("comment/3", "rejected"),
     }
+
+
+# --- Coral: reports of illegal content
+
+
+def ruling(number: int, legality: str | None, at: str) -> dict[str, Any]:
+    decision = None if legality is None else {"legality": legality}
+    kind = "NOTE" if legality is None else "DECISION_MADE"
+    return {"id": f"item-{number}", "type": kind, "createdAt": at, "createdBy": {"id": "m"}, "decision": decision}
+
+
+def test_corals_reports_of_illegal_content_are_notices_with_their_rulings(make: Make) -> None:
+    coral = Coral(page_size=2)
+    coral.flag(1, BEGIN - HOUR)
+    coral.report(2, BEGIN - HOUR)
+    coral.report(3, BEGIN - HOUR, reporter=None)
+    coral.report(4, BEGIN - HOUR, comment=None)
+    coral.report(5, BEGIN - 2 * HOUR)
+    world = make(coral)
+    world.poll()
+    found = world.complaints()
+    assert sorted(found) == ["dsa-report/report-2", "dsa-report/report-3", "dsa-report/report-5", "flag-1"]
+    notice = found["dsa-report/report-2"]
+    assert (notice["notice_type"], notice["reason"]) == ("illegal_content", "illegal")
+    assert notice["text"] == "section 1\n\nas it says" and notice["target"]["id"] == "comment-2"
+    assert notice["target"]["author_id"] == "author-1" and notice["target"]["context_id"] == "story-1"
+    assert found["dsa-report/report-3"]["reporter"]["id"] == "submission/form-3"  # nobody knows who filled it in
+    coral.reports[0]["history"] = [
+        ruling(1, None, "2026-11-01T12:10:00.000Z"),
+        ruling(2, "ILLEGAL", "2026-11-01T12:20:00.000Z"),
+    ]
+    rejected = {"id": "action-1", "status": "REJECTED", "createdAt": "2026-11-01T12:20:00.000Z", "moderator": {}}
+    coral.reports[0]["comment"]["statusHistory"]["edges"] = [{"node": rejected}]
+    coral.reports[3]["history"] = [ruling(3, "LEGAL", "2026-11-01T12:30:00.000Z")]
+    world.poll(after=HOUR)
+    assert sorted(
+        (i, o["target_id"], o.get("complaint_id"), o["verdict"], o["action"], o["decided_by"])
+        for i, o in world.outcomes().items()
+    ) == [
+        ("action-1", "comment-2", None, "upheld", "removed", "person"),
+        ("dsa-decision/item-2", "comment-2", "dsa-report/report-2", "upheld", "removed", "person"),
+        ("dsa-decision/item-3", "comment-5", "dsa-report/report-5", "rejected", "kept", "person"),
+    ]
+
+
+def test_reports_of_illegal_content_that_push_the_pages_on_are_all_found(make: Make, monkeypatch: Any) -> None:
+    coral = Coral(page_size=10)
+    for number in range(35):
+        coral.report(number, BEGIN - HOUR + number * MINUTE / 10)
+    world = make(coral)
+    real = coral.dsa_reports
+
+    def pushed(asked: Any) -> Any:
+        if asked["after"] is not None:
+            coral.report(100 + len(coral.reports), BEGIN + MINUTE / 2)
+        return real(asked)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(coral, "dsa_reports", pushed)
+        world.poll()
+    world.poll()
+    assert len(world.complaints()) == len(coral.reports) > 35
+    asked = len(coral.dsa_asked)
+    world.poll()
+    assert len(coral.dsa_asked) == asked + 1 and world.source().last_error is None
+
+
+def test_a_coral_without_reports_of_illegal_content_is_polled_for_flags(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    coral = Coral(dsa=False)
+    coral.flag(1, BEGIN - HOUR)
+    world = make(coral)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(5):
+            source = world.poll()
+    assert (source.failures, source.last_error, len(coral.dsa_asked)) == (0, None, 1)
+    assert list(world.complaints()) == ["flag-1"]
+    assert len([r for r in caplog.records if "dsaReports" in r.getMessage()]) == 1
+    coral.dsa = True
+    coral.report(2, world.now)
+    world.poll(after=25 * HOUR)
+    assert list(world.complaints()) == ["flag-1", "dsa-report/report-2"]
