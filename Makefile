@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
+.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick platforms wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -22,15 +22,19 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 days
 	$(BIN)/brigadewatch demo
 
-test: $(INSTALLED) oidc-provider ## all tests except those in a browser or a WordPress, on all cores
+test: $(INSTALLED) oidc-provider ## all tests except those in a browser, a WordPress or an Ozone, on all cores
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # Programs of npm, as locked, each in a folder of its own: the certified OpenID Connect provider that single sign-on is tested
-# against, and every PHP that the WordPress plugin runs on.
+# against, every PHP that the WordPress plugin runs on, and a real Ozone beside the libraries that verify our webhooks.
 OIDC_PROVIDER := build/oidc-provider/.installed
 oidc-provider: $(OIDC_PROVIDER)
 
 $(OIDC_PROVIDER): tests/oidc_provider/package.json tests/oidc_provider/package-lock.json
+	$(call npm_ci)
+
+PLATFORMS := build/platforms/.installed
+$(PLATFORMS): tests/platforms/node/package.json tests/platforms/node/package-lock.json
 	$(call npm_ci)
 
 PHP_VERSIONS := build/php-versions/.installed
@@ -65,6 +69,11 @@ test-redis: $(INSTALLED) ## the tests of what depends on Redis, on every Redis a
 
 test-redis-quick: $(INSTALLED) ## the short form of it, on the oldest ones
 	PYTHONPATH=.:tests $(BIN)/python -m redis_servers --few --short
+
+# A real Ozone on a PostgreSQL of its own (250 packages, 430 MB in build/platforms), the JavaScript libraries of Standard
+# Webhooks and Svix, graphql-js; and fixtures that follow the platforms' sources where no server can be had.
+platforms: $(INSTALLED) postgresql $(PLATFORMS) ## the platforms that send reports, real ones where they can be had; prints what arrives from each
+	$(BIN)/python -m pytest -m platforms tests/platforms
 
 # Real sites of the two newest branches, behind PHP's own server and behind nginx with PHP-FPM. WordPress itself is unpacked
 # below build/wordpress; the programs are Debian's, and none of them is started by the system.
@@ -186,7 +195,7 @@ release: $(INSTALLED) .venv-release/.installed ## a release of HEAD in build/rel
 	@touch $@
 
 # Where there is no Docker engine, or nobody who knows of vulnerabilities can be reached, that part says so (exit code 3) and the rest counts.
-verify: lint types rules docs test e2e wordpress test-postgres test-redis prometheus fuzz chaos ## everything in its long form, as for a night
+verify: lint types rules docs test e2e platforms wordpress test-postgres test-redis prometheus fuzz chaos ## everything in its long form, as for a night
 	$(TRY_COMPOSE) || [ $$? -eq 3 ]
 	$(MAKE) --no-print-directory .venv-audit/bin/pip-audit
 	$(AUDIT) || [ $$? -eq 3 ]

@@ -44,6 +44,9 @@ class Server:
 class Coral(Server):
     authorization: str = "Bearer secret-token"
     flags: list[Json] = field(default_factory=list)
+    reports: list[Json] = field(default_factory=list)  # of illegal content
+    dsa: bool = True  # whether it knows of them
+    dsa_asked: list[Any] = field(default_factory=list)
     stuck: bool = False  # says for ever that there is more, and gives the same cursor
 
     def flag(self, number: int, at: datetime, **changes: Any) -> Json:
@@ -68,11 +71,44 @@ class Coral(Server):
         self.flags.append(made)
         return made
 
+    def report(self, number: int, at: datetime, **changes: Any) -> Json:
+        """A report of illegal content."""
+        comment = self.flag(number, at)["comment"]
+        self.flags.pop()
+        made = {
+            "id": f"report-{number}",
+            "submissionID": f"form-{number}",
+            "createdAt": text(at),
+            "lawBrokenDescription": "section 1",
+            "additionalInformation": "as it says",
+            "reporter": {"id": f"reader-{number}", "createdAt": text(BEGIN - timedelta(days=400))},
+            "history": [],
+            "comment": comment,
+            **changes,
+        }
+        self.reports.append(made)
+        return made
+
     def app(self) -> Starlette:
         return Starlette(routes=[Route("/api/graphql", self.graphql, methods=["POST"])])
 
+    def dsa_reports(self, asked: Json) -> Response:
+        first, after = min(self.page_size or 50, asked["first"]), asked["after"]
+        self.dsa_asked.append(after)
+        if not self.dsa:
+            said = 'Cannot query field "dsaReports" on type "Query". Did you mean "users"?'
+            return JSONResponse({"errors": [{"message": said}]}, 400)
+        newest = sorted(self.reports, key=lambda report: str(report["createdAt"]), reverse=True)
+        skip = int(after or 0)
+        page = newest[skip : skip + first]
+        info = {"endCursor": str(skip + len(page)) if page else None, "hasNextPage": len(newest) > skip + first}
+        return JSONResponse({"data": {"dsaReports": {"edges": [{"node": r} for r in page], "pageInfo": info}}})
+
     async def graphql(self, request: Request) -> Response:
         asked = await request.json()
+        if "dsaReports" in asked["query"]:
+            assert "orderBy: CREATED_AT_DESC" in asked["query"]
+            return self.dsa_reports(asked["variables"])
         assert "orderBy: CREATED_AT_ASC" in asked["query"]
         first, after = min(self.page_size or 50, asked["variables"]["first"]), asked["variables"]["after"]
         assert first <= 50
@@ -182,6 +218,8 @@ class Lemmy(Server):
 class Ozone(Server):
     authorization: str = "Basic " + base64.b64encode(b"admin:secret-password").decode()
     events: list[Json] = field(default_factory=list)
+    activities: list[Json] = field(default_factory=list)
+    newer: bool = True  # since June 2026: it has queryActivities
 
     def event(
         self, kind: str, at: datetime, subject: Json | None = None, by: str = "did:plc:reader", **event: Any
@@ -197,8 +235,40 @@ class Ozone(Server):
         self.events.append(made)
         return made
 
+    def closed(self, number: int, at: datetime, event: Json, kind: str = "closeActivity", **changes: Any) -> Json:
+        """A report that was closed (or opened again) by itself; `event` is the report's."""
+        subject = event["subject"]
+        address = subject.get("uri") or subject["did"]
+        report = {"id": event["id"] + 1000, "eventId": event["id"], "reportType": event["event"]["reportType"]}
+        made = {
+            "id": number,
+            "reportId": report["id"],
+            "activity": {"$type": f"tools.ozone.report.defs#{kind}", "previousStatus": "open"},
+            "isAutomated": False,
+            "createdBy": "did:plc:mod",
+            "report": {**report, "subject": {"type": "record", "subject": address}},
+            "createdAt": text(at),
+            **changes,
+        }
+        self.activities.append(made)
+        return made
+
     def app(self) -> Starlette:
-        return Starlette(routes=[Route("/xrpc/tools.ozone.moderation.queryEvents", self.query)])
+        return Starlette(
+            routes=[
+                Route("/xrpc/tools.ozone.moderation.queryEvents", self.query),
+                Route("/xrpc/tools.ozone.report.queryActivities", self.query_activities),
+            ]
+        )
+
+    async def query_activities(self, request: Request) -> Response:
+        query = request.query_params
+        if not self.newer:
+            self.asked.append("not implemented")
+            return JSONResponse({"error": "MethodNotImplemented", "message": "Method Not Implemented"}, 501)
+        assert query["sortDirection"] == "asc" and query.getlist("activityTypes") == ["closeActivity", "reopenActivity"]
+        found = [a for a in self.activities if a["createdAt"] >= query["createdAfter"]]
+        return self.answer(request, {"activities": found}, "activities")
 
     async def query(self, request: Request) -> Response:
         query = request.query_params

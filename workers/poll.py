@@ -226,7 +226,11 @@ class _Poll:
                 try:
                     answer = fetch(self.turn.client, self.source.url or "", ask, authorization, self.now)
                 except Absent:
-                    self._keep(poller.absent(self.cursor))
+                    absence = poller.absent(self.cursor, ask, self.now)
+                    self._keep(absence.cursor)
+                    if absence.failed:
+                        raise PollFailed(absence.said, "refused") from None
+                    self._say(absence.said)
                     continue
                 taken = poller.read(self.cursor, ask, answer, self.now)
             except Unexpected as error:
@@ -234,6 +238,11 @@ class _Poll:
             taken.listing.items = [item.under(self.source.namespace) for item in taken.listing.items]
             self._send(taken.listing)
             self._keep(taken.cursor)
+            if taken.said is not None:
+                self._say(taken.said)
+
+    def _say(self, what: str) -> None:
+        log.warning("tenant %s: poll of %s: %s", self.turn.tenant, self.source.platform, what)
 
     def _open(self, poller: Poller) -> str:
         """The Authorization header for requests; also opens the tenant's privacy filter."""
@@ -245,7 +254,12 @@ class _Poll:
             raise PollFailed(str(error), "unauthorized") from None
         if not found:
             raise PollFailed("the source has no token; give it one with `brigadewatch sources rotate`", "unauthorized")
-        return poller.authorization(found[0])
+        try:
+            return poller.authorization(found[0])
+        except ValueError as error:
+            raise PollFailed(
+                f"{error}; set another secret with `brigadewatch sources rotate`", "unauthorized"
+            ) from None
 
     def _keep(self, cursor: JsonObject) -> None:
         with write(self.turn.resources.engine) as connection:

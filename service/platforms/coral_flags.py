@@ -25,7 +25,17 @@ PAGE = 50  # the most that Coral gives at once
 REPORTED = "COMMENT_REPORTED_"
 _DECISIONS = {"APPROVED": ("rejected", "kept"), "REJECTED": ("upheld", "removed")}
 
-QUERY = """
+COMMENT = """
+          id
+          body
+          permalink
+          author { id }
+          story { id }
+          parent { id }
+          statusHistory(first: 10) { edges { node { id status createdAt moderator { id } } } }
+"""
+QUERY = (
+    """
 query brigadewatchFlags($first: Int!, $after: Cursor) {
   flags(first: $first, after: $after, orderBy: CREATED_AT_ASC) {
     edges {
@@ -35,21 +45,16 @@ query brigadewatchFlags($first: Int!, $after: Cursor) {
         reason
         additionalDetails
         flagger { id createdAt }
-        comment {
-          id
-          body
-          permalink
-          author { id }
-          story { id }
-          parent { id }
-          statusHistory(first: 10) { edges { node { id status createdAt moderator { id } } } }
-        }
+        comment {"""
+    + COMMENT
+    + """        }
       }
     }
     pageInfo { endCursor hasNextPage }
   }
 }
 """
+)
 
 
 def listing_of(connection: JsonObject) -> Listing:
@@ -72,7 +77,7 @@ def _read(flag: JsonObject, listing: Listing, seen: set[str]) -> None:
     if not isinstance(comment, dict):
         listing.left_out["comment deleted"] += 1
         return
-    target = name(comment.get("id"), "comment.id")
+    target = target_of(comment)
     reason = flag.get("reason")
     flagger = flag.get("flagger")
     if not isinstance(flagger, dict) or not isinstance(reason, str) or not reason.startswith(REPORTED):
@@ -88,21 +93,27 @@ def _read(flag: JsonObject, listing: Listing, seen: set[str]) -> None:
                     "id": name(flagger.get("id"), "flagger.id"),
                     "account_created_at": moment_if_any(flagger.get("createdAt")),
                 },
-                target={
-                    "id": target,
-                    "kind": "comment",
-                    "author_id": _id_of(comment.get("author")),
-                    "context_id": _id_of(comment.get("story")),
-                    "url": words(comment.get("permalink")),
-                    "excerpt": words(comment.get("body"), EXCERPT_CHARACTERS),
-                    "attributes": {"is_reply": isinstance(comment.get("parent"), dict)},
-                },
+                target=target,
             )
         )
-    _decisions(comment.get("statusHistory"), target, listing, seen)
+    decisions(comment.get("statusHistory"), str(target["id"]), listing, seen)
 
 
-def _decisions(history: object, target: str, listing: Listing, seen: set[str]) -> None:
+def target_of(comment: JsonObject) -> JsonObject:
+    """The target that a comment is. Raises Unreadable."""
+    return {
+        "id": name(comment.get("id"), "comment.id"),
+        "kind": "comment",
+        "author_id": id_of(comment.get("author")),
+        "context_id": id_of(comment.get("story")),
+        "url": words(comment.get("permalink")),
+        "excerpt": words(comment.get("body"), EXCERPT_CHARACTERS),
+        "attributes": {"is_reply": isinstance(comment.get("parent"), dict)},
+    }
+
+
+def decisions(history: object, target: str, listing: Listing, seen: set[str]) -> None:
+    """Add what a comment's moderation history decided, except what has been `seen`."""
     edges = history.get("edges") if isinstance(history, dict) else None
     for edge in edges if isinstance(edges, list) else ():
         node = edge.get("node") if isinstance(edge, dict) else None
@@ -119,6 +130,7 @@ def _decisions(history: object, target: str, listing: Listing, seen: set[str]) -
         )
 
 
-def _id_of(value: object) -> str | None:
+def id_of(value: object) -> str | None:
+    """The id of an object that has one; otherwise None."""
     found = value.get("id") if isinstance(value, dict) else None
     return found if isinstance(found, str) and found else None

@@ -1,11 +1,14 @@
 """Lemmy: report lists, newest first. /api/v4 has one list and opaque cursors, /api/v3 page numbers and a list per kind.
 
-After a 404 from one of the two the other is tried. New reports push a numbered page on,
-so that some are read twice, never missed; what a purge pulls back is found by the next review.
+After a 404 from one of the two the other is tried, and the first one again if that has none either. New reports push a
+numbered page on, so that some are read twice, never missed; what a purge pulls back is found by the next review. A
+cursor is a report's id: once that report is purged, it answers 404, and its walk begins again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from service.model import JsonObject
@@ -15,6 +18,7 @@ from service.platforms.poll_pagination import Pace
 from service.platforms.poll_protocol import (
     NEWS,
     REVIEW,
+    Absence,
     Ask,
     Taken,
     Unexpected,
@@ -28,6 +32,8 @@ from service.platforms.poll_protocol import (
 PAGE = 50
 _LISTS = {4: ("all",), 3: ("comment", "post")}
 _LONGEST_CURSOR = 2_000
+_BEFORE = "before"  # in the cursor: that of the version which answered 404 a moment ago
+_RESTARTED = "restarted"  # in the cursor: a page was gone in the walk under way
 
 
 class Lemmy:
@@ -74,19 +80,36 @@ class Lemmy:
             else same_page(walk, _next(version, answer, len(views), walk.page))
         )
         changed = with_walk(cursor, ask.walk, walk.onward(listing.times, page, now))
-        return Taken(listing, {**changed, "version": version, "proven": True})
+        kept = {name: value for name, value in changed.items() if name not in (_BEFORE, _RESTARTED)}
+        if page is not None and _RESTARTED in cursor:
+            kept[_RESTARTED] = cursor[_RESTARTED]
+        return Taken(listing, {**kept, "version": version, "proven": True})
 
-    def absent(self, cursor: JsonObject) -> JsonObject:
-        """The other version's turn, unless both were tried."""
-        version, proven = _version(cursor), cursor.get("proven") is True
-        if version == 3 and not proven:
-            raise Unexpected(
-                "404: this address serves neither /api/v4/report/list nor"
-                " /api/v3/comment/report/list; check the source's URL"
+    def absent(self, cursor: JsonObject, ask: Ask, now: datetime) -> Absence:
+        """A page that is gone: the walk's first one. No such path: the other version's turn, unless both were tried."""
+        version, walk = _version(cursor), walk_in(cursor, ask.walk)
+        if walk.page is not None:
+            return Absence(
+                {**with_walk(cursor, ask.walk, replace(walk, page=None)), _RESTARTED: True},
+                f"404: the next page of {ask.path} is gone (its report was purged); the list is read again from its"
+                " beginning",
+                failed=_RESTARTED in cursor,  # once more in one walk: after a pause
             )
-        # The lists of the other version have other names: their walks start from the beginning, and known entries are
-        # recognised by their ids.
-        return {"version": 7 - version, "proven": False}
+        before = cursor.get(_BEFORE)
+        if not isinstance(before, Mapping):
+            # Its lists have other names: its walks start from the beginning, and known entries are recognised by their
+            # ids. If it is not there either, the present cursor is taken up again.
+            return Absence(
+                {"version": 7 - version, "proven": False, _BEFORE: cursor},
+                f"404: this address does not serve {ask.path}; trying /api/v{7 - version}",
+            )
+        proven = before.get("proven") is True
+        return Absence(
+            dict(before) if proven else {},
+            "404: this address serves neither /api/v4/report/list nor /api/v3/comment/report/list; check the source's"
+            " URL",
+            failed=True,
+        )
 
 
 def _version(cursor: JsonObject) -> int:

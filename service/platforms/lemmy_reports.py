@@ -2,8 +2,9 @@
 
 Reports about comments, posts and communities are complaints; those about private messages are left out, since nobody
 but their receiver could have seen the message. A report that a server forwarded for its users is a machine's. A
-resolved report is an outcome: removed means upheld, resolved and still there means rejected; what its author deleted
-meanwhile says nothing.
+resolved report is an outcome: removed means upheld, resolved and still there means rejected. It says nothing where the
+moderator may have acted otherwise than on the target itself: what its author deleted, what went with its post or its
+community, and what its author was banned for.
 """
 
 from __future__ import annotations
@@ -71,8 +72,9 @@ def _outcome(
     if report.get("resolved") is not True:
         return
     removed = subject.get("removed") is True
-    if not removed and subject.get("deleted") is True:
-        listing.left_out["deleted by its author"] += 1
+    otherwise = None if removed else _otherwise(subject, view)
+    if otherwise is not None:
+        listing.left_out[otherwise] += 1
         return
     decided = moment_if_any(report.get("updated") or report.get("updated_at")) or moment(
         _published(report), "published"
@@ -91,6 +93,20 @@ def _outcome(
             decided_by=by,
         )
     )
+
+
+def _otherwise(subject: JsonObject, view: JsonObject) -> str | None:
+    """What makes "still there" no judgement; None: nothing."""
+    if subject.get("deleted") is True:
+        return "deleted by its author"
+    for around in ("post", "community"):
+        holds = view.get(around)
+        if isinstance(holds, dict) and (holds.get("removed") is True or holds.get("deleted") is True):
+            return f"gone with its {around}"
+    # `creator_banned` of /api/v4 is the author's, not the reporter's; /api/v3 has the ban in the author's own record.
+    authors = [view[each] for each in ("comment_creator", "post_creator") if isinstance(view.get(each), dict)]
+    bans = [view.get("creator_banned"), view.get("creator_banned_from_community"), *(a.get("banned") for a in authors)]
+    return "its author is banned" if any(ban is True for ban in bans) else None
 
 
 def _published(record: JsonObject) -> object:

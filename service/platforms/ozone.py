@@ -1,20 +1,23 @@
-"""Ozone: the log of moderation events, oldest first (tools.ozone.moderation.queryEvents)."""
+"""Ozone: the log of moderation events, oldest first (tools.ozone.moderation.queryEvents), then that of reports which
+were closed without an event (tools.ozone.report.queryActivities, since 2026).
+"""
 
 from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
 
-from service.model import JsonObject
-from service.platforms import ozone_events
+from service.model import JsonObject, microseconds
+from service.platforms import ozone_activities, ozone_events
+from service.platforms.ozone_acts import acts_of
 from service.platforms.platform import Platform
-from service.platforms.poll_pagination import Pace
+from service.platforms.poll_pagination import Pace, Walk
 from service.platforms.poll_protocol import (
     FIRST_LOOKBACK,
+    Absence,
     Ask,
     Taken,
     Unexpected,
-    bearer,
     due_walk,
     same_page,
     walk_in,
@@ -22,68 +25,101 @@ from service.platforms.poll_protocol import (
 )
 
 PAGE = 100
-# A log changes only at its end; the overlap is for transactions that commit after a later one.
-_WALKS = {"news": Pace(every=timedelta(0), lookback=FIRST_LOOKBACK, overlap=timedelta(minutes=2))}
+EVENTS, ACTIVITIES = "news", "activities"
+# A log changes only at its end; the overlap is for transactions that commit after a later one. Activities come second:
+# what they mean depends on the events. Ozone collects much for each of them, and outcomes are in no hurry.
+_OVERLAP = timedelta(minutes=2)
+_WALKS = {
+    EVENTS: Pace(every=timedelta(0), lookback=FIRST_LOOKBACK, overlap=_OVERLAP),
+    ACTIVITIES: Pace(every=timedelta(minutes=5), lookback=FIRST_LOOKBACK, overlap=_OVERLAP),
+}
+_PATHS = {
+    EVENTS: "/xrpc/tools.ozone.moderation.queryEvents",
+    ACTIVITIES: "/xrpc/tools.ozone.report.queryActivities",
+}
 _LONGEST_CURSOR = 200
+_AGAIN_US = 86_400_000_000  # how long a server that has no activities is believed
+NAME = "admin"  # Ozone accepts no other
 
 
 class Ozone:
-    """Polls an Ozone server. The source's secret is `admin:PASSWORD`, or a token."""
+    """Polls an Ozone server. The source's secret is `admin:PASSWORD`."""
 
     def authorization(self, secret: str) -> str:
-        """Basic for a name and a password, Bearer for a token (which holds no colon)."""
-        return f"Basic {base64.b64encode(secret.encode()).decode()}" if ":" in secret else bearer(secret)
+        """Basic. Raises ValueError for a token, and for a password that Ozone itself cuts."""
+        name, colon, password = secret.partition(":")
+        if not colon or name != NAME:
+            raise ValueError(
+                "the secret must be admin:PASSWORD, with the value of OZONE_ADMIN_PASSWORD; a moderator's token is"
+                " valid for one method and one minute, so Ozone cannot be polled with it"
+            )
+        if not password or ":" in password:
+            raise ValueError(
+                "Ozone reads its admin password only up to a colon, so one that is empty or contains a colon is never"
+                " accepted: choose another OZONE_ADMIN_PASSWORD"
+            )
+        return f"Basic {base64.b64encode(secret.encode()).decode()}"
 
     def ask(self, cursor: JsonObject, now: datetime) -> Ask | None:
-        """The events after the position of the walk."""
-        found = due_walk(cursor, _WALKS, now)
+        """The entries after the position of the walk."""
+        found = due_walk(cursor, _paces(cursor, now), now)
         if found is None:
             return None
         name, walk = found
         since = walk.bound.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        query = [
-            ("limit", str(PAGE)),
-            ("sortDirection", "asc"),
-            ("createdAfter", since),
-            *(("types", event) for event in ozone_events.EVENTS),
-        ]
+        if name == EVENTS:
+            kinds = [("types", event) for event in ozone_events.EVENTS]
+        else:
+            kinds = [("activityTypes", kind) for kind in (ozone_activities.CLOSE, ozone_activities.REOPEN)]
+        query = [("limit", str(PAGE)), ("sortDirection", "asc"), ("createdAfter", since), *kinds]
         return Ask(
-            "/xrpc/tools.ozone.moderation.queryEvents",
+            _PATHS[name],
             (*query, *([] if walk.page is None else [("cursor", walk.page)])),
             walk=name,
         )
 
     def read(self, cursor: JsonObject, ask: Ask, answer: object, now: datetime) -> Taken:
         """Reports, and outcomes of what moderators did."""
-        events = answer.get("events") if isinstance(answer, dict) else None
-        if not isinstance(answer, dict) or not isinstance(events, list):
-            raise Unexpected("Ozone's answer does not contain a list of events")
-        acted = _acted(cursor)
-        listing = ozone_events.listing_of(events, acted)
+        field, read = (
+            ("events", ozone_events.listing_of) if ask.walk == EVENTS else ("activities", ozone_activities.listing_of)
+        )
+        entries = answer.get(field) if isinstance(answer, dict) else None
+        if not isinstance(answer, dict) or not isinstance(entries, list):
+            raise Unexpected(f"Ozone's answer does not contain a list of {field}")
+        acts = acts_of(cursor.get("acts"))
+        listing = read(entries, acts)
         walk = walk_in(cursor, ask.walk).begun(_WALKS[ask.walk], now)
-        following = answer.get("cursor")
-        if len(events) < PAGE or following is None:
-            page = None
-        elif isinstance(following, str) and 0 < len(following) <= _LONGEST_CURSOR:
-            page = same_page(walk, following)
-        else:
-            raise Unexpected("the cursor in Ozone's answer is not a string")
-        return Taken(listing, {**with_walk(cursor, ask.walk, walk.onward(listing.times, page, now)), "acted": acted})
+        page = _next(answer.get("cursor"), len(entries), walk)
+        changed = with_walk(cursor, ask.walk, walk.onward(listing.times, page, now))
+        return Taken(listing, {**changed, "acts": acts.stored()})
 
-    def absent(self, cursor: JsonObject) -> JsonObject:
-        """There is no other path to try."""
-        raise Unexpected(
-            "404: this address does not serve Ozone's /xrpc/tools.ozone.moderation.queryEvents; check the source's URL"
+    def absent(self, cursor: JsonObject, ask: Ask, now: datetime) -> Absence:
+        """An older server has no activities; none has no events."""
+        if ask.walk == ACTIVITIES:
+            return Absence(
+                {**cursor, "without_activities_us": microseconds(now)},
+                "this Ozone is older than June 2026 and does not serve tools.ozone.report.queryActivities: reports that"
+                " are closed without a moderation event give no outcome; it is asked again in a day",
+            )
+        return Absence(
+            cursor,
+            f"404: this address does not serve Ozone's {ask.path}; check the source's URL",
+            failed=True,
         )
 
 
-def _acted(cursor: JsonObject) -> list[str]:
-    stored = cursor.get("acted")
-    return (
-        [mark for mark in stored if isinstance(mark, str)][-ozone_events.REMEMBERED :]
-        if isinstance(stored, list)
-        else []
-    )
+def _paces(cursor: JsonObject, now: datetime) -> dict[str, Pace]:
+    since = cursor.get("without_activities_us")
+    absent = isinstance(since, int) and 0 <= microseconds(now) - since < _AGAIN_US
+    return {name: pace for name, pace in _WALKS.items() if name == EVENTS or not absent}
+
+
+def _next(following: object, count: int, walk: Walk) -> str | None:
+    if count < PAGE or following is None:
+        return None
+    if isinstance(following, str) and 0 < len(following) <= _LONGEST_CURSOR:
+        return same_page(walk, following)
+    raise Unexpected("the cursor in Ozone's answer is not a string")
 
 
 PLATFORM = Platform(name="ozone", words="Ozone is polled for moderation events", poller=Ozone())

@@ -2,17 +2,22 @@
 
 The list is a log: reports are complaints, under the event's id; what moderators did to the same subject afterwards is
 an outcome. An acknowledgement says "seen, nothing to do" only where nothing was done before: Ozone's moderators also
-acknowledge to close what they have just labelled, so that the caller remembers which subjects were acted upon.
+acknowledge to close what they have just labelled, so that the caller remembers what was done (ozone_acts.py). What is
+taken back is retracted: a reversed takedown, and a label once all of its event's labels are negated.
+
+An account's takedown with `acknowledgeAccountSubjects` is about the account alone. Ozone closes the reports on its
+records on its own, unseen by a person: that says nothing about those records.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
-from service.model import JsonObject
+from service.model import JsonObject, microseconds
 from service.platforms.items import complaint, outcome, words
 from service.platforms.listed import Listing, Unreadable, gather, mapping, moment, name, number
+from service.platforms.ozone_acts import Acts, When
+from service.platforms.ozone_subjects import target_of
 
 DEFS = "tools.ozone.moderation.defs#"
 REPORT, TAKEDOWN, REVERSAL, ACKNOWLEDGE, LABEL = (
@@ -26,27 +31,26 @@ REPORT, TAKEDOWN, REVERSAL, ACKNOWLEDGE, LABEL = (
     )
 )
 EVENTS = (REPORT, TAKEDOWN, REVERSAL, ACKNOWLEDGE, LABEL)
-REMEMBERED = 200  # the latest subjects acted upon: a label is usually acknowledged within seconds
 _HIDING = frozenset({"!hide", "!takedown", "!suspend"})
 _AUTOMATIC = ("[AUTO_RESOLVE", "[SCHEDULED_REVERSAL]")  # comments of actions that Ozone takes automatically
 
 
-def listing_of(events: Sequence[object], acted: list[str]) -> Listing:
-    """What a page of events, oldest first, holds. `acted` (marks of subjects, oldest first) is brought up to date."""
+def listing_of(events: Sequence[object], acts: Acts) -> Listing:
+    """What a page of events, oldest first, holds. `acts` is brought up to date."""
 
     def read(event: JsonObject, listing: Listing) -> None:
-        _read(event, listing, acted)
+        _read(event, listing, acts)
 
     return gather(events, read)
 
 
-def _read(view: JsonObject, listing: Listing, acted: list[str]) -> None:
+def _read(view: JsonObject, listing: Listing, acts: Acts) -> None:
     made = moment(view.get("createdAt"), "createdAt")
     listing.times.append(made)
-    identity = str(number(view.get("id"), "id"))
+    position = number(view.get("id"), "id")
     event = mapping(view.get("event"), "event")
-    target = _target(mapping(view.get("subject"), "subject"))
-    kind, subject = event.get("$type"), str(target["id"])
+    target = target_of(mapping(view.get("subject"), "subject"))
+    kind = event.get("$type")
     if kind == REPORT:
         reason = _short(event.get("reportType"))
         if reason == "reasonAppeal":
@@ -54,7 +58,7 @@ def _read(view: JsonObject, listing: Listing, acted: list[str]) -> None:
             return
         listing.items.append(
             complaint(
-                id=identity,
+                id=str(position),
                 occurred_at=made,
                 reason=reason,
                 text=words(event.get("comment")),
@@ -64,71 +68,80 @@ def _read(view: JsonObject, listing: Listing, acted: list[str]) -> None:
             )
         )
         return
-    decision = _decision(kind, event, view, _mark(subject), acted)
-    if decision is None:
+    subject = str(target["id"])
+    decisions = _decisions(kind, event, _by_tool(view), (subject, str(position), (microseconds(made), position)), acts)
+    if not decisions:
         listing.left_out["says nothing"] += 1
-        return
-    listing.items.append(outcome(id=identity, target_id=subject, decided_at=made, **decision))
+    for identity, decision in decisions:
+        listing.items.append(outcome(id=identity, target_id=subject, decided_at=made, **decision))
 
 
-def _decision(kind: object, event: JsonObject, view: JsonObject, mark: str, acted: list[str]) -> JsonObject | None:
+def _decisions(
+    kind: object, event: JsonObject, by_tool: bool, about: tuple[str, str, When], acts: Acts
+) -> list[tuple[str, JsonObject]]:
+    """The outcomes of one event, each with its id; `about` is the subject, the event's id and its place in the log."""
+    subject, identity, when = about
     comment = event.get("comment")
     automatic = isinstance(comment, str) and comment.startswith(_AUTOMATIC)
-    by = "automatic" if automatic or _by_tool(view) else "person"
+    by = "automatic" if automatic or by_tool else "person"
     if kind == TAKEDOWN:
-        _remember(acted, mark)
-        return {"verdict": "upheld", "action": "removed", "decided_by": by}
+        acts.remember(subject, identity, None, when)
+        gone = acts.overrule(subject, when)
+        return _retracting(identity, {"verdict": "upheld", "action": "removed", "decided_by": by}, gone)
     if kind == REVERSAL:
-        if mark in acted:
-            acted.remove(mark)
-        # The end of a suspension does not reverse the judgement.
-        return {"verdict": None if automatic else "rejected", "action": "restored", "decided_by": by}
+        gone = acts.end(subject, (None,), when)
+        if automatic:  # the end of a suspension does not reverse the judgement
+            return [(identity, {"action": "restored", "decided_by": by})]
+        return _retracting(identity, {"verdict": "rejected", "action": "restored", "decided_by": by}, gone)
     if kind == LABEL:
-        made = event.get("createLabelVals")
-        labels = [label for label in made if isinstance(label, str)] if isinstance(made, list) else []
-        if not labels:
-            return None
-        _remember(acted, mark)
-        return {"verdict": "upheld", "action": "removed" if _HIDING.intersection(labels) else None, "decided_by": by}
-    if kind == ACKNOWLEDGE and not automatic and mark not in acted:
-        return {"verdict": "rejected", "action": "kept", "decided_by": by}
-    return None
+        return _labelled(event, by, automatic, about, acts)
+    if kind == ACKNOWLEDGE and not automatic and not acts.done(subject, when):
+        return [(identity, {"verdict": "rejected", "action": "kept", "decided_by": by})]
+    return []
 
 
-def _target(subject: JsonObject) -> JsonObject:
-    if "uri" in subject:
-        uri = name(subject.get("uri"), "subject.uri")
-        parts = uri.removeprefix("at://").split("/")
-        kind = parts[1].rsplit(".", 1)[-1] if len(parts) > 1 else ""
-        return {"id": uri, "kind": kind[:64] or "record", "author_id": parts[0] or None}
-    did = name(subject.get("did"), "subject.did")
-    if "messageId" in subject:
-        return {
-            "id": f"message/{name(subject.get('messageId'), 'subject.messageId')}",
-            "kind": "message",
-            "author_id": did,
-        }
-    return {"id": did, "kind": "account", "author_id": did}
+def _labelled(
+    event: JsonObject, by: str, automatic: bool, about: tuple[str, str, When], acts: Acts
+) -> list[tuple[str, JsonObject]]:
+    subject, identity, when = about
+    made, negated = _labels(event.get("createLabelVals")), _labels(event.get("negateLabelVals"))
+    gone = acts.end(subject, negated, when)
+    if automatic:
+        gone = []
+    for label in made:
+        acts.remember(subject, identity, label, when)
+    if made:
+        gone += acts.overrule(subject, when)
+        hidden = "removed" if _HIDING.intersection(made) else None
+        return _retracting(identity, {"verdict": "upheld", "action": hidden, "decided_by": by}, gone)
+    shown = "restored" if _HIDING.intersection(negated) else None
+    return _retracting(identity, {"action": shown, "decided_by": by}, gone) if gone or shown else []
+
+
+def _retracting(identity: str, decision: JsonObject, gone: list[str]) -> list[tuple[str, JsonObject]]:
+    """The decision, which retracts the first of `gone`; an outcome of its own for each further one."""
+    return [
+        (identity, {**decision, "retracts": next(iter(gone), None)}),
+        *((f"{identity}/{other}", {"retracts": other, "decided_by": decision["decided_by"]}) for other in gone[1:]),
+    ]
+
+
+def _labels(value: object) -> list[str]:
+    return [label for label in value if isinstance(label, str)] if isinstance(value, list) else []
 
 
 def _by_tool(view: JsonObject) -> bool:
+    """Whether a program did it: Ozone's automod, or a tool that says so."""
     tool = view.get("modTool")
-    named = tool.get("name") if isinstance(tool, dict) else None
-    return isinstance(named, str) and named.lower().startswith("automod")
+    if not isinstance(tool, dict):
+        return False
+    named, meta = tool.get("name"), tool.get("meta")
+    return (isinstance(named, str) and named.lower().startswith("automod")) or (
+        isinstance(meta, dict) and meta.get("isAutomated") is True
+    )
 
 
 def _short(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise Unreadable("event.reportType is not a string")
     return value.rsplit("#", 1)[-1][:64]
-
-
-def _mark(subject: str) -> str:
-    return hashlib.blake2b(subject.encode("utf-8", "replace"), digest_size=6).hexdigest()
-
-
-def _remember(acted: list[str], mark: str) -> None:
-    if mark in acted:
-        acted.remove(mark)
-    acted.append(mark)
-    del acted[:-REMEMBERED]

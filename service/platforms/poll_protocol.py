@@ -43,13 +43,23 @@ class Taken:
 
     listing: Listing
     cursor: JsonObject
+    said: str | None = None  # for the log: what the platform does not have
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """What a path means that the platform does not have: where the poll goes on, or the error that ends it."""
+
+    cursor: JsonObject
+    said: str
+    failed: bool = False
 
 
 class Poller(Protocol):
     """How one platform is polled."""
 
     def authorization(self, secret: str) -> str:
-        """The Authorization header's value."""
+        """The Authorization header's value. Raises ValueError for a secret that cannot work there."""
 
     def ask(self, cursor: JsonObject, now: datetime) -> Ask | None:
         """The next request of the poll at `now`; None: caught up."""
@@ -57,8 +67,8 @@ class Poller(Protocol):
     def read(self, cursor: JsonObject, ask: Ask, answer: object, now: datetime) -> Taken:
         """What the answer (parsed JSON) means. Raises Unexpected."""
 
-    def absent(self, cursor: JsonObject) -> JsonObject:
-        """The cursor after a 404. Raises Unexpected where that says that the address is wrong."""
+    def absent(self, cursor: JsonObject, ask: Ask, now: datetime) -> Absence:
+        """What it means that the path of `ask` does not exist (404, 501)."""
 
 
 def bearer(secret: str) -> str:

@@ -79,3 +79,10 @@ def check(platform: str, secret: str | None, mapping: Mapped) -> None:
     scheme = scheme_of(platform, mapping)
     if secret is not None:
         check_secret(scheme, secret)
+
+
+def check_token(platform: str, secret: str) -> None:
+    """Check the secret of a source that is polled, before it is stored. Raises ValueError for one that cannot work."""
+    poller = PLATFORM_BY_NAME[platform].poller
+    if poller is not None:
+        poller.authorization(secret)

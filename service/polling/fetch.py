@@ -29,7 +29,7 @@ class PollFailed(BrigadewatchError):
 
 
 class Absent(PollFailed):
-    """404: the path does not exist."""
+    """404, 501: the path does not exist."""
 
 
 def fetch(client: httpx.Client, url: str, ask: Ask, authorization: str, now: datetime) -> object:
@@ -46,8 +46,8 @@ def fetch(client: httpx.Client, url: str, ask: Ask, authorization: str, now: dat
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
         raise PollFailed(f"no answer: {type(error).__name__}: {error}"[:300], "unreachable") from None
     status = answer.status_code
-    if status == 404:
-        raise Absent("404: the path does not exist", "refused")
+    if status in (404, 501):  # 501: an XRPC server that does not know the method
+        raise Absent(f"{status}: the path does not exist", "refused")
     if status in (401, 403):
         raise PollFailed(
             f"{status}: the platform rejected the token; set another one with `brigadewatch sources rotate`",

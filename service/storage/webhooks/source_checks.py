@@ -95,11 +95,13 @@ def check_secret(platform: str, url: str | None, secret: str | None, mapping: Ma
                 command_hint=": give it with --secret-file FILE, or - for standard input",
             )
         return
-    if not is_poller(platform, url):
-        try:
+    try:
+        if is_poller(platform, url):
+            registry.check_token(platform, secret)
+        else:
             registry.check(platform, secret, mapping)
-        except ValueError as error:
-            raise Refused(f"{platform}: {error}") from None
+    except ValueError as error:
+        raise Refused(f"{platform}: {error}") from None
     if not secret or not secret.isprintable() or secret != secret.strip() or len(secret) > MAX_SECRET_CHARACTERS:
         raise Refused(
             f"invalid secret: it must have 1 to {MAX_SECRET_CHARACTERS} printable characters and no space at either end"
