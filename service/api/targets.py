@@ -24,7 +24,8 @@ from service.api.openapi_parts import (
 )
 from service.api.questions import LONGEST_WAIT_MS, MOST, Question, answers_to, question_of
 from service.api.raw_path import segment
-from service.model import Frozen, Id, Whole
+from service.fields import Id, Whole
+from service.model import Frozen
 from service.moderation.target_assessment import Assessment
 
 router = APIRouter(tags=["targets"])

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from service.fields import EARLIEST, ID_CHARACTERS, LATEST
 from service.intake.items import COMPLAINT, OUTCOME, Noun
-from service.model import EARLIEST, ID_CHARACTERS, LATEST
 from service.platforms.json_paths import MAX_CHARACTERS, BadPath, Path, Work, compiled
 from service.platforms.payload import identity
 from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard
