@@ -6,71 +6,26 @@ OpenAPI document shows them. A model that is accepted from outside forbids unkno
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-# C0, DEL, C1 and lone surrogates: never part of an id (they break logs, terminals and UTF-8).
-_FORBIDDEN_IN_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-ID_CHARACTERS = 128  # of the longest id that a platform may use
-_RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})\Z"
+from service.fields import (
+    ATTRIBUTE_NAME_CHARACTERS,
+    CUT,
+    MAX_ATTRIBUTES,
+    REASON_CHARACTERS,
+    TEXT_CHARACTERS,
+    UNKNOWN,
+    Attribute,
+    Id,
+    Time,
+    Whole,
+    otherwise,
 )
-EARLIEST = datetime(1, 1, 2, tzinfo=UTC)  # a day inside datetime's range: conversions to UTC cannot overflow
-LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
-
-def is_storable(text: str) -> bool:
-    """Whether every database can store the text: it contains neither a NUL nor a lone surrogate."""
-    return _UNSTORABLE.search(text) is None
-
-
-def is_id(text: str) -> bool:
-    """Whether a platform may use the text as an id."""
-    return 0 < len(text) <= ID_CHARACTERS and _FORBIDDEN_IN_ID.search(text) is None
-
-
-def _checked_id(value: str) -> str:
-    if _FORBIDDEN_IN_ID.search(value):
-        raise ValueError("an id cannot contain control characters or lone surrogates")
-    return value
-
-
-def _time(value: object) -> datetime:
-    """RFC 3339 text, or an aware datetime, to UTC. One call for both, since it runs for every complaint."""
-    if isinstance(value, str) and _RFC3339.match(value):
-        text = value.upper()
-        try:
-            value = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise ValueError(f"{text[:40]!r} is not a valid date and time: {error}") from None
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ValueError("expected an RFC 3339 time with an offset, like 2021-12-23T14:02:11Z")
-    # Compared before converting: at the ends of the calendar the conversion itself overflows.
-    if value.replace(tzinfo=UTC) < EARLIEST or value.replace(tzinfo=UTC) > LATEST:
-        raise ValueError(f"time is out of range: it has to be between {EARLIEST.date()} and {LATEST.date()}")
-    return value.astimezone(UTC)
-
-
-ID_PATTERN = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"  # for the OpenAPI document; JSON has no lone surrogates
-Id = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=ID_CHARACTERS, strict=True),
-    AfterValidator(_checked_id),
-    Field(json_schema_extra={"pattern": ID_PATTERN}),
-]
-Time = Annotated[datetime, BeforeValidator(_time)]
-# of an integer: 8.0 is one in JSON
-Whole = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
-Attribute = (
-    Annotated[str, StringConstraints(max_length=1024, strict=True)]
-    | Annotated[bool, Field(strict=True)]
-    | Annotated[int, Field(strict=True)]
-    | Annotated[float, Field(strict=True, allow_inf_nan=False)]
-)
+JsonObject = dict[str, Any]
 
 
 class Frozen(BaseModel):
@@ -79,19 +34,30 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+NoticeType = Literal["terms", "illegal_content"]
+
+
 class Reporter(Frozen):
     """The account that complains."""
 
     id: Id = Field(description="The platform's id of the account.")
     account_created_at: Time | None = Field(
-        None, description="When the account was created. Null or absent: unknown. Young accounts count as evidence."
+        None,
+        description=(
+            "When the account was created. Null or absent: unknown, as is a time before 1971 or later than the"
+            " complaint. Young accounts count as evidence."
+        ),
+        json_schema_extra=UNKNOWN,
     )
     fingerprint: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = Field(
         None,
         description="Opaque keyed hash of the device or network, never a raw address. Null or absent: unknown.",
+        json_schema_extra=UNKNOWN,
     )
     trusted: bool = Field(
-        False, description="True for a trusted flagger: the complaint is shown, and always counts in full."
+        False,
+        description="True for a trusted flagger: the complaint is shown, and always counts in full.",
+        json_schema_extra=otherwise("false"),
     )
 
 
@@ -99,34 +65,44 @@ class Target(Frozen):
     """The content that is complained about."""
 
     id: Id = Field(description="The platform's id of the content.")
-    kind: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
-        None, description="What sort of content it is, in the platform's own words, such as `comment`."
+    kind: Annotated[str, StringConstraints(min_length=1, max_length=REASON_CHARACTERS)] | None = Field(
+        None,
+        description="What sort of content it is, in the platform's own words, such as `comment`.",
+        json_schema_extra=CUT,
     )
-    author_id: Id | None = Field(None, description="The platform's id of the author's account. Null: unknown.")
+    author_id: Id | None = Field(
+        None, description="The platform's id of the author's account. Null: unknown.", json_schema_extra=UNKNOWN
+    )
     context_id: Id | None = Field(
         None,
         description=(
             "The article or thread that the target belongs to. Readers of one article are expected to complain about"
             " the same targets, so sending it prevents false alarms. Null: unknown."
         ),
+        json_schema_extra=UNKNOWN,
     )
-    url: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
-        None, description="Where a moderator can see the target. Shown, never requested."
+    url: Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS)] | None = Field(
+        None,
+        description="Where a moderator can see the target. Shown, never requested.",
+        json_schema_extra=UNKNOWN,
     )
-    excerpt: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
-        None, description="The beginning of the target's text, shown to moderators."
+    excerpt: Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS)] | None = Field(
+        None, description="The beginning of the target's text, shown to moderators.", json_schema_extra=CUT
     )
     attributes: (
         Annotated[
-            dict[Annotated[str, StringConstraints(min_length=1, max_length=128)], Attribute], Field(max_length=32)
+            dict[Annotated[str, StringConstraints(min_length=1, max_length=ATTRIBUTE_NAME_CHARACTERS)], Attribute],
+            Field(max_length=MAX_ATTRIBUTES),
         ]
         | None
     ) = Field(
         None,
         description=(
             "Up to 32 further properties: text, numbers or booleans by name, such as `is_reply`. Used to describe what"
-            " a group's targets have in common."
+            " a group's targets have in common. Of more, the first 32 by name are kept; null, lists, objects and texts"
+            " of more than 1,024 characters are left out."
         ),
+        json_schema_extra=otherwise("what can be used of it is kept, the rest is left out"),
     )
 
 
@@ -141,21 +117,25 @@ class Complaint(Frozen):
     )
     reporter: Reporter = Field(description="Who complains.")
     target: Target = Field(description="What the complaint is about.")
-    reason: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        None, description="The reason that the reporter picked, in the platform's own words. Null: none."
+    reason: Annotated[str, StringConstraints(max_length=REASON_CHARACTERS)] | None = Field(
+        None,
+        description="The reason that the reporter picked, in the platform's own words. Null: none.",
+        json_schema_extra=CUT,
     )
-    text: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
+    text: Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS)] | None = Field(
         None,
         description=(
             "What the reporter wrote. Only a signature of it is kept, unless the tenant keeps texts. Null: nothing."
         ),
+        json_schema_extra=CUT,
     )
-    notice_type: Literal["terms", "illegal_content"] | None = Field(
+    notice_type: NoticeType | None = Field(
         None,
         description=(
             "`terms`: the reporter claims a breach of the platform's rules. `illegal_content`: a notice of illegal"
             " content (DSA Art. 16), which always counts in full. Null: unknown."
         ),
+        json_schema_extra=UNKNOWN,
     )
 
 
@@ -383,6 +363,17 @@ class RejectedItem(Frozen):
     pointer: str = Field(description="JSON pointer to the field, relative to the item; empty: the item as a whole.")
 
 
+class ItemNote(Frozen):
+    """What could not be used of one item that was accepted: an optional field is unknown, or cut."""
+
+    line: int | None = Field(
+        None, description="Line of the NDJSON document or place in the array, from 1. Null: a single object."
+    )
+    id: str | None = Field(None, description="The item's id.")
+    detail: str = Field(description="What became of the field and why, for people.")
+    pointer: str = Field(description="JSON pointer to the field, relative to the item.")
+
+
 def microseconds(moment: datetime) -> int:
     """Whole microseconds since 1970 of an aware time; exact, unlike `timestamp()`."""
     delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
@@ -392,6 +383,3 @@ def microseconds(moment: datetime) -> int:
 def moment(us: int) -> datetime:
     """The aware UTC time of microseconds since 1970."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
-
-
-JsonObject = dict[str, Any]

@@ -30,7 +30,7 @@ from service.errors import Refused, StoreUnavailable
 
 COMPLAINTS, OUTCOMES = "complaints", "outcomes"
 GIVE_UP_SECONDS = 120.0  # without any progress
-SHOWN_REJECTIONS = 10
+SHOWN = 10  # rejections, and notes
 MAX_OUTCOMES = 5_000  # of one request; the API takes 10,000 lines
 MAX_BATCH_BYTES = 6 * 1024 * 1024  # of one request; the API takes 8 MiB
 _TIME_FIELD = {COMPLAINTS: "occurred_at", OUTCOMES: "decided_at"}
@@ -57,6 +57,8 @@ class Summary:
     accepted: int = 0
     rejected: int = 0
     first_errors: list[dict[str, Any]] = field(default_factory=list)
+    notes: int = 0
+    first_notes: list[dict[str, Any]] = field(default_factory=list)
     retries: int = 0
     position: int = 0
     sending_seconds: float = 0.0
@@ -69,7 +71,10 @@ class Summary:
         self.position = max(self.position, answer.get("position", 0))
         errors = answer.get("rejected", answer.get("errors", []))
         self.rejected += answer.get("rejected_count") or len(errors)
-        self.first_errors += errors[: SHOWN_REJECTIONS - len(self.first_errors)]
+        self.first_errors += errors[: SHOWN - len(self.first_errors)]
+        notes = answer.get("notes", [])  # a service before this version says nothing
+        self.notes += answer.get("notes_count", len(notes))
+        self.first_notes += notes[: SHOWN - len(self.first_notes)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,12 +302,19 @@ def print_summary(summary: Summary) -> None:
     )
     if summary.retries:
         print(f"{summary.retries} requests were repeated because the service was busy or did not answer")
-    for error in summary.first_errors:
-        name = error.get("id") or f"line {error.get('line', '?')} of a request, without an id"
-        print(f"  rejected {name}: {' '.join(filter(None, (error.get('pointer'), error.get('detail'))))}")
-    if summary.rejected > len(summary.first_errors):
-        print(f"  ... and {summary.rejected - len(summary.first_errors):,} more")
+    _print_items("rejected", summary.first_errors, summary.rejected)
+    if summary.notes:
+        print(f"{summary.notes:,} optional fields of accepted items could not be used as they were:")
+    _print_items("noted", summary.first_notes, summary.notes)
     print(f"{summary.flagged} flagged clusters")
+
+
+def _print_items(what: str, first: Sequence[dict[str, Any]], count: int) -> None:
+    for item in first:
+        name = item.get("id") or f"line {item.get('line', '?')} of a request, without an id"
+        print(f"  {what} {name}: {' '.join(filter(None, (item.get('pointer'), item.get('detail'))))}")
+    if count > len(first):
+        print(f"  ... and {count - len(first):,} more")
 
 
 def _timed(path: Path, kind: str) -> Iterator[Line]:

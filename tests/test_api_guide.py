@@ -14,7 +14,7 @@ from service.model import DecisionRequest
 from tests.conftest import Api
 
 GUIDE = (Path(__file__).resolve().parent.parent / "docs" / "api.md").read_text()
-EXAMPLE = re.compile(r"<!-- example: (GET|POST) (\S+) (\d+)(?: (\{.*\}))? -->\n```json\n(.*?)\n```", re.DOTALL)
+EXAMPLE = re.compile(r"<!-- example: (GET|POST) (\S+) (\d+)(?: (\{[^\n]*\}))? -->\n```json\n(.*?)\n```", re.DOTALL)
 SCHEMA = re.compile(r"<!-- schema: (.+?) -->\n```json\n(.*?)\n```", re.DOTALL)
 MODELS: dict[str, type[BaseModel]] = {"DecisionRequest": DecisionRequest, "SubscriptionRequest": SubscriptionRequest}
 PATH = re.compile(r"(GET|POST|DELETE|PATCH) (/v1/[a-z_/{}]*[a-z}])")
@@ -33,7 +33,8 @@ def test_every_request_answers_as_printed(api: Api) -> None:
         if sent:
             found = answer.json()
             found.pop("request_id", None)
-            assert {**found, "title": shown["title"]} == shown
+            found |= {"title": shown["title"]} if "title" in found else {}  # of Python, and other words since 3.13
+            assert found == shown
         elif method == "GET":
             assert answer.json().keys() >= shown.keys()
 

@@ -26,6 +26,7 @@ CHECKED = {
         "service/api",
         "service/app.py",
         "service/model.py",
+        "service/fields.py",
         "service/errors.py",
         "service/settings.py",
         "service/moderation/target_assessment.py",

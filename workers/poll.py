@@ -280,6 +280,8 @@ class _Poll:
         self.counts.update({"read": len(listing.items), "sent": sent, **listing.left_out})
         if batch.rejected_count:  # what is valid is refused only where its reporter was erased
             self.counts["erased"] += batch.rejected_count
+        if batch.notes.count:
+            self.counts["fields unusable"] += batch.notes.count
         if sent:
             joined, marks = b"\n".join(batch.lines), b"".join(batch.marks)
             self._append(StreamBatch(sent, joined, logs.current_id() or "", marks))

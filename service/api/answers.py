@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from service.model import Frozen, RejectedItem
+from service.model import Frozen, ItemNote, RejectedItem
 from service.moderation.target_assessment import Assessment
 
 
@@ -24,7 +24,19 @@ class Accepted(Frozen):
     )
 
 
-class AcceptedComplaints(Accepted):
+class AcceptedItems(Accepted):
+    """The receipt for posted items, and what could not be used of them."""
+
+    notes: list[ItemNote] = Field(
+        description=(
+            "The first 100 notes on items that were stored: an optional field could not be used and is unknown, or it"
+            " was cut. Outcomes have none, since leaving out a field of theirs would change what was decided."
+        )
+    )
+    notes_count: int = Field(description="Number of notes, listed or not.")
+
+
+class AcceptedComplaints(AcceptedItems):
     """The receipt for a batch of complaints; with `assess=true`, and how their targets stand."""
 
     assessments: list[Assessment] | None = Field(

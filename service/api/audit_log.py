@@ -14,7 +14,8 @@ from service.api.openapi_parts import ADMIN_SCOPE, answers
 from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page
 from service.api.problems import Invalid
 from service.errors import InvalidCursor
-from service.model import RejectedItem, Time, microseconds
+from service.fields import Time
+from service.model import RejectedItem, microseconds
 from service.storage.accounts import audit_log
 from service.storage.accounts.audit_log import AuditFilter, entry_document
 from service.storage.sql.cursors import Page

@@ -22,6 +22,7 @@ from service.api.openapi_parts import answers
 from service.api.pages import Cursor, Limit, ListOf, link_next, requested_page, several
 from service.api.problems import Invalid
 from service.errors import InvalidCursor
+from service.fields import Id, Time
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import (
     Cluster,
@@ -30,11 +31,9 @@ from service.model import (
     Decision,
     DecisionRequest,
     Disposition,
-    Id,
     Kind,
     RejectedItem,
     Status,
-    Time,
     microseconds,
 )
 from service.moderation.graphs import View, draw, graphml, node_link

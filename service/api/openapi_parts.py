@@ -6,7 +6,8 @@ from typing import Any
 
 from service.api.answers import Problem
 from service.api.questions import LONGEST_WAIT_MS, MOST
-from service.model import ID_CHARACTERS, ID_PATTERN, Complaint, Outcome
+from service.fields import ID_CHARACTERS, ID_PATTERN
+from service.model import Complaint, Outcome
 
 COMPLAINT_EXAMPLE: dict[str, Any] = {
     "id": "c-1029",
@@ -42,6 +43,18 @@ ACCEPTED_EXAMPLE: dict[str, Any] = {
     "rejected": [{"line": 2, "id": "c-1030", "detail": "'id' is required", "pointer": "/target/id"}],
     "rejected_count": 1,
     "position": 41_207,
+}
+ACCEPTED_ITEMS_EXAMPLE: dict[str, Any] = {
+    **ACCEPTED_EXAMPLE,
+    "notes": [
+        {
+            "line": 1,
+            "id": "c-1029",
+            "detail": "unknown: 1970-01-01T00:00:00+00:00 is before 1971",
+            "pointer": "/reporter/account_created_at",
+        }
+    ],
+    "notes_count": 1,
 }
 ASSESSMENT_EXAMPLE = {
     "target_id": "comment/5",

@@ -32,7 +32,7 @@ from service.errors import (
 )
 from service.intake.documents import UnreadableDocument
 from service.intake.pointers import message_of, pointer_of
-from service.model import RejectedItem
+from service.model import ItemNote, RejectedItem
 from service.storage.sql.deadlines import DeadlinePassed, OutcomeUnknown, current
 
 MEDIA_TYPE = "application/problem+json"
@@ -83,7 +83,7 @@ def problem(
     **members: Any,
 ) -> Response:
     """A problem as an HTTP answer."""
-    listed = [rejected_json(item) for item in errors]
+    listed = [item_json(item) for item in errors]
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -100,8 +100,8 @@ def problem(
     return Response(to_json(body), status, headers, MEDIA_TYPE)
 
 
-def rejected_json(item: RejectedItem) -> dict[str, Any]:
-    """A refused item as JSON: `line` only if there are lines, `id` null if it could not be read."""
+def item_json(item: RejectedItem | ItemNote) -> dict[str, Any]:
+    """A refused item, or a note, as JSON: `line` only if there are lines, `id` null if it could not be read."""
     line = {} if item.line is None else {"line": item.line}
     return {**line, "id": item.id, "detail": item.detail, "pointer": item.pointer}
 

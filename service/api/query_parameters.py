@@ -17,8 +17,9 @@ from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 
 from service.api.problems import Invalid
+from service.fields import is_storable
 from service.intake.pointers import pointer_of
-from service.model import RejectedItem, is_storable
+from service.model import RejectedItem
 
 _ECHOED_CHARACTERS = 40
 LISTED_FAULTS = 20  # a query has room for thousands of names

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import Invalid
-from service.model import Id, RejectedItem
+from service.fields import Id
+from service.model import RejectedItem
 
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 

@@ -12,14 +12,14 @@ from pydantic_core import from_json, to_json
 from starlette.exceptions import HTTPException
 
 from service import logs
-from service.api.answers import Accepted, AcceptedComplaints
+from service.api.answers import Accepted, AcceptedComplaints, AcceptedItems
 from service.api.api_context import api_context, metrics_sink
 from service.api.auth import authenticate
 from service.api.body import media_type, read_body
 from service.api.namespaces import NAMESPACE_PARAMETER, invalid_namespace, requested_id, requested_namespace
 from service.api.openapi_parts import (
     ACCEPTED,
-    ACCEPTED_EXAMPLE,
+    ACCEPTED_ITEMS_EXAMPLE,
     ASSESS_PARAMETER,
     ASSESSMENT_EXAMPLE,
     COMPLAINT_BODY,
@@ -31,7 +31,7 @@ from service.api.openapi_parts import (
     accepted,
     described,
 )
-from service.api.problems import Invalid, rejected_json
+from service.api.problems import Invalid, item_json
 from service.api.questions import LONGEST_WAIT_MS, Question, answers_to, requested_threshold, whole_parameter
 from service.api.tenant_start import with_tenant_initialised
 from service.api.webhook_auth import check_plain, is_signed, signed_by
@@ -59,14 +59,15 @@ _FORMS: dict[str, Form] = {"application/json": "json", "application/x-ndjson": "
         **described("ingest", body=COMPLAINT_BODY, parameters=_PARAMETERS),
         "security": [{"key": []}, SIGNED],
     },
-    responses=accepted({**ACCEPTED_EXAMPLE, "assessments": [ASSESSMENT_EXAMPLE]}),
+    responses=accepted({**ACCEPTED_ITEMS_EXAMPLE, "assessments": [ASSESSMENT_EXAMPLE]}),
 )
 async def post_complaints(request: Request) -> Response:
     """One object, an array (at most 1,000 items) or NDJSON (at most 10,000 lines); at most 8 MiB after decompression.
     gzip is accepted.
 
     202 only after the batch is stored safely. Items that are refused are listed, and the others are stored. The `id`
-    makes a complaint idempotent: after 429, 503 or a lost answer send the same batch again.
+    makes a complaint idempotent: after 429, 503 or a lost answer send the same batch again. An optional field that
+    cannot be used never refuses its complaint: it is unknown, or cut, and `notes` says so.
 
     With `assess=true` the answer says as well whether their targets may be removed, in the same round trip: the service
     waits up to `wait` milliseconds until the complaints are analysed.
@@ -81,13 +82,13 @@ async def post_complaints(request: Request) -> Response:
 @router.post(
     "/v1/outcomes",
     status_code=202,
-    response_model=Accepted,
+    response_model=AcceptedItems,
     summary="Post outcomes",
     openapi_extra={
         **described("ingest", body=OUTCOME_BODY, parameters=[NAMESPACE_PARAMETER]),
         "security": [{"key": []}, SIGNED],
     },
-    responses=ACCEPTED,
+    responses=accepted({**ACCEPTED_ITEMS_EXAMPLE, "notes": [], "notes_count": 0}),
 )
 async def post_outcomes(request: Request) -> Response:
     """What the platform decided about targets, in the same formats and limits as complaints.
@@ -106,7 +107,9 @@ async def post_outcomes(request: Request) -> Response:
     responses=ACCEPTED,
 )
 async def withdraw_complaint(request: Request) -> Response:
-    """The complaint no longer counts. The withdrawal may arrive before it; a withdrawn id stays withdrawn."""
+    """The complaint no longer counts. The withdrawal may arrive before it. What was withdrawn stays so when it is
+    sent again; another reporter's complaint, or one about another target, under the same id counts.
+    """
     key = await authenticate(request, "ingest")
     api = api_context(request)
     api.rates.admit(key)
@@ -160,6 +163,7 @@ async def _accept(request: Request, noun: Noun) -> Response:
             await api.rates.charge(key, max(1, batch.rejected_count))
             raise Invalid(_nothing_valid(noun, batch), batch.rejected, batch.rejected_count)
         receipt = await store(request, key, batch)
+    receipt |= {"notes": [item_json(note) for note in batch.notes.listed], "notes_count": batch.notes.count}
     if question is not None:
         receipt["assessments"] = await _assessments(request, key, batch.lines, receipt["position"], question)
     return accepted_response(receipt)
@@ -188,7 +192,7 @@ async def store(request: Request, key: KeyRecord, batch: Submission) -> dict[str
     logs.note(accepted=n, rejected=batch.rejected_count, position=position)
     return {
         "accepted": n,
-        "rejected": [rejected_json(item) for item in batch.rejected],
+        "rejected": [item_json(item) for item in batch.rejected],
         "rejected_count": batch.rejected_count,
         "position": position,
     }

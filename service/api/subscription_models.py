@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from service.model import ID_PATTERN, Frozen, moment
+from service.fields import ID_PATTERN
+from service.model import Frozen, moment
 from service.moderation.events import EventType
 from service.outbound.client import MAX_URL_CHARACTERS
 from service.storage.webhooks.deliveries import DeliveryRecord

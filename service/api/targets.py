@@ -24,8 +24,9 @@ from service.api.openapi_parts import (
     described,
 )
 from service.api.questions import LONGEST_WAIT_MS, MOST, Question, answers_to, question_of
+from service.fields import Id, Whole
 from service.intake.namespaces import prefixed
-from service.model import Frozen, Id, Whole
+from service.model import Frozen
 from service.moderation.target_assessment import Assessment
 
 router = APIRouter(tags=["targets"])

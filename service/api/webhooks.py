@@ -157,6 +157,7 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
         if isinstance(error, Unusable):
             raise Invalid(str(error), [RejectedItem(detail=str(error), pointer="")]) from None
         raise
+    delivery.notes += batch.notes.sentences()
     for note in delivery.notes:
         log.info("%s: %s", source.platform, note)
     if delivery.wakes:

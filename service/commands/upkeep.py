@@ -111,7 +111,7 @@ def erase(
 
     Prints the id of the job. A running service finishes it within seconds to minutes (docs/privacy.md).
     """
-    from service.model import ID_CHARACTERS, is_id
+    from service.fields import ID_CHARACTERS, is_id
     from service.storage.accounts.secret_box import SecretBox
     from service.storage.accounts.tenants import tenant_id
     from service.storage.privacy import erasures

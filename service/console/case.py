@@ -30,8 +30,9 @@ from service.console.queue_filters import LONGEST_ADDRESS, parse_query
 from service.console.rendering import FlashMessage, flash, render, see_other, segment, wants_fragment
 from service.console.sign_in import Moderator, Viewer
 from service.errors import NotFound, Refused, StaleVersion
+from service.fields import ID_CHARACTERS, Time
 from service.intake.privacy_filter import PrivacyFilter
-from service.model import ID_CHARACTERS, DecisionRequest, Time, microseconds
+from service.model import DecisionRequest, microseconds
 from service.storage.cases import case_decisions, cases, claims, notes
 from service.storage.cases.case_files import read_case_file
 from service.storage.cases.case_history import CaseHistoryItem

@@ -21,7 +21,8 @@ from service.console.rendering import FlashMessage, flash, render, see_other, se
 from service.console.shares import download
 from service.console.sign_in import Moderator, Viewer
 from service.errors import Refused, StaleVersion
-from service.model import Decision, DecisionVerdict, ReasonCode, is_storable
+from service.fields import is_storable
+from service.model import Decision, DecisionVerdict, ReasonCode
 from service.moderation.decisions import Case, decide
 from service.storage.cases import case_decisions, decision_log
 from service.storage.cases.decision_log import DecisionLogEntry, LogFilter, list_entries

@@ -12,7 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 from urllib.parse import parse_qsl, urlencode
 
-from service.model import ID_CHARACTERS, Disposition, Kind, Status, is_id, is_storable, microseconds
+from service.fields import ID_CHARACTERS, is_id, is_storable
+from service.model import Disposition, Kind, Status, microseconds
 from service.storage.cases.case_queue import SORTS, TABS, QueueSort, Tab
 
 PATH = "/console/clusters"

@@ -19,7 +19,8 @@ from service.console.rendering import flash, render, see_other, segment
 from service.console.shares import download
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import CSV_HEADER, csv_row
-from service.model import ID_CHARACTERS, microseconds
+from service.fields import ID_CHARACTERS
+from service.model import microseconds
 from service.moderation.reputation import Reputation
 from service.moderation.warnings import letter
 from service.storage.cases import cases, warnings

@@ -26,8 +26,9 @@ from service.console.rendering import flash, render, see_other
 from service.console.shares import download
 from service.console.sign_in import Moderator, Viewer
 from service.console.targets import assessment_of, standings_of
+from service.fields import is_id
 from service.intake.items import OUTCOME, canonical
-from service.model import Outcome, is_id, microseconds
+from service.model import Outcome, microseconds
 from service.moderation.phrases import plural
 from service.moderation.restoration_outcomes import CHOICES, Choice, outcome_of
 from service.moderation.restorations import RestorationState

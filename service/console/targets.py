@@ -22,7 +22,8 @@ from service.console.rendering import render, see_other, segment
 from service.console.shares import download
 from service.console.sign_in import Viewer
 from service.errors import StoreUnavailable
-from service.model import ID_CHARACTERS, microseconds, moment
+from service.fields import ID_CHARACTERS
+from service.model import microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, TargetStanding, assess
 from service.moderation.brief import Dossier, GroupOnTarget, ReceivedOutcome, fragment, not_known, sentences
 from service.moderation.phrases import plural

@@ -3,7 +3,7 @@
 batch = Submission()
 for _ in read_document(body, COMPLAINT, "ndjson", now, batch):
     ...  # a slice is done, after a few milliseconds at most
-batch.lines, batch.rejected, batch.rejected_count
+batch.lines, batch.rejected, batch.rejected_count, batch.notes
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from datetime import datetime
 from typing import Any, Literal
 
 from service.errors import TooMany
-from service.intake.items import MachineComplaint, Noun, canonical, parsed, read_line, read_value
+from service.intake.items import Amended, MachineComplaint, Noun, canonical, parsed, read_line, read_value
 from service.intake.json_bounds import MAX_VALUES_OF_BODY
 from service.intake.namespaces import item_under
 from service.intake.pointers import json_fault
 from service.intake.privacy_filter import Erased, PrivacyFilter
-from service.model import Complaint, Frozen, RejectedItem
+from service.model import Complaint, Frozen, ItemNote, RejectedItem
 
 MAX_ARRAY_ITEMS = 1_000
 MAX_LINES = 10_000
-MAX_REPORTED = 100  # errors listed in one answer; the others are counted
+MAX_REPORTED = 100  # refusals, and notes, listed in one answer; the others are counted
 # Half a millisecond, with the signature of a text: other requests wait for some slices of each batch in progress.
 SLICE_ITEMS = 10
 SLICE_BYTES = 64 * 1024
+
+ATTRIBUTES = "/target/attributes"
 
 Form = Literal["json", "ndjson"]
 # Makes what the stream counts of a complaint: of the target's id, and the reporter's as stored (None: a complaint that
@@ -45,6 +47,32 @@ class UnreadableDocument(ValueError):
 
 
 @dataclass(slots=True)
+class NoteCount:
+    """What could not be used of the items that were taken: the first notes, and how many there are."""
+
+    listed: list[ItemNote] = field(default_factory=list)  # the first MAX_REPORTED
+    count: int = 0
+    by_field: dict[str, tuple[int, str]] = field(default_factory=dict)  # how many, and what the first of them says
+
+    def add(self, note: ItemNote) -> None:
+        """Count a note, and keep it if it is among the first."""
+        self.count += 1
+        if len(self.listed) < MAX_REPORTED:
+            self.listed.append(note)
+        # an attribute has any name, and a fixed number of lines is what somebody reads
+        name = ATTRIBUTES if note.pointer.startswith(f"{ATTRIBUTES}/") else note.pointer
+        before, first = self.by_field.get(name, (0, note.detail))
+        self.by_field[name] = before + 1, first
+
+    def sentences(self) -> list[str]:
+        """One for each field, without ids."""
+        return [
+            f"{name.lstrip('/')}: {first}" + (f" ({count} times like this)" if count > 1 else "")
+            for name, (count, first) in self.by_field.items()
+        ]
+
+
+@dataclass(slots=True)
 class Submission:
     """The items of a document, as they may be stored."""
 
@@ -55,15 +83,19 @@ class Submission:
     namespace: str | None = None  # of all ids in the document
     rejected: list[RejectedItem] = field(default_factory=list)  # the first MAX_REPORTED
     rejected_count: int = 0
+    notes: NoteCount = field(default_factory=NoteCount)
 
-    def add(self, item: Frozen | RejectedItem, noun: Noun, number: int | None = None) -> None:
+    def add(self, item: Frozen | Amended | RejectedItem, noun: Noun, number: int | None = None) -> None:
         """Add an item that was read, or the reason why it was refused; `number` is its line, if there are lines."""
+        item, notes = (item.item, item.notes) if isinstance(item, Amended) else (item, ())
         if not isinstance(item, RejectedItem):
             try:
                 kept = item_under(self.namespace, item)
                 self.lines.append(self.privacy_filter.line(canonical(kept, noun)))
                 if self.marker is not None:
                     self.marks.append(self._mark(kept, self.marker))
+                for note in notes:
+                    self.notes.add(note)
                 return
             except Erased as refused:
                 item = RejectedItem(line=number, id=item.id, detail=str(refused), pointer="/reporter/id")  # type: ignore[attr-defined]

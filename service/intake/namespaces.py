@@ -11,7 +11,8 @@ import re
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from service.model import ID_CHARACTERS, Frozen, JsonObject, is_id
+from service.fields import ID_CHARACTERS, is_id
+from service.model import Frozen, JsonObject
 
 NAMESPACE_PATTERN = "[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 NAMESPACE_SYNTAX = "1 to 32 lowercase letters, digits and hyphens, without a hyphen at either end, such as forum2"

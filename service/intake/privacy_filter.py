@@ -97,6 +97,13 @@ class PrivacyFilter:
         """What is kept of an erased reporter, 64 hexadecimal digits: the same for the id and its pseudonym."""
         return hmac.digest(self.key, b"erased\0" + _bytes(self.pseudonym(identity)), "sha256").hex()
 
+    def complaint_mark(self, body: JsonObject) -> str:
+        """What tells one complaint under an id from another: id, target and reporter, the same for the reporter's id
+        and pseudonym. 64 hexadecimal digits.
+        """
+        parts = ("complaint", body["id"], body["target"]["id"], self.pseudonym(body["reporter"]["id"]))
+        return hmac.digest(self.key, _bytes("\0".join(parts)), "sha256").hex()
+
     def is_erased(self, identity: str) -> bool:
         """Whether this reporter, by id or pseudonym, was erased."""
         return bool(self.erased) and self.mark(identity) in self.erased

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.errors import Refused, StaleVersion
-from service.model import Decision, DecisionRequest, Disposition, Status, is_storable
+from service.fields import is_storable
+from service.model import Decision, DecisionRequest, Disposition, Status
 from service.moderation.cluster_state import StandingVerdict
 
 # clusters.revoked_because when a person, not the detector, revoked

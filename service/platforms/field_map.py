@@ -22,8 +22,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.fields import ID_CHARACTERS
 from service.intake.items import COMPLAINT, OUTCOME, Noun
-from service.model import ID_CHARACTERS
 from service.platforms.json_paths import MAX_CHARACTERS, BadPath, Path, Work, compiled
 from service.platforms.payload import identity
 from service.platforms.signatures import ALGORITHMS, BEARER, Hmac, Scheme, Shared, Standard

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun, read_value
+from service.fields import REASON_CHARACTERS as REASON_CHARACTERS
+from service.fields import TEXT_CHARACTERS as TEXT_CHARACTERS
+from service.fields import is_id
+from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Amended, Noun, read_value
 from service.intake.namespaces import document_under
 from service.intake.privacy_filter import PrivacyFilter
-from service.model import Frozen, JsonObject, RejectedItem, is_id
+from service.model import Frozen, JsonObject, RejectedItem
 
-TEXT_CHARACTERS = 4_096
-REASON_CHARACTERS = 64
-URL_CHARACTERS = 4_096
 LARGEST_NUMBER = 2**63 - 1  # of a platform's numeric ids
 
 
@@ -49,8 +49,10 @@ class Item:
             return self
         return replace(self, document=document_under(namespace, self.document, self.id_attributes))
 
-    def read(self, now: datetime, privacy_filter: PrivacyFilter, number: int | None = None) -> Frozen | RejectedItem:
-        """The checked item, or why it is refused; `number` is only passed on to the refusal."""
+    def read(
+        self, now: datetime, privacy_filter: PrivacyFilter, number: int | None = None
+    ) -> Frozen | Amended | RejectedItem:
+        """The checked item, or why it is refused; `number` is only passed on to notes and the refusal."""
         document = self.document
         if self.fault is not None:
             detail, pointer = self.fault
@@ -101,5 +103,5 @@ def words(value: object, limit: int = TEXT_CHARACTERS) -> str | None:
 
 def link(value: object) -> str | None:
     """An address, if it is short enough to be stored whole; a cut one would lead elsewhere."""
-    text = words(value, URL_CHARACTERS + 1)
-    return text if text is not None and len(text) <= URL_CHARACTERS else None
+    text = words(value, TEXT_CHARACTERS + 1)
+    return text if text is not None and len(text) <= TEXT_CHARACTERS else None

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from service.fields import EARLIEST, LATEST
 from service.intake.privacy_filter import PrivacyFilter
-from service.model import EARLIEST, LATEST, JsonObject, RejectedItem
+from service.model import JsonObject, RejectedItem
 from service.platforms.items import LARGEST_NUMBER, Item
 
 EXCERPT_CHARACTERS = 500  # enough to recognise the comment; the full text stays on the platform

@@ -12,7 +12,8 @@ from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from service.model import JsonObject, Time
+from service.fields import Time
+from service.model import JsonObject
 from service.platforms.items import LARGEST_NUMBER, Item
 
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 
-from service.model import EARLIEST, LATEST
+from service.fields import EARLIEST, LATEST
 
 UNITS = {"unix": ("seconds", 1_000_000), "unix_ms": ("milliseconds", 1_000), "unix_us": ("microseconds", 1)}
 FIRST_YEAR = 2000  # the default of `earliest`

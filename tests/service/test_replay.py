@@ -222,6 +222,20 @@ def test_malformed_lines_are_sent_counted_and_printed(
     assert "rejected line 2 of a request, without an id: no JSON" in capsys.readouterr().out
 
 
+def test_what_could_not_be_used_of_accepted_items_is_counted_and_printed(
+    tmp_path: Path, service: SmallService, replay: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = {"line": 1, "id": "c1", "detail": "cut from 80 to 64 characters", "pointer": "/reason"}
+    answer = {"accepted": 1, "rejected": [], "rejected_count": 0, "position": 1, "notes": [note], "notes_count": 3}
+    service.troubles, service.position = [httpx.Response(202, json=answer)], 1
+    summary = replay().run([write(tmp_path / "c.ndjson", [complaint(1, 1)])], [])
+    assert (summary.accepted, summary.rejected, summary.notes) == (1, 0, 3)
+    print_summary(summary)
+    printed = capsys.readouterr().out
+    assert "3 optional fields of accepted items could not be used as they were" in printed
+    assert "  noted c1: /reason cut from 80 to 64 characters\n  ... and 2 more\n" in printed
+
+
 def test_a_wrong_key_is_reported_with_the_message_of_the_service(tmp_path: Path, replay: Run) -> None:
     with pytest.raises(Refused, match="401 Unauthorized: no such key"):
         replay(key="wrong").run([write(tmp_path / "c.ndjson", [complaint(1, 1)])], [])

@@ -178,6 +178,11 @@ def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, out
     for what, r in (("complaints", reading), ("outcomes", outcome_reading)):
         if r.rejected:
             notes.append(f"{r.rejected} {what} were rejected, for instance {'; '.join(r.examples)}")
+    if reading.notes.count:
+        notes.append(
+            "Optional fields of complaints that could not be used as they were, and are unknown or cut: "
+            + "; ".join(reading.notes.sentences())
+        )
     if history.duplicates:
         notes.append(f"{history.duplicates} complaints had the id of an earlier one and were ignored.")
     if history.repeats:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from service.errors import Refused
-from service.intake.items import MAX_LINE_BYTES, OUTCOME, Noun, read_line, read_value
+from service.intake.documents import NoteCount
+from service.intake.items import MAX_LINE_BYTES, OUTCOME, Amended, Noun, read_line, read_value
 from service.model import Frozen, RejectedItem
 
 _REPORTER = {
@@ -49,6 +50,7 @@ class Reading:
     items: int = 0
     rejected: int = 0
     examples: list[str] = field(default_factory=list)  # the first few refusals, for people
+    notes: NoteCount = field(default_factory=NoteCount)
 
     def refuse(self, path: Path, item: RejectedItem) -> None:
         """Count a refusal and keep the first few."""
@@ -71,9 +73,13 @@ def read_items(
         for item in reader(path, noun, now, progress):
             if isinstance(item, RejectedItem):
                 reading.refuse(path, item)
-            else:
-                reading.items += 1
-                yield item
+                continue
+            reading.items += 1
+            if isinstance(item, Amended):
+                for note in item.notes:
+                    reading.notes.add(note)
+                item = item.item
+            yield item
     except FileNotFoundError:
         raise Refused(f"{path} does not exist") from None
     except IsADirectoryError:
@@ -86,7 +92,9 @@ def _opened(path: Path, raw: BinaryIO) -> BinaryIO:
     return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
 
 
-def _ndjson(path: Path, noun: Noun, now: datetime, progress: Callable[[int], None]) -> Iterator[Frozen | RejectedItem]:
+def _ndjson(
+    path: Path, noun: Noun, now: datetime, progress: Callable[[int], None]
+) -> Iterator[Frozen | Amended | RejectedItem]:
     with path.open("rb") as raw:
         before = 0
         for number, line in enumerate(_lines(_opened(path, raw)), 1):
@@ -108,7 +116,9 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             line = file.readline(_LONGEST_LINE)
 
 
-def _csv(path: Path, noun: Noun, now: datetime, progress: Callable[[int], None]) -> Iterator[Frozen | RejectedItem]:
+def _csv(
+    path: Path, noun: Noun, now: datetime, progress: Callable[[int], None]
+) -> Iterator[Frozen | Amended | RejectedItem]:
     with path.open("rb") as raw:
         lines, before = (
             (line.decode("utf-8-sig" if k == 0 else "utf-8") for k, line in enumerate(_lines(_opened(path, raw)))),
@@ -124,7 +134,9 @@ def _csv(path: Path, noun: Noun, now: datetime, progress: Callable[[int], None])
         progress(raw.tell() - before)
 
 
-def _parquet(path: Path, noun: Noun, now: datetime, progress: Callable[[int], None]) -> Iterator[Frozen | RejectedItem]:
+def _parquet(
+    path: Path, noun: Noun, now: datetime, progress: Callable[[int], None]
+) -> Iterator[Frozen | Amended | RejectedItem]:
     from pyarrow import ArrowException, parquet  # heavy, and only needed here
 
     try:

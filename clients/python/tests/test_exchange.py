@@ -11,7 +11,7 @@ import httpx
 import pytest
 from scripted_servers import ASSESSMENT
 
-from brigadewatch_client import Assessment, Complaint, Outcome, Receipt, Refused, Rejected, Unreachable, exchange
+from brigadewatch_client import Assessment, Complaint, Noted, Outcome, Receipt, Refused, Rejected, Unreachable, exchange
 from brigadewatch_client.exchange import Answer, Batch
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -116,8 +116,10 @@ def test_an_outcome_that_retracts_another_needs_no_verdict() -> None:
     assert "retracts" not in Outcome("o1", "t", NOW, "upheld").document()
 
 
-def test_a_time_without_an_offset_is_refused_here() -> None:
+def test_a_time_without_an_offset_is_refused_here_and_left_to_the_service_where_it_is_optional() -> None:
     naive = datetime(2026, 11, 22)  # noqa: DTZ001
+    posted = Complaint("c", NOW, "r", "t", account_created_at=naive).document()
+    assert posted["reporter"]["account_created_at"] == "2026-11-22T00:00:00"
     for item in (
         Complaint("c", naive, "r", "t"),
         Outcome("o", "t", naive, "upheld"),
@@ -360,11 +362,15 @@ def test_a_receipt_points_at_the_items_that_were_given() -> None:
                     {"line": 99, "id": 5, "detail": "d"},
                 ],
                 "rejected_count": 2,
+                "notes": [{"line": 2, "id": "c", "detail": "cut", "pointer": "/reason"}],
+                "notes_count": 7,
                 "position": 9,
             },
         ),
         batch,
     )
+    assert (receipt.notes, receipt.notes_count) == ((Noted(2, "c", "cut", "/reason"),), 7)
+    assert ((receipt + receipt).notes, (receipt + Receipt()).notes_count) == (receipt.notes * 2, 7)
     assert [(r.index, r.id, r.pointer) for r in receipt.rejected] == [(5, None, "/id"), (-1, None, "")]
     assert (receipt.accepted, receipt.rejected_count, receipt.position) == (1, 2, 9)
 
@@ -390,6 +396,7 @@ def test_a_batch_of_which_nothing_was_valid_is_a_receipt_too() -> None:
         [],
         {"accepted": "x", "rejected": [], "rejected_count": 0, "position": 1},
         {"accepted": 1, "rejected": [5], "rejected_count": 0, "position": 1},
+        {"accepted": 1, "rejected": [], "rejected_count": 0, "position": 1, "notes": [5]},
         b"ok",
     ],
 )

@@ -72,7 +72,7 @@ async def try_payload(
             for line in batch.lines[:MOST_SHOWN]
         ],
         "refused": batch.rejected[:MOST_SHOWN],
-        "notes": read.notes,
+        "notes": [*read.notes, *batch.notes.sentences()],
         "wakes": read.wakes,
     }
     return await _page(request, person, handle, source, **entered)

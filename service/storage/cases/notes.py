@@ -8,7 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from service.model import is_storable, microseconds, moment
+from service.fields import is_storable
+from service.model import microseconds, moment
 from service.moderation.decisions import Unfit
 from service.storage.cases.cases import family_of
 from service.storage.sql.schema import notes

@@ -8,27 +8,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
+from service.intake.privacy_filter import PrivacyFilter
 from service.model import JsonObject
-from service.storage.complaints.archive_reader import SEQ_MASK, contents_of
-from service.storage.complaints.commit_draft import ArchivedItems, ComplaintRow, Item, Pair
+from service.storage.complaints.archive_reader import SEQ_MASK, contents_of, outcome_body
+from service.storage.complaints.commit_draft import DISPLACED, ArchivedItems, ComplaintRow, Item, Pair
 from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
-from service.storage.sql.schema import REPEAT, STANDING
+from service.storage.sql.schema import REPEAT, STANDING, WITHDRAWN
 
 _ROW = "c.row_key, c.id, c.occurred_us, c.received_us, c.reporter_key, c.target_key, c.state, c.late"
 
 
-def archived_items(connection: Connection, tenant_id: int, items: Sequence[Item]) -> ArchivedItems:
+def archived_items(
+    connection: Connection, tenant_id: int, items: Sequence[Item], privacy_filter: PrivacyFilter
+) -> ArchivedItems:
     """What is archived under the ids of these items."""
-    complaints = [body["id"] for kind, body, _, _ in items if kind != "o"]
-    outcomes = [body["id"] for kind, body, _, _ in items if kind == "o"]
+    ids = [body["id"] for kind, body, _, _ in items if kind != "o"]
+    complaints = _complaints(connection, tenant_id, ids)
+    tombstones = _tombstones(connection, tenant_id, ids)
+    withdrawn = {
+        identity for identity in tombstones if (row := complaints.get(identity)) is None or row.state == WITHDRAWN
+    }
+    marks = [
+        f"{DISPLACED}{privacy_filter.complaint_mark(body)}"
+        for kind, body, _, _ in items
+        if kind == "c" and body["id"] in tombstones
+    ]
     return ArchivedItems(
-        _complaints(connection, tenant_id, complaints),
-        _tombstones(connection, tenant_id, complaints),
-        _outcomes(connection, tenant_id, outcomes),
+        complaints,
+        withdrawn,
+        _outcomes(connection, tenant_id, [body["id"] for kind, body, _, _ in items if kind == "o"]),
+        tombstones | _tombstones(connection, tenant_id, marks),
     )
 
 
@@ -49,6 +61,8 @@ def _complaints(connection: Connection, tenant_id: int, ids: list[str]) -> dict[
 
 def _tombstones(connection: Connection, tenant_id: int, ids: list[str]) -> set[str]:
     withdrawals = schema.withdrawals.c
+    if not ids:
+        return set()
     if connection.execute(select(withdrawals.seq).where(withdrawals.tenant_id == tenant_id).limit(1)).first() is None:
         return set()
     statement = (
@@ -117,9 +131,9 @@ def outcomes_awaiting(
         return []
     rows = select_by_keys(
         connection,
-        "SELECT o.row_key, o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.complaint_id ="
-        " k.column1",
+        "SELECT o.row_key, o.id, o.content, o.complaint_id FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND"
+        " o.complaint_id = k.column1",
         (tenant_id,),
         [(identity,) for identity in complaint_ids],
     )
-    return [(row_key & SEQ_MASK, identity, from_json(content)) for row_key, identity, content in rows]
+    return [(row_key & SEQ_MASK, identity, outcome_body(content, about)) for row_key, identity, content, about in rows]

@@ -244,11 +244,11 @@ def outcomes_of(
     A target without an outcome is not among the keys.
     """
     statement = (
-        "SELECT o.row_key, o.id, o.content FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND o.target_key ="
-        " k.column1"
+        "SELECT o.row_key, o.id, o.content, o.complaint_id FROM k CROSS JOIN outcomes o WHERE o.tenant_id = ? AND"
+        " o.target_key = k.column1"
     )
     found = select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in dict.fromkeys(target_keys)])
-    rows = [(row_key & SEQ_MASK, identity, from_json(content)) for row_key, identity, content in found]
+    rows = [(row_key & SEQ_MASK, identity, outcome_body(content, about)) for row_key, identity, content, about in found]
     rows = sorted((row for row in rows if upto_seq is None or row[0] <= upto_seq), key=lambda row: row[0])
     seqs = complaint_seqs(
         connection, tenant_id, {body["complaint_id"] for _, _, body in rows if "complaint_id" in body}
@@ -277,6 +277,12 @@ def outcomes_after(connection: Connection, tenant_id: int, seq: int) -> Iterator
     )
     for row_key, identity, content in connection.execute(query):
         yield feed_outcome(row_key & SEQ_MASK, identity, from_json(content), {})
+
+
+def outcome_body(content: str, complaint_id: str | None) -> JsonObject:
+    """An archived outcome; the column `complaint_id` knows which of the complaints under one id it is about."""
+    body: JsonObject = from_json(content)
+    return body if complaint_id is None else {**body, "complaint_id": complaint_id}
 
 
 def feed_outcome(seq: int, identity: str, body: JsonObject, complaint_seqs: dict[str, int]) -> FeedOutcome:

@@ -36,8 +36,15 @@ def write_rows(connection: Connection, draft: CommitDraft) -> None:
     """Write the draft's rows and the totals that it changes."""
     tenant = draft.tenant_id
     base = tenant << SEQ_BITS
+    _give_up_ids(connection, draft)
     _write_complaints(connection, draft)
-    insert_rows(connection, schema.withdrawals, ("tenant_id", "complaint_id", "seq", "received_us"), draft.withdrawals)
+    insert_rows(
+        connection,
+        schema.withdrawals,
+        ("tenant_id", "complaint_id", "seq", "received_us"),
+        [(tenant, identity, seq, received) for identity, (seq, received) in draft.withdrawals.items()],
+        "ON CONFLICT (tenant_id, complaint_id) DO UPDATE SET seq = excluded.seq, received_us = excluded.received_us",
+    )
     _write_outcomes(connection, draft)
     run_for_each(
         connection,
@@ -53,6 +60,21 @@ def write_rows(connection: Connection, draft: CommitDraft) -> None:
     )
     complaint_counts.add(
         connection, tenant, [row.occurred_us for row in draft.complaints.values() if row.state != MACHINE]
+    )
+
+
+def _give_up_ids(connection: Connection, draft: CommitDraft) -> None:
+    """Archived complaints under their new ids, before others take the old ones; outcomes stay about them."""
+    base = draft.tenant_id << SEQ_BITS
+    run_for_each(
+        connection,
+        "UPDATE complaints SET id = ? WHERE row_key = ?",
+        [(ours, base | seq) for ours, _, seq in draft.displaced],
+    )
+    run_for_each(
+        connection,
+        "UPDATE outcomes SET complaint_id = ? WHERE tenant_id = ? AND complaint_id = ?",
+        [(ours, draft.tenant_id, identity) for ours, identity, _ in draft.displaced],
     )
 
 

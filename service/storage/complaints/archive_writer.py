@@ -76,8 +76,8 @@ def commit(
         repeated, found = _items_of(connection, draft, entry)
         again += range(len(items), len(items) + repeated)
         items += found
-    archived = archived_items(connection, tenant_id, items)
-    if known := {number for number in again if archived.holds(items[number])}:
+    archived = archived_items(connection, tenant_id, items, draft.privacy_filter)
+    if known := {number for number in again if archived.holds(items[number], draft.privacy_filter)}:
         items = [item for number, item in enumerate(items) if number not in known]
     if items or draft.position != state.archived_position:
         _note_receipt(draft, items)

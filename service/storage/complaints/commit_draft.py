@@ -1,7 +1,10 @@
 """Decide what one ingest commit will write. Pure: the caller looks up what is archived.
 
 The first content of an id wins. A reporter counts once per target, with the earliest standing complaint (ties: the
-smaller id). A withdrawn id never counts again.
+smaller id). A withdrawn complaint never counts again. A platform may use its id again (SQLite hands out row ids of
+deleted rows a second time): one by another reporter, or about another target, is another complaint. It takes the id,
+and the withdrawn one goes on under an id that no platform can have. What is kept of that (`complaint_mark`) recognises
+the withdrawn one when it is sent again.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 
 Item = tuple[str, JsonObject, str, int]  # kind letter, body, canonical content, received_us
 Pair = tuple[int, int]  # keys of a target and a reporter
+
+DISPLACED = "\x1f"  # what an id of ours begins with, where a platform's would stand
 
 _UNSETTLED = -1  # state of a new complaint before it is compared with the reporter's others on the target
 
@@ -46,6 +51,10 @@ class ComplaintRow:
     def order(self) -> tuple[int, str]:
         return self.occurred_us, self.id
 
+    def parsed(self) -> JsonObject:
+        """Its content, of one that was looked up by its id."""
+        return from_json(self.content) if self.body is None else self.body
+
 
 @dataclass(slots=True)
 class CommitDraft:
@@ -65,7 +74,8 @@ class CommitDraft:
     conflicting: int = 0
     late: int = 0
     complaints: dict[str, ComplaintRow] = field(default_factory=dict)  # new, by id
-    withdrawals: list[tuple[int, str, int, int]] = field(default_factory=list)  # tenant, complaint's id, seq, received
+    withdrawals: dict[str, tuple[int, int]] = field(default_factory=dict)  # seq and received, by complaint's id
+    displaced: list[tuple[str, str, int]] = field(default_factory=list)  # new id, id, seq of archived complaints
     # new, by id: seq, received, body, content
     outcomes: dict[str, tuple[int, int, JsonObject, str]] = field(default_factory=dict)
     withdrawn: list[ComplaintRow] = field(default_factory=list)  # archived ones that counted, or were repeats
@@ -80,16 +90,28 @@ class CommitDraft:
 class ArchivedItems:
     """What the archive already holds of the ids in a commit. Updated while the items are added."""
 
-    complaints: Mapping[str, ComplaintRow]
-    tombstones: set[str]  # ids of withdrawn complaints, archived or not
+    complaints: dict[str, ComplaintRow]
+    withdrawn: set[str]  # ids that are withdrawn, whether or not their complaint has come
     outcomes: dict[str, str]  # content by id
+    # ids that were withdrawn at any time, and the marks of complaints that gave their id up
+    tombstones: set[str] = field(default_factory=set)
 
-    def holds(self, item: Item) -> bool:
+    def holds(self, item: Item, privacy_filter: PrivacyFilter) -> bool:
         """Whether the item was archived before."""
         kind, body, _, _ = item
         if kind == "o":
             return body["id"] in self.outcomes
-        return body["id"] in (self.tombstones if kind == "w" else self.complaints)
+        if kind == "w":
+            return body["id"] in self.tombstones
+        first = self.complaints.get(body["id"])
+        return first is not None and not self.is_another(privacy_filter, first, body)
+
+    def is_another(self, privacy_filter: PrivacyFilter, first: ComplaintRow, body: JsonObject) -> bool:
+        """Whether this is another complaint than the withdrawn one under the same id, and than those before it."""
+        if body["id"] not in self.withdrawn:
+            return False
+        mark = privacy_filter.complaint_mark(body)
+        return mark != privacy_filter.complaint_mark(first.parsed()) and f"{DISPLACED}{mark}" not in self.tombstones
 
 
 def entry_order(entry: str) -> tuple[int, int]:
@@ -122,8 +144,10 @@ def _add_complaint(draft: CommitDraft, archived: ArchivedItems, body: JsonObject
     identity = body["id"]
     first = draft.complaints.get(identity) or archived.complaints.get(identity)
     if first is not None:
-        _count_repeat(draft, "complaint", identity, first.content, content)
-        return
+        if not archived.is_another(draft.privacy_filter, first, body):
+            _count_repeat(draft, "complaint", identity, first.content, content)
+            return
+        _displace(draft, archived, first, received)
     occurred = microseconds(datetime.fromisoformat(body["occurred_at"]))
     watermark = draft.watermark_us
     late = watermark is not None and occurred < watermark - draft.policy.window_seconds * 1_000_000
@@ -131,11 +155,29 @@ def _add_complaint(draft: CommitDraft, archived: ArchivedItems, body: JsonObject
         draft.watermark_us = occurred
     draft.late += late
     draft.seq += 1
-    state = WITHDRAWN if identity in archived.tombstones else MACHINE if body.get("machine") is True else _UNSETTLED
+    state = WITHDRAWN if identity in archived.withdrawn else MACHINE if body.get("machine") is True else _UNSETTLED
     reporter, target = cached_key_of(body["reporter"]["id"]), cached_key_of(body["target"]["id"])
     draft.complaints[identity] = ComplaintRow(
         draft.seq, identity, occurred, received, reporter, target, state, late, content, body
     )
+
+
+def _displace(draft: CommitDraft, archived: ArchivedItems, row: ComplaintRow, received: int) -> None:
+    """Have a withdrawn complaint, with the outcomes about it, give its id to another one."""
+    identity, ours = row.id, f"{DISPLACED}{row.seq}"
+    mark = f"{DISPLACED}{draft.privacy_filter.complaint_mark(row.parsed())}"
+    archived.withdrawn.remove(identity)
+    archived.tombstones.add(mark)
+    draft.withdrawals[mark] = row.seq, received
+    if draft.complaints.pop(identity, None) is not None:
+        draft.complaints[ours] = row
+    else:
+        del archived.complaints[identity]
+        draft.displaced.append((ours, identity, row.seq))
+    row.id = ours
+    for name, (seq, at, body, content) in draft.outcomes.items():
+        if body.get("complaint_id") == identity:
+            draft.outcomes[name] = seq, at, {**body, "complaint_id": ours}, content
 
 
 def _add_outcome(draft: CommitDraft, archived: ArchivedItems, body: JsonObject, content: str, received: int) -> None:
@@ -149,12 +191,12 @@ def _add_outcome(draft: CommitDraft, archived: ArchivedItems, body: JsonObject, 
 
 
 def _add_withdrawal(draft: CommitDraft, archived: ArchivedItems, identity: str, received: int) -> None:
-    if identity in archived.tombstones:
+    if identity in archived.withdrawn:
         draft.duplicates += 1
         return
-    archived.tombstones.add(identity)
+    archived.withdrawn.add(identity)
     draft.seq += 1
-    draft.withdrawals.append((draft.tenant_id, identity, draft.seq, received))
+    draft.withdrawals[identity] = draft.seq, received
     new, old = draft.complaints.get(identity), archived.complaints.get(identity)
     if new is not None:
         new.state = WITHDRAWN

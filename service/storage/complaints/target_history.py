@@ -133,7 +133,7 @@ def _list(
         body = from_json(row.content)
         found.append(
             FiledComplaint(
-                id=row.id,
+                id=body["id"],
                 occurred_at=moment(row.occurred_us),
                 received_at=moment(row.received_us),
                 reporter_id=row.reporter_id,

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select
 
 from service.errors import NotFound, Refused
-from service.model import ID_CHARACTERS, is_id, is_storable
+from service.fields import ID_CHARACTERS, is_id, is_storable
 from service.moderation.allowances import Allowance, allowance_of, to_be_asked, with_allowed
 from service.moderation.cluster_state import ClusterState
 from service.storage.accounts import audit_log

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pydantic_core import from_json
 from sqlalchemy import Connection, RowMapping
 
+from service.fields import is_id
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Complaint, JsonObject, moment
 from service.storage.complaints.archive_reader import SEQ_BITS
@@ -133,6 +134,7 @@ def tenant(connection: Connection, tenant_id: int) -> Iterator[tuple[str, Iterat
         (
             {"id": row.complaint_id, "received_at": _time(row.received_us)}
             for row in connection.execute(sa.select(w).where(w.c.tenant_id == tenant_id).order_by(w.c.seq))
+            if is_id(row.complaint_id)  # others are marks of ours
         ),
     )
     yield "clusters.ndjson", _whole_clusters(connection, tenant_id)

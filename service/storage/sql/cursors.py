@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from service.errors import InvalidCursor
-from service.model import is_storable
+from service.fields import is_storable
 
 Key = str | int | float
 _CHECK_BYTES = 6

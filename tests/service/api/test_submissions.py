@@ -65,7 +65,14 @@ def is_problem(answer: Any, status: int) -> dict[str, Any]:
 def test_one_complaint_is_accepted_and_in_the_stream(api: Api) -> None:
     answer = api.post("/v1/complaints", json=complaint())
     assert answer.status_code == 202
-    assert answer.json() == {"accepted": 1, "rejected": [], "rejected_count": 0, "position": 1}
+    assert answer.json() == {
+        "accepted": 1,
+        "rejected": [],
+        "rejected_count": 0,
+        "position": 1,
+        "notes": [],
+        "notes_count": 0,
+    }
     assert stored(api) == [
         'c{"id":"c-1","occurred_at":"2021-12-23T14:02:11Z","reporter":{"id":"r-1","trusted":false},"target":{"id":"t-1"}}'
     ]
@@ -142,10 +149,8 @@ def test_of_many_refusals_a_hundred_are_listed(api: Api) -> None:
 
 
 def test_one_invalid_object_names_its_field_and_no_line(api: Api) -> None:
-    body = is_problem(api.post("/v1/complaints", json=complaint(target={"id": "t", "attributes": {"a/b": []}})), 422)
-    assert body["errors"] == [
-        {"id": "c-1", "detail": body["errors"][0]["detail"], "pointer": "/target/attributes/a~1b"}
-    ]
+    body = is_problem(api.post("/v1/complaints", json=complaint(target={"id": "t", "a/b": []})), 422)
+    assert body["errors"] == [{"id": "c-1", "detail": body["errors"][0]["detail"], "pointer": "/target/a~1b"}]
     assert stored(api) == []
 
 
@@ -223,9 +228,45 @@ def test_ids_of_ten_kilobytes_and_surrogates_cost_themselves_only(api: Api) -> N
     assert [(r["line"], r["id"], r["pointer"]) for r in body["rejected"]] == [
         (1, None, "/id"),
         (2, None, "/id"),
-        (4, "n", "/text"),
     ]
-    assert body["accepted"] == 1
+    assert body["accepted"] == 2
+    assert [(note["line"], note["id"], note["pointer"]) for note in body["notes"]] == [(4, "n", "/text")]
+
+
+def test_an_optional_field_that_cannot_be_used_is_a_note_and_the_complaint_is_stored(api: Api) -> None:
+    zero = complaint(reporter={"id": "r-1", "account_created_at": "0001-01-01T00:00:00Z"})  # Go's zero time
+    lines = [complaint("good"), zero, {**complaint("cut"), "reason": "x" * 80}, {**complaint(), "id": 5, "reason": 5}]
+    answer = api.post("/v1/complaints", content="\n".join(map(json.dumps, lines)), headers=NDJSON).json()
+    assert (answer["accepted"], answer["rejected_count"], answer["notes_count"]) == (3, 1, 2)
+    assert answer["notes"][1] == {
+        "line": 3,
+        "id": "cut",
+        "detail": "cut from 80 to 64 characters",
+        "pointer": "/reason",
+    }
+    reporter = {"id": "r-1", "trusted": False}
+    assert [json.loads(line[1:]) for line in stored(api)] == [
+        complaint("good", reporter=reporter),
+        complaint("c-1", reporter=reporter),
+        complaint("cut", reporter=reporter, reason="x" * 64),
+    ]
+    single = api.post("/v1/complaints", json=zero).json()["notes"]
+    assert [set(note) for note in single] == [{"id", "detail", "pointer"}]
+
+
+def test_the_document_takes_what_the_service_takes_of_optional_fields(api: Api) -> None:
+    schemas = api.get("/openapi.json").json()["components"]["schemas"]
+    optional = {
+        (name, field): part
+        for name in ("Complaint", "Reporter", "Target")
+        for field, part in schemas[name]["properties"].items()
+        if field not in schemas[name]["required"]
+    }
+    assert len(optional) == 12
+    for place, part in optional.items():
+        anything = part["anyOf"][-1]
+        assert set(anything) == {"description"}, place
+        assert "with a note" in anything["description"]
 
 
 def test_an_outcome_may_retract_another_one_and_say_nothing_else(api: Api) -> None:

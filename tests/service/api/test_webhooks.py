@@ -402,6 +402,15 @@ def test_the_generic_platform_signs_as_its_mapping_says(api: Api, counted: Count
         assert counted.results[-1] == ("generic", "stale")
 
 
+def test_what_cannot_be_used_of_an_item_is_a_note_without_an_id(api: Api, counted: Counted) -> None:
+    made = source(api, "generic", secret=STANDARD_SECRET)
+    body = json.dumps([complaint("a", reason="x" * 80), complaint("b", reason="x" * 70)]).encode()
+    signed = standard(STANDARD_SECRET, "msg_1", int(NOW.timestamp()), body)
+    answer = post(api, made.path, body, signed).json()
+    assert (answer["accepted"], answer["rejected_count"]) == (2, 0)
+    assert answer["notes"] == ["reason: cut from 80 to 64 characters (2 times like this)"]
+
+
 def test_a_standard_signature_is_as_good_as_a_key(api: Api, counted: Counted) -> None:
     made = source(api, "generic", secret=STANDARD_SECRET)
     mapped = source(api, "generic", secret=SECRET, mapping=MAPPING, same_installation=True)

@@ -166,6 +166,28 @@ def test_rejected_rows_are_counted_with_their_place_and_reason(tmp_path: Path, p
         assert part in note
 
 
+def test_what_cannot_be_used_of_an_optional_field_is_a_note_and_the_row_is_audited(
+    tmp_path: Path, plain: JsonObject
+) -> None:
+    docs = documents()
+    docs[3] = {**docs[3], "reason": 5}
+    docs[4] = {**docs[4], "reason": 6}
+    report = audit(tmp_path, as_ndjson(tmp_path / "in.ndjson", docs), outcomes=(as_ndjson(tmp_path / "o", OUTCOMES),))
+    assert report["complaints"] == plain["complaints"]
+    (note,) = [n for n in report["notes"] if "could not be used" in n]
+    assert note.endswith("reason: unknown: Input should be a valid string; found a number (2 times like this)")
+
+
+def test_forty_further_columns_of_a_table_are_32_attributes(tmp_path: Path) -> None:
+    names = [f"c{n}" for n in range(40)]
+    rows = [f"{n},2026-03-01T00:00:00Z,r{n},t,{','.join('x' * 40)}" for n in range(3)]
+    path = tmp_path / "in.csv"
+    path.write_text("\n".join([f"id,occurred_at,reporter_id,target_id,{','.join(names)}", *rows]))
+    report = audit(tmp_path, path)
+    assert report["complaints"] == 3
+    assert any("40 attributes: the first 32 by name are kept (3 times like this)" in n for n in report["notes"])
+
+
 def test_what_came_after_as_of_is_left_out(tmp_path: Path, plain: JsonObject) -> None:
     docs = documents()
     middle = datetime.fromisoformat(docs[len(docs) // 2]["occurred_at"])

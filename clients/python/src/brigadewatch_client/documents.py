@@ -1,4 +1,6 @@
-"""The documents of the contract, as far as a platform reads or writes them. Times are aware; naive ones are refused."""
+"""The documents of the contract, as far as a platform reads or writes them. Times are aware; naive ones are refused,
+where they are not optional.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +40,14 @@ class Complaint:
     notice_type: Literal["terms", "illegal_content"] | None = None
 
     def document(self) -> dict[str, Any]:
-        """As it is posted. Raises ValueError for a time without an offset."""
+        """As it is posted. Raises ValueError for an `occurred_at` without an offset.
+
+        An `account_created_at` without one goes out as it is: to the service it is unknown, with a note.
+        """
+        created = self.account_created_at
         reporter = {
             "id": self.reporter,
-            "account_created_at": time_text(self.account_created_at),
+            "account_created_at": None if created is None else created.isoformat(),
             "fingerprint": self.fingerprint,
             "trusted": self.trusted or None,
         }
@@ -205,12 +211,25 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """An item that was taken although an optional field could not be used: it is unknown, or it was cut. `index` is the
+    item's place in what was given, from 0.
+    """
+
+    index: int
+    id: str | None
+    detail: str
+    pointer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of the items sent.
 
-    `rejected` lists at most 100 a batch; `position` is that of the last item taken, None if none was: give it as
-    `after` to have an answer that contains the items. `assessments`: of the targets, from `report_and_ask` alone; None
-    where the items are stored and the service could not assess their targets.
+    `rejected` and `notes` list at most 100 a batch each; a service of version 0.2 has no notes. `position` is that of
+    the last item taken, None if none was: give it as `after` to have an answer that contains the items. `assessments`:
+    of the targets, from `report_and_ask` alone; None where the items are stored and the service could not assess their
+    targets.
     """
 
     accepted: int = 0
@@ -218,6 +237,8 @@ class Receipt:
     rejected_count: int = 0
     position: int | None = None
     assessments: tuple[Assessment, ...] | None = None
+    notes: tuple[Noted, ...] = ()
+    notes_count: int = 0
 
     def __add__(self, later: Receipt) -> Receipt:
         position = self.position if later.position is None else later.position
@@ -231,6 +252,8 @@ class Receipt:
             self.rejected_count + later.rejected_count,
             position,
             assessments,
+            self.notes + later.notes,
+            self.notes_count + later.notes_count,
         )
 
 

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from brigadewatch_client.documents import Assessment, Complaint, Outcome, Receipt, Rejected, time_text
+from brigadewatch_client.documents import Assessment, Complaint, Noted, Outcome, Receipt, Rejected, time_text
 from brigadewatch_client.errors import BrigadewatchError, Refused, Unreachable
 
 MAX_TARGETS = 500  # per request
@@ -225,11 +225,12 @@ def read_receipt(answer: Answer, batch: Batch) -> Receipt:
         refusal = failure(answer)
         if not isinstance(refusal, Refused) or not refusal.errors:
             raise refusal
-        rejected = tuple(_rejected(error, batch) for error in refusal.errors)
+        rejected = tuple(Rejected(*_item(error, batch)) for error in refusal.errors)
         return Receipt(0, (*batch.refused, *rejected), len(batch.refused) + refusal.rejected_count)
     document = read_document(answer, 202)
     try:
-        rejected = tuple(_rejected(error, batch) for error in document["rejected"])
+        rejected = tuple(Rejected(*_item(error, batch)) for error in document["rejected"])
+        notes = tuple(Noted(*_item(note, batch)) for note in document.get("notes", ()))
         assessed = document.get("assessments")
         return Receipt(
             int(document["accepted"]),
@@ -237,6 +238,8 @@ def read_receipt(answer: Answer, batch: Batch) -> Receipt:
             len(batch.refused) + int(document["rejected_count"]),
             int(document["position"]),
             None if assessed is None else tuple(Assessment.read(one) for one in assessed),
+            notes,
+            int(document.get("notes_count", len(notes))),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Unreachable(
@@ -355,11 +358,12 @@ def _assessment(document: Any, target_id: str, status: int) -> Assessment:
     return assessment
 
 
-def _rejected(error: Mapping[str, Any], batch: Batch) -> Rejected:
+def _item(error: Mapping[str, Any], batch: Batch) -> tuple[int, str | None, str, str]:
+    """Place, id, detail and pointer of what the service says about an item."""
     line = error.get("line")
     index = batch.indexes[line - 1] if isinstance(line, int) and 1 <= line <= len(batch.indexes) else -1
     identifier, pointer = error.get("id"), error.get("pointer")
-    return Rejected(
+    return (
         index,
         identifier if isinstance(identifier, str) else None,
         str(error.get("detail", "")),

@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from service.model import ID_CHARACTERS
+from service.fields import ID_CHARACTERS
 from service.storage.sql.schema.declarations import Big, metadata, not_personal, personal
 
 # One row a tenant, written by the ingest worker alone (its epoch decides).

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
-from service.model import ID_CHARACTERS
+from service.fields import ID_CHARACTERS
 from service.storage.sql.schema.declarations import Big, metadata, not_personal, personal
 
 clusters = Table(

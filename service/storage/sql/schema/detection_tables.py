@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
-from service.model import ID_CHARACTERS
+from service.fields import ID_CHARACTERS
 from service.storage.sql.schema.declarations import Big, metadata, not_personal, personal
 
 # One row a tenant, written by the detect worker alone (its epoch decides).
