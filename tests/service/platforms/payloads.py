@@ -33,7 +33,11 @@ def score(number: int, user: int, at: str, kind: str = "spam", **fields: Any) ->
 
 
 def discourse(*scores: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A reviewable event; by default a flagged post with the given scores, still pending."""
+    """A reviewable event; by default a flagged post with the given scores, still pending.
+
+    Fields as in discourse/discourse's main branch of 2026 (ReviewableSerializer, ReviewableScoreSerializer), with the
+    scores inside as a plugin may put them; Discourse's own webhooks have `reviewable_score_ids` alone.
+    """
     body: dict[str, Any] = {
         "id": 41,
         "type": "ReviewableFlaggedPost",
@@ -62,7 +66,7 @@ def discourse(*scores: dict[str, Any], **fields: Any) -> dict[str, Any]:
 
 
 def account(number: str, *, domain: str | None = None, **fields: Any) -> dict[str, Any]:
-    """What Mastodon tells administrators about an account, addresses included."""
+    """What Mastodon tells administrators about an account, addresses included (REST::Admin::AccountSerializer)."""
     return {
         "id": number,
         "username": f"name{number}",
@@ -103,6 +107,7 @@ def status(number: str, author: str = "7001", **fields: Any) -> dict[str, Any]:
 
 
 def mastodon(*statuses: dict[str, Any], event: str = "report.created", **fields: Any) -> dict[str, Any]:
+    """An event about a report, as of Mastodon's main branch after 4.6 (REST::Admin::ReportSerializer)."""
     report = {
         "id": "310",
         "action_taken": False,
@@ -142,6 +147,7 @@ def coral(kind: str = "COMMENT_ENTERED_MODERATION_QUEUE", **data: Any) -> dict[s
 
 
 def coop(**fields: Any) -> dict[str, Any]:
+    """A report request (roostorg/coop@1c1f54d, docs/api/report.md)."""
     return {
         "reporter": {"kind": "user", "typeId": "account", "id": "u-12"},
         "reportedAt": "2024-05-03T10:00:00.000Z",

@@ -11,6 +11,7 @@ from service.platforms.payload import Unusable
 from tests.service.platforms.payloads import coop, coop_ignored, coral
 from tests.service.platforms.reading import NOW, read, taken
 
+# As in roostorg/coop@1c1f54d, docs/api/actions.md.
 ACTION = {
     "item": {"id": "m-88", "typeId": "message"},
     "action": {"id": "delete"},
