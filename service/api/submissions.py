@@ -129,10 +129,6 @@ async def _accept(request: Request, noun: Noun) -> Response:
                 "assess, threshold and wait are for posts with a key that has the scopes ingest and read: a signature"
                 " does not allow reading",
             )
-        if "namespace" in request.query_params:
-            raise invalid_namespace(
-                "namespace is for posts with a key: a signed post has the namespace of the source that signs it"
-            )
     else:
         key, namespace = await authenticate(request, "ingest"), requested_namespace(request)
         question = await _question(request, key) if noun is COMPLAINT else None
@@ -144,6 +140,10 @@ async def _accept(request: Request, noun: Noun) -> Response:
             sender = await signed_by(request, body)
             key, namespace = sender.key, sender.source.namespace
             api.rates.admit(key)
+            if "namespace" in request.query_params:
+                raise invalid_namespace(
+                    "namespace is for posts with a key: a signed post has the namespace of the source that signs it"
+                )
         batch = await new_batch(request, key, namespace)
         first = True
         for _ in read_document(body, noun, form, api.now(), batch):

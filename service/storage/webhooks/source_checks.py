@@ -61,6 +61,7 @@ def shared_ids_warning(bare: Iterable[str]) -> str | None:
 
 
 def check_url(platform: str, url: str | None) -> None:
+    """Raises Refused for an address that cannot be one, and without one where the platform is only polled."""
     if url is None:
         if platform not in registry.POSTING:
             raise Refused(
@@ -88,6 +89,7 @@ def check_url(platform: str, url: str | None) -> None:
 
 
 def check_secret(platform: str, url: str | None, secret: str | None, mapping: Mapping[str, Any] | None) -> None:
+    """Raises Refused for a secret that the platform cannot sign with, and without one where it needs one."""
     if secret is None:
         if is_poller(platform, url) or not registry.may_be_unsigned(platform):
             raise Refused(

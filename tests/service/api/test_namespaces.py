@@ -206,6 +206,9 @@ def test_a_signed_post_is_under_the_namespace_of_its_source_which_nobody_else_ch
     # The signature does not cover the query: whoever has seen one post could send it again under other ids.
     is_problem(post("?namespace=forum3"), 422)
     assert stored(desk) == []
+    valid, signed["webhook-signature"] = signed["webhook-signature"], "v1,AAAA"
+    is_problem(post("?namespace=forum3"), 401)
+    signed["webhook-signature"] = valid
     assert post("").status_code == 202
     assert [body["id"] for _, body in stored(desk)] == ["forum2:1"]
 
