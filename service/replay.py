@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service.errors import Refused, StoreUnavailable
+from service.intake.encoding import MARK, wide_encoding
 
 COMPLAINTS, OUTCOMES = "complaints", "outcomes"
 GIVE_UP_SECONDS = 120.0  # without any progress
@@ -323,8 +324,10 @@ def _timed(path: Path, kind: str) -> Iterator[Line]:
     """
     at = _SORTS_FIRST
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for raw in file:
-            line = raw.strip()
+        for number, raw in enumerate(file):
+            if number == 0 and (fault := wide_encoding(raw)) is not None:
+                raise Refused(f"{path} {fault}")
+            line = raw.removeprefix(MARK).strip()
             if line:
                 at = _utc_text(line, _TIME_FIELD[kind]) or at
                 yield at, kind, line

@@ -91,7 +91,7 @@ def _secret_file(env: dict[str, str], name: str) -> str | None:
     if not env.get(name):
         return None
     try:
-        text = Path(env[name]).read_text(encoding="utf-8").partition("\n")[0].strip()
+        text = Path(env[name]).read_text(encoding="utf-8-sig").partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{name} is {env[name]!r}, which cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from service.api.api_context import api_context
 from service.api.body import media_type, read_body
 from service.api.problems import Invalid
-from service.intake.documents import UnreadableDocument
+from service.intake.documents import UnreadableDocument, without_mark
 from service.intake.json_bounds import check_values
 from service.intake.pointers import json_fault, message_of, pointer_of
 from service.model import RejectedItem
@@ -32,6 +32,7 @@ async def model_body(
     with api.bodies.reserve() as hold:
         body = await read_body(request, limit=max_bytes or api.settings.max_body_bytes, hold=hold)
         check_values(body, max_values)
+        body = without_mark(body)
         try:
             return model.model_validate_json(body)
         except ValidationError as error:

@@ -107,8 +107,9 @@ async def post_outcomes(request: Request) -> Response:
     responses=ACCEPTED,
 )
 async def withdraw_complaint(request: Request) -> Response:
-    """The complaint no longer counts. The withdrawal may arrive before it. What was withdrawn stays so when it is
-    sent again; another reporter's complaint, or one about another target, under the same id counts.
+    """The complaint no longer counts, also if it is sent again. The withdrawal may arrive before it.
+
+    A complaint of another reporter, or about another target, under the same id is another one, and counts.
     """
     key = await authenticate(request, "ingest")
     api = api_context(request)

@@ -128,7 +128,7 @@ def read_secret(file: str) -> str:
     """Read a secret from a file or standard input, without one trailing newline."""
     try:
         raw = sys.stdin.buffer.read(1 << 16) if file == "-" else Path(file).read_bytes()
-        text = raw.decode()
+        text = raw.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the secret from {file!r}: {error}") from None
     return text.removesuffix("\n").removesuffix("\r")

@@ -248,7 +248,7 @@ def _warn_of_shared_ids(engine: Engine, tenant_number: int) -> None:
 
 def _json_file(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_bytes())  # of bytes, it knows a byte order mark
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from service.errors import TooMany
+from service.intake.encoding import MARK, wide_encoding
 from service.intake.items import Amended, MachineComplaint, Noun, canonical, parsed, read_line, read_value
 from service.intake.json_bounds import MAX_VALUES_OF_BODY
 from service.intake.namespaces import item_under
@@ -118,8 +119,17 @@ def read_document(document: bytes, noun: Noun, form: Form, now: datetime, batch:
     return _read_lines(document, noun, now, batch) if form == "ndjson" else _read_json(document, noun, now, batch)
 
 
+def without_mark(document: bytes) -> bytes:
+    """The document without a byte order mark. Raises UnreadableDocument for another encoding than UTF-8."""
+    fault = wide_encoding(document)
+    if fault is not None:
+        raise UnreadableDocument(f"body {fault}")
+    return document.removeprefix(MARK)
+
+
 def value_of(document: bytes, max_values: int = MAX_VALUES_OF_BODY) -> Any:
     """The document's JSON value. Raises UnreadableDocument, and TooMany beyond `max_values`."""
+    document = without_mark(document)
     try:
         return parsed(document, max_values)
     except ValueError as error:
@@ -144,6 +154,7 @@ def _read_json(document: bytes, noun: Noun, now: datetime, batch: Submission) ->
 
 
 def _read_lines(document: bytes, noun: Noun, now: datetime, batch: Submission) -> Iterator[None]:
+    document = without_mark(document)
     # Counted before splitting: eight megabytes of newlines would be eight million objects.
     count = document.count(b"\n") + (not document.endswith(b"\n"))
     if count > MAX_LINES:

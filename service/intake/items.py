@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from service.errors import TooMany
 from service.fields import EARLIEST_ACCOUNT, is_id
+from service.intake.encoding import MARK
 from service.intake.json_bounds import MAX_VALUES_OF_BODY, MAX_VALUES_OF_LINE, check_values
 from service.intake.pointers import LONE_SURROGATE, first_error, json_fault
 from service.intake.repair import implausible_age, repaired
@@ -100,6 +101,7 @@ def parsed(raw: bytes, max_values: int = MAX_VALUES_OF_BODY) -> Any:
     the item that contains it is refused.
     """
     check_values(raw, max_values)
+    raw = raw.removeprefix(MARK)
     try:
         return from_json(raw)
     except ValueError as error:
@@ -154,6 +156,8 @@ def _repaired(
 def _reread(
     raw: bytes, noun: Noun, error: ValidationError, now: datetime, line: int | None
 ) -> Frozen | Amended | RejectedItem:
+    if raw.startswith(MARK):  # of a file that was appended to another one
+        return read_line(raw.removeprefix(MARK), noun, now, line)
     try:
         value = parsed(raw)
     except ValueError as unreadable:

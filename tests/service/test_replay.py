@@ -222,6 +222,18 @@ def test_malformed_lines_are_sent_counted_and_printed(
     assert "rejected line 2 of a request, without an id: no JSON" in capsys.readouterr().out
 
 
+def test_a_byte_order_mark_loses_no_line_and_no_time(tmp_path: Path, service: SmallService, replay: Run) -> None:
+    path = tmp_path / "c.ndjson"
+    lines = [json.dumps(complaint(number, number)).encode() for number in (3, 1)]
+    path.write_bytes(b"\xef\xbb\xbf" + b"\n".join(lines))
+    assert str(survey_files([path], []).first_time) == "2021-12-01 00:01:00+00:00"
+    assert replay().run([path], []).accepted == 2
+    assert [document["id"] for _, documents in service.posts for document in documents] == ["c1", "c3"]
+    path.write_bytes(lines[0].decode().encode("utf-16"))
+    with pytest.raises(Refused, match="is in UTF-16: send it in UTF-8"):
+        replay().run([path], [])
+
+
 def test_what_could_not_be_used_of_accepted_items_is_counted_and_printed(
     tmp_path: Path, service: SmallService, replay: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,6 +69,13 @@ def test_the_secret_key_comes_from_its_file_unless_the_variable_has_it(tmp_path:
     assert read_settings(tmp_path, named | {"BRIGADEWATCH_SECRET_KEY": other}).secret_keys == (other,)
 
 
+def test_a_byte_order_mark_before_a_secret_is_not_part_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(b"\xef\xbb\xbfs3cret\r\n")
+    found = read_settings(tmp_path, {"REDIS_URL": "redis://cache:6379/0", "REDIS_PASSWORD_FILE": str(file)})
+    assert found.redis_url == "redis://:s3cret@cache:6379/0"
+
+
 @pytest.mark.parametrize("name", ["BRIGADEWATCH_SECRET_KEY_FILE", "REDIS_PASSWORD_FILE", "DATABASE_PASSWORD_FILE"])
 def test_a_file_that_is_missing_empty_or_binary_is_named(tmp_path: Path, name: str) -> None:
     urls = {"REDIS_URL": "redis://r", "DATABASE_URL": "postgresql://d/b"}

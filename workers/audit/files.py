@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, cast
 
 from service.errors import Refused
 from service.intake.documents import NoteCount
+from service.intake.encoding import wide_encoding
 from service.intake.items import MAX_LINE_BYTES, OUTCOME, Amended, Noun, read_line, read_value
 from service.model import Frozen, RejectedItem
 
@@ -108,9 +109,13 @@ def _ndjson(
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
     """The lines of a file; of one that is longer than any item may be, as much as shows that, so that a file of one
-    endless line cannot exhaust memory.
+    endless line cannot exhaust memory. Raises UnicodeError for another encoding than UTF-8.
     """
+    first = True
     while line := file.readline(_LONGEST_LINE):
+        if first and (fault := wide_encoding(line)) is not None:
+            raise UnicodeError(f"it {fault}")
+        first = False
         yield line
         while len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
             line = file.readline(_LONGEST_LINE)

@@ -171,7 +171,7 @@ def _mapping(text: str) -> dict[str, Any] | None:
     if not text.strip():
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise Refused(f"the field map is not valid JSON: {error}") from None
     if not isinstance(value, dict):

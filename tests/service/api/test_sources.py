@@ -210,7 +210,8 @@ def test_a_mapping_is_checked_when_it_is_saved(data: str, tmp_path: Path, run: C
         mapping.write_text(wrong)
         done = run(*common)
         assert (done.returncode, done.stdout) == (2, "") and said in done.stderr
-    mapping.write_text(json.dumps({"signature": {"scheme": "bearer"}, "complaint": {"fields": fields}}))
+    stored = json.dumps({"signature": {"scheme": "bearer"}, "complaint": {"fields": fields}})
+    mapping.write_text(stored, encoding="utf-8-sig")  # as editors on Windows do
     made = run(*common)
     assert made.returncode == 0, made.stderr
     assert (

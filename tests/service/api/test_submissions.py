@@ -254,6 +254,16 @@ def test_an_optional_field_that_cannot_be_used_is_a_note_and_the_complaint_is_st
     assert [set(note) for note in single] == [{"id", "detail", "pointer"}]
 
 
+@pytest.mark.parametrize("headers", [JSON, NDJSON])
+def test_a_byte_order_mark_loses_nothing(api: Api, headers: dict[str, str]) -> None:
+    answer = api.post("/v1/complaints", content=b"\xef\xbb\xbf" + json.dumps(complaint()).encode(), headers=headers)
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["rejected_count"]) == (202, 1, 0)
+    wide = api.post("/v1/complaints", content=json.dumps(complaint()).encode("utf-16"), headers=headers)
+    assert "UTF-16" in is_problem(wide, 400)["detail"]
+    asked = api.post("/v1/targets/assess", content=b'\xef\xbb\xbf{"target_ids": ["t-1"]}', headers=JSON)
+    assert asked.status_code == 200
+
+
 def test_the_document_takes_what_the_service_takes_of_optional_fields(api: Api) -> None:
     schemas = api.get("/openapi.json").json()["components"]["schemas"]
     optional = {

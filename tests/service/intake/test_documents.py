@@ -173,11 +173,32 @@ def test_one_item_with_thousands_of_unknown_fields_is_refused_in_short() -> None
 
 @pytest.mark.parametrize(
     "document",
-    [b"{", b"", b"   ", b"\xff", b"[1,]", b"[" * 100_000, b'{"id": "\\ud8', b"\xef\xbb\xbf{}", b"{} {}", b"9" * 5_000],
+    [b"{", b"", b"   ", b"\xff", b"[1,]", b"[" * 100_000, b'{"id": "\\ud8', b"\xef\xbb\xbf{", b"{} {}", b"9" * 5_000],
 )
 def test_an_unreadable_document_is_refused_as_a_whole(document: bytes) -> None:
     with pytest.raises(UnreadableDocument):
         read(document)
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+def test_a_byte_order_mark_is_skipped(form: Form) -> None:
+    text = json.dumps(complaint()).encode()
+    assert read(b"\xef\xbb\xbf" + text, form).lines == read(text, form).lines
+    assert read(b"\xef\xbb\xbf", "ndjson").rejected_count == 0
+
+
+def test_a_file_with_a_byte_order_mark_may_be_appended_to_another_one() -> None:
+    marked = b"\xef\xbb\xbf" + json.dumps(complaint()).encode() + b"\r\n"
+    batch = read(marked + marked + marked, "ndjson")
+    assert (len(batch.lines), batch.rejected_count) == (3, 0)
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_another_encoding_than_utf_8_is_named(form: Form, encoding: str) -> None:
+    text = ("\ufeff" if encoding.endswith("be") else "") + json.dumps(complaint())
+    with pytest.raises(UnreadableDocument, match=f"body is in {encoding[:6].upper()}: send it in UTF-8"):
+        read(text.encode(encoding), form)
 
 
 def test_a_document_with_too_many_items_is_refused_before_anything_is_read() -> None:

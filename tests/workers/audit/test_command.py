@@ -166,6 +166,22 @@ def test_rejected_rows_are_counted_with_their_place_and_reason(tmp_path: Path, p
         assert part in note
 
 
+@pytest.mark.parametrize("name", ["in.ndjson", "in.ndjson.gz", "in.csv"])
+def test_a_byte_order_mark_loses_no_row_and_another_encoding_is_named(tmp_path: Path, name: str) -> None:
+    text = (
+        "id,occurred_at,reporter_id,target_id\n1,2026-03-01T00:00:00Z,r,t\n"
+        if name.endswith("csv")
+        else json.dumps(documents()[0])
+    )
+    path = tmp_path / name
+    write = gzip.compress if name.endswith("gz") else bytes
+    path.write_bytes(write(text.encode("utf-8-sig")))
+    assert audit(tmp_path, path)["complaints"] == 1
+    path.write_bytes(write(text.encode("utf-16")))
+    with pytest.raises(Refused, match=r"cannot be read as .*: it is in UTF-16: send it in UTF-8"):
+        audit(tmp_path, path)
+
+
 def test_what_cannot_be_used_of_an_optional_field_is_a_note_and_the_row_is_audited(
     tmp_path: Path, plain: JsonObject
 ) -> None:
