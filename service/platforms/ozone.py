@@ -122,4 +122,8 @@ def _next(following: object, count: int, walk: Walk) -> str | None:
     raise Unexpected("the cursor in Ozone's answer is not a string")
 
 
-PLATFORM = Platform(name="ozone", words="Ozone is polled for moderation events", poller=Ozone())
+PLATFORM = Platform(
+    name="ozone",
+    words="Ozone is polled for moderation events; the secret is admin:PASSWORD, with its admin password",
+    poller=Ozone(),
+)

@@ -37,7 +37,7 @@ ROWS = (
     ),
     Row(
         "Lemmy",
-        "1.0.0-beta.1 and 0.19",
+        "1.0.0-beta.1 (439734d), 0.19",
         False,
         ALL - {"taken back"},
         "reports about private messages; a removal that is undone without touching its report; a decision where the"
@@ -45,28 +45,28 @@ ROWS = (
     ),
     Row(
         "Coral",
-        "9.11.8",
+        "9.11.8 (8bf2ad7)",
         False,
         ALL - {"taken back"},
         "flags that are taken back; flags of Coral's own filters; anything about a deleted comment",
     ),
     Row(
         "Discourse",
-        "2026 (main)",
+        "main of 2026",
         False,
         ALL - {"taken back"},
         "queued posts and new accounts; the old event `flag`; who decided, where no reviewer is named",
     ),
     Row(
         "Mastodon",
-        "4.6",
+        "main after 4.6",
         False,
         ALL - {"taken back", "contexts"},
         "the verdict of a report that is closed without a sanction",
     ),
     Row(
         "Coop",
-        "1.0.2",
+        "1c1f54d (after 1.0.2)",
         False,
         frozenset({"complaints", "outcomes", "machine marks"}),
         "undecided appeals, actions without a policy; times of callbacks",

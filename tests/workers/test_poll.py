@@ -339,7 +339,7 @@ def test_what_was_sent_before_a_kill_is_neither_lost_nor_doubled(make: Make, mon
     "broken",
     [
         "[]",
-        '{"walks": 7, "version": "x", "acted": [1]}',
+        '{"walks": 7, "version": "x", "acts": [1], "before": 5}',
         '{"walks": {"news": {"bound_us": -5, "page": 9}, "news/all": {"begun_us": true}}}',
         '"text"',
     ],

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from service.intake.items import canonical
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import RejectedItem
-from service.platforms import coral_flags, lemmy_reports, ozone_events
+from service.platforms import coral_dsa, coral_flags, lemmy_reports, ozone_activities, ozone_events
 from service.platforms.coral import Coral
 from service.platforms.items import words
 from service.platforms.lemmy import Lemmy
 from service.platforms.listed import Listing, Unreadable, moment
 from service.platforms.ozone import Ozone
+from service.platforms.ozone_acts import CLOSING, REMEMBERED, Acts, acts_of
 from service.platforms.poll_pagination import Pace, Walk, stored_of, walk_of
 from service.platforms.poll_protocol import Poller, Unexpected
 
@@ -40,6 +41,9 @@ LEAVES = (
             ozone_events.REPORT,
             ozone_events.TAKEDOWN,
             ozone_events.LABEL,
+            ozone_events.REVERSAL,
+            "tools.ozone.report.defs#closeActivity",
+            "ILLEGAL",
             "x#reasonSpam",
         ]
     )
@@ -86,6 +90,16 @@ NAMES = st.sampled_from(
         "createdBy",
         "reportType",
         "createLabelVals",
+        "negateLabelVals",
+        "activity",
+        "report",
+        "reportId",
+        "eventId",
+        "convoId",
+        "history",
+        "decision",
+        "legality",
+        "submissionID",
         "modTool",
         "name",
     ]
@@ -115,7 +129,9 @@ def takes(listing: Listing) -> None:
 def test_no_list_makes_an_adapter_raise(entries: list[Any]) -> None:
     takes(coral_flags.listing_of({"edges": entries}))
     takes(lemmy_reports.listing_of(entries))
-    takes(ozone_events.listing_of(entries, []))
+    takes(ozone_events.listing_of(entries, Acts()))
+    takes(ozone_activities.listing_of(entries, Acts()))
+    takes(coral_dsa.listing_of({"edges": [{"node": entry} for entry in entries]}))
 
 
 @given(st.lists(VIEW, max_size=3), st.lists(st.dictionaries(NAMES, JSON, max_size=8), max_size=3))
@@ -123,7 +139,9 @@ def test_no_list_makes_an_adapter_raise(entries: list[Any]) -> None:
 def test_no_entry_of_nearly_the_right_shape_does(views: list[Any], entries: list[Any]) -> None:
     takes(lemmy_reports.listing_of(views))
     takes(coral_flags.listing_of({"edges": [{"node": entry} for entry in entries]}))
-    takes(ozone_events.listing_of(entries, []))
+    takes(ozone_events.listing_of(entries, Acts()))
+    takes(ozone_activities.listing_of(entries, Acts()))
+    takes(coral_dsa.listing_of({"edges": [{"node": entry} for entry in entries]}))
 
 
 @pytest.mark.parametrize("platform", [Coral(), Lemmy(), Ozone()])
@@ -131,7 +149,7 @@ def test_no_entry_of_nearly_the_right_shape_does(views: list[Any], entries: list
     answer=JSON
     | st.fixed_dictionaries({"reports": JSON, "events": JSON, "cursor": JSON, "next_page": JSON})
     | st.fixed_dictionaries({"data": st.fixed_dictionaries({"flags": JSON})}),
-    cursor=st.dictionaries(NAMES | st.just("walks"), JSON, max_size=3),
+    cursor=st.dictionaries(NAMES | st.sampled_from(["walks", "acts", "before"]), JSON, max_size=3),
 )
 @settings(max_examples=100)
 def test_no_answer_and_no_cursor_makes_a_platform_raise_anything_but_its_own_refusal(
@@ -188,3 +206,30 @@ def test_a_review_always_goes_back_the_whole_way_and_waits_for_its_time() -> Non
     done = Walk().begun(pace, NOW).onward([NOW], None, NOW)
     assert not done.due(pace, NOW + timedelta(minutes=14)) and done.due(pace, NOW + timedelta(minutes=15))
     assert done.begun(pace, NOW + timedelta(hours=1)).bound == NOW + timedelta(hours=1) - timedelta(days=7)
+
+
+def test_acts_are_remembered_with_their_end_and_the_oldest_are_forgotten_first() -> None:
+    acts = Acts()
+    acts.remember("post", "1", "spam", (10, 1))
+    acts.remember("post", "1", "rude", (10, 1))
+    acts.remember("post", "act/1", f"{CLOSING}5", (11, 1))
+    assert acts.done("post", (12, 2)) and not acts.done("post", (10, 1)) and not acts.done("other", (12, 2))
+    assert acts.end("post", ["spam", "never"], (20, 2)) == [] and acts.end("post", ["rude"], (30, 3)) == ["1"]
+    kept = acts_of(json.loads(json.dumps(acts.stored())))
+    assert kept == acts
+    # Read again, each event means what it meant the first time.
+    kept.remember("post", "1", "spam", (10, 1))
+    assert kept.end("post", ["spam"], (20, 2)) == [] and kept.end("post", ["rude"], (30, 3)) == ["1"]
+    assert kept.done("post", (25, 0)) and not kept.done("post", (31, 0)) and kept == acts
+    assert kept.overrule("post", (40, 0)) == ["act/1"]
+    for number in range(REMEMBERED):
+        kept.remember(f"post-{number}", "x", None, (50, number))
+    assert len(acts_of(kept.stored()).known) == REMEMBERED and not acts_of(kept.stored()).done("post", (12, 2))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [None, 7, [], ["a", "b", None], ["a", "b", 3, 1, 1], ["a", "b", None, -1, 1], ["a", "b", None, True, 1, 2, 3]],
+)
+def test_acts_that_nobody_could_have_stored_are_left_out(row: Any) -> None:
+    assert acts_of([row, ["a", "b", None, 1, 2]]).known == acts_of([["a", "b", None, 1, 2]]).known
