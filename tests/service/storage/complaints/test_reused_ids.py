@@ -16,7 +16,9 @@ from service.storage.complaints.archive_reader import contents_of, ingest_state_
 from service.storage.complaints.archive_writer import commit
 from service.storage.complaints.target_history import list_of_reporter
 from service.storage.privacy import export
+from service.storage.privacy.erasure_rewrite import ErasureRewrite
 from service.storage.redis_store.leases import take_epoch
+from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
 from service.storage.sql.schema import STANDING, WITHDRAWN, complaints, ingest_state
@@ -162,6 +164,22 @@ def test_a_retry_is_recognised_though_pseudonyms_were_turned_on_or_off(
     bert = archive.privacy_filter.line(BERT)
     archive.takes(bert, archive.privacy_filter.line(ANNA), bert)
     assert [target for _, _, target in archive.standing()] == ["t"]
+
+
+@pytest.mark.parametrize("before", [2, 3])
+def test_the_id_of_an_erased_reporters_complaint_may_be_used_again(archive: Archive, before: int) -> None:
+    lines = [ANNA, GONE, BERT]
+    archive.takes(*lines[:before])
+    rewrite = ErasureRewrite(archive.id, {"anna": "TOKEN"})
+    found = rewrite.find(archive.engine)
+    with write(archive.engine) as connection:
+        rewrite.apply(connection, found)
+    archive.privacy_filter = PrivacyFilter(KEY, erased={archive.privacy_filter.mark("anna"): "TOKEN"})
+    archive.takes(BERT, ANNA)
+    assert archive.standing() == {("1", "bert", "t")}
+    with archive.engine.connect() as connection:
+        stored = [list(connection.execute(select(table))) for table in schema.metadata.sorted_tables]
+    assert "anna" not in repr(stored)
 
 
 def test_what_people_see_of_a_withdrawn_complaint_has_its_own_id(archive: Archive) -> None:
