@@ -18,7 +18,7 @@ from worlds import Row, document
 from service.demo.documents import World
 from service.demo.world import draw_world
 from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical, read_value, withdrawal
-from service.model import Complaint, DecisionRequest, Frozen, Outcome, RejectedItem
+from service.model import Complaint, DecisionRequest, Frozen, Outcome
 from service.moderation.assessment import assess
 from service.moderation.cluster_state import ClusterState
 from service.moderation.target_assessment import Assessment
@@ -43,7 +43,7 @@ STANDING = ("flagged", "held_back")
 def item(document: dict[str, Any], noun: Noun) -> Frozen:
     """A document as the accepting side reads it."""
     read = read_value(document, noun, LONG_AFTER)
-    assert not isinstance(read, RejectedItem), read
+    assert isinstance(read, Frozen), read
     return read
 
 
