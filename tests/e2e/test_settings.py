@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from console_browser import NARROW, WIDE, Theme, Visitor
 from console_installation import Installation, Tenant, town
 from playwright.sync_api import expect
 
+from tests.service.platforms.payloads import discourse, encoded, headers, score
+
 SECTIONS = ("thresholds", "patrols", "people", "keys", "subscriptions", "sources", "privacy", "audit")
 NAME = "settings"
+SECRET = "a secret of the tests"
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +139,39 @@ def test_every_page_is_accessible_in_both_themes_and_widths(
         expect(page.locator(".tabs a[aria-current]")).to_be_in_viewport()
         found[section] = person.violations(), person.overflow()
     assert found == {section: ([], 0) for section in SECTIONS}
+
+
+def test_a_connection_shows_what_arrived_and_what_a_payload_would_become(
+    visitor: Callable[..., Visitor], installation: Installation, tenant: Tenant
+) -> None:
+    person = visitor("admin", tenant.name)
+    page = person.go("/console/settings/sources")
+    page.get_by_label("Platform").select_option("discourse")
+    page.get_by_label("Secret").fill(SECRET)
+    page.get_by_role("textbox", name="Namespace").fill("forum2")
+    page.get_by_role("button", name="Connect").click()
+    address = page.locator("#shown-once").input_value()
+    body = encoded(discourse(score(1, 501, "2024-05-03T10:00:00.000Z"), score(2, 502, "yesterday")))
+    for secret, status in ((SECRET, 202), (SECRET, 202), ("forged", 401)):
+        sent = {"content-type": "application/json", **headers("discourse", secret, body)}
+        answer = httpx.post(f"{installation.base}{urlsplit(address).path}", content=body, headers=sent)
+        assert answer.status_code == status
+    person.go("/console/settings/sources")
+    page.get_by_role("link", name="discourse").click()
+    page.get_by_role("link", name="Last deliveries, and try a payload").click()
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text("wrong signature")
+    expect(rows.nth(1)).to_contain_text("complaint forum2:1")
+    expect(rows.nth(1)).to_contain_text("/occurred_at")
+    page.get_by_label("JSON").fill(body.decode())
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_role("heading", name="1 item would be stored, 1 refused")).to_be_visible()
+    expect(page.locator("pre", has_text="forum2:9001")).to_be_visible()
+    assert (person.violations(), person.overflow()) == ([], 0)
+    narrow = visitor("admin", tenant.name, theme="dark", width=NARROW)
+    narrow.go(urlsplit(page.url).path.replace("/try", "/deliveries"))
+    assert (narrow.violations(), narrow.overflow()) == ([], 0)
 
 
 def test_a_moderator_sees_no_settings(visitor: Callable[..., Visitor], tenant: Tenant) -> None:
