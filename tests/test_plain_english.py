@@ -40,6 +40,7 @@ CHECKED = {
     "console": ("service/console",),
     "moderation": ("service/moderation",),
     "charts": ("service/charts",),
+    "tables": ("service/tabular",),
     "commands": (
         "service/commands",
         "service/cli.py",
