@@ -81,6 +81,7 @@ class SourceFile:
         self.notes: list[str] = []
         self.naive = False  # times have no offset, and were taken as UTC
         self.judged: set[str] = set()  # complaints that a verdict column is about
+        self.is_plain_lines = False  # NDJSON in the API's form, as replay sends it
         self._noun, self._now, self._options, self._progress = noun, now, options, progress
         self._assembler: Assembler | None = None
         self._latest: datetime | None = None
@@ -145,9 +146,15 @@ class SourceFile:
 
         if not objects or any(is_item(value, self._noun) for value in objects):
             self.kind = f"NDJSON in the API's form, {text.encoding_name}"
+            as_it_is = text.encoding == "utf-8" and not text.has_mark and not self.notes
+            self.is_plain_lines = as_it_is and (self.path.suffix == ".gz") == self._is_gzip()
             return items_of_lines(everything(), self._noun, self._now), None
         values = ((number, parsed_line(line)) for number, line in everything())
         return iter(()), ObjectTable(f"NDJSON, {text.encoding_name}", values, self.path.name)
+
+    def _is_gzip(self) -> bool:
+        with self.path.open("rb") as file:
+            return file.read(2) == b"\x1f\x8b"
 
     def _document(self, text: TextBlocks) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
         document = document_of(text, self.path.name)

@@ -31,7 +31,7 @@ class TextBlocks:
         self._stream, self._name = stream, name
         head = _read(stream, BLOCK)
         self.encoding, mark = _encoding_of(head, name)
-        self._head = head[mark:]
+        self._head, self.has_mark = head[mark:], mark > 0
         self._decoder = codecs.getincrementaldecoder(self.encoding)("strict")
         self._plain = True  # only ASCII so far
 

@@ -59,7 +59,7 @@ _NAME = (
 )
 _WHO = (
     r"(?:user|usr|account|member|person|profile|nutzer|benutzer|usuario|utilisateur|utente|uzytkownik|gebruiker|konto"
-    r"|mitglied)"
+    r"|mitglied|player|reader|character|gamer|streamer|channel_user)"
 )
 _PERSON = rf"(?:_{_WHO})?(?:{_ID}|{_NAME})*"
 _REPORTER = (

@@ -5,6 +5,7 @@ Each row goes through the same checks as a POST; what they refuse is counted, wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,13 +25,16 @@ class Reading:
 
     items: int = 0
     rejected: int = 0
-    examples: list[str] = field(default_factory=list)  # the first few refusals, for people
+    examples: list[str] = field(default_factory=list)  # the first refusal of each kind, for people
     sources: list[SourceFile] = field(default_factory=list)
+    _faults: set[str] = field(default_factory=set)
 
     def refuse(self, path: Path, item: RejectedItem) -> None:
-        """Count a refusal and keep the first few."""
+        """Count a refusal, and keep the first of each kind."""
         self.rejected += 1
-        if len(self.examples) < REJECTED_SHOWN:
+        fault = re.sub(r"'[^']*'|\d+", "", f"{item.pointer} {item.detail}")
+        if len(self.examples) < REJECTED_SHOWN and fault not in self._faults:
+            self._faults.add(fault)
             self.examples.append(f"{path.name}:{item.line}: {item.pointer or 'item'}: {item.detail}")
 
     def sentence(self, what: str) -> str:
