@@ -28,38 +28,43 @@ from service.wall_clock import now, now_us
 commands = typer.Typer()
 
 
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...",
+        help="Complaints: NDJSON, CSV, XLSX, Parquet or JSON, also in gzip or zip.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Outcomes = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--outcomes",
+        metavar="FILE...",
+        help="Outcomes, in the same kinds of files; repeat the option for several files.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate", min=0.1, help="Upper limit in items per second. Default: as fast as possible.", show_default=False
+    ),
+]
+
+
 @commands.command()
 def replay(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="FILE...",
-            help="Complaints: NDJSON, CSV, XLSX, Parquet or JSON, also in gzip or zip.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ],
+    files: Files,
     url: Annotated[str, typer.Option("--url", help="Address of the API, like http://127.0.0.1:8000.")],
     key: Annotated[
         str, typer.Option("--key", envvar="BRIGADEWATCH_KEY", help="API key with the scopes ingest and read.")
     ],
-    outcomes: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--outcomes",
-            metavar="FILE...",
-            help="Outcomes, in the same kinds of files; repeat the option for several files.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
+    outcomes: Outcomes = None,
     batch: Annotated[int, typer.Option("--batch", min=1, max=10_000, help="Complaints per request.")] = 500,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            "--rate", min=0.1, help="Upper limit in items per second. Default: as fast as possible.", show_default=False
-        ),
-    ] = None,
+    rate: Rate = None,
     force: Annotated[
         bool, typer.Option("--force", help="Send even if the tenant already has later complaints.")
     ] = False,

@@ -60,10 +60,12 @@ class Assembler:
         self.counts: Counter[str] = Counter()  # of what was changed or left out, by a sentence for people
 
     def read(self, line: int, row: Sequence[Any]) -> Frozen | RejectedItem | None:
-        """The item of a row, or why it is refused; None for the outcome of a complaint that is not decided."""
+        """The item of a row, or why it is refused; None for an empty row and for an outcome that decides nothing."""
         try:
             value = self._outcome(row) if self._noun is OUTCOME else self._complaint(row)
         except _Unfit as error:
+            if all(map(is_unknown, row)):  # an empty row of a spreadsheet
+                return None
             return RejectedItem(line=line, detail=str(error), pointer=_POINTERS.get(error.name, f"/{error.name}"))
         if value is None:
             return None

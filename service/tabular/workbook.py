@@ -77,6 +77,7 @@ class WorkbookTable:
         try:
             for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
                 cells = list(row[:MOST_CELLS_OF_A_ROW])
+                cells += [c for c in row[MOST_CELLS_OF_A_ROW:] if c is not None][:1]  # refused, and not lost
                 yield number, cells
         except self._damage as error:
             raise Refused(f"{self._name} is a damaged workbook: {error}") from None
