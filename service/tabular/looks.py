@@ -55,7 +55,7 @@ class ColumnLook:
     @cached_property
     def is_yes_or_no(self) -> bool:
         """Whether it has only the values of a checkbox."""
-        return {plain_text(v).lower() for v in self.known[:LOOKED_AT]} <= {"true", "false", "t", "f", "yes", "no"}
+        return {plain_text(v).lower() for v in self.known[:LOOKED_AT]} <= {"true", "false", "yes", "no"}
 
     @cached_property
     def longest(self) -> int:

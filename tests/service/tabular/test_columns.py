@@ -34,19 +34,14 @@ HEADERS = [
     ("denunciante", "publicacion_id", "fecha", "autor"),
     ("signaleur", "commentaire_id", "date_signalement", "auteur"),
     ("segnalante", "messaggio", "data", "autore"),
-    ("requester_id", "ticket_post_id", "created_at", None),
-    ("SiteModeration_userId", "SiteModeration_postId", "SiteModeration_createdDate", None),
 ]
 
 
-@pytest.mark.parametrize("names", HEADERS[:-2])
+@pytest.mark.parametrize("names", HEADERS)
 def test_columns_are_recognised_by_the_names_that_people_give_them(tmp_path: Path, names: tuple[str, ...]) -> None:
     who, what, when, author = names
-    given = [
-        {what: r["post_id"], when: r["created_at"], who: r["reporter"], "flag_note": "x"}
-        | ({author: r["author"]} if author else {})
-        for r in ROWS
-    ]
+    wanted = {what: "post_id", when: "created_at", who: "reporter"} | ({author: "author"} if author else {})
+    given = [{name: r[own] for name, own in wanted.items()} | {"flag_note": "x"} for r in ROWS]
     items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
     assert refused == []
     assert [(c.reporter.id, c.target.id) for c in items] == [(r["reporter"], r["post_id"]) for r in ROWS]
@@ -55,9 +50,7 @@ def test_columns_are_recognised_by_the_names_that_people_give_them(tmp_path: Pat
 
 def test_a_column_of_people_that_goes_with_the_target_is_not_who_reported(tmp_path: Path) -> None:
     given = [{"post_id": r["post_id"], "user": r["author"], "created_at": r["created_at"]} for r in ROWS]
-    with pytest.raises(
-        Refused, match="'user' is the same for all rows about one target.*has the columns post_id, user"
-    ):
+    with pytest.raises(Refused, match="'user' is the same for all rows about one target.*columns post_id, user"):
         read(written(tmp_path / "a.csv", csv_of(given)))
 
 
@@ -133,9 +126,9 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_times_are_read_as_they_are_usually_written(tmp_path: Path, form: str) -> None:
-    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(timed(FORMS[form]))))
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(timed(FORMS[form], step=timedelta(hours=9)))))
     assert refused == []
-    assert [c.occurred_at for c in items] == [START + timedelta(hours=7 * k) for k in range(40)]
+    assert [c.occurred_at for c in items] == [START + timedelta(hours=9 * k) for k in range(40)]
 
 
 @pytest.mark.parametrize("unit", [1, 1_000, 1_000_000])
