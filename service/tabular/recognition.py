@@ -14,6 +14,7 @@ from service.errors import Refused
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
 from service.tabular.verdicts import is_known, verdict_of
 from service.tabular.vocabulary import (
+    ACCOUNTS,
     IN_WORDS,
     REQUIRED,
     REQUIRED_OF_OUTCOMES,
@@ -127,9 +128,9 @@ class _Recogniser:
                     if not looks:
                         continue
                 self.use(name, *self.one_of(name, looks))
+                if name == "target_id" and rank == ACCOUNTS:
+                    self.result.notes.append("no column names a post or comment: whole accounts are the targets")
                 break
-        if "target_id" not in self.result.uses and not self.outcomes:
-            self.accounts_as_targets()
         self.check_required()
 
     def one_of(self, name: Field, looks: list[ColumnLook]) -> tuple[Sequence[ColumnLook], str]:
@@ -167,12 +168,6 @@ class _Recogniser:
             f"{look.name!r} is the same for all rows about one target, so it is not taken for who reported"
         )
         return True
-
-    def accounts_as_targets(self) -> None:
-        for looks in self.candidates("author_id").values():
-            self.use("target_id", *self.one_of("target_id", looks))
-            self.result.notes.append("no column names a post or comment: whole accounts are the targets")
-            return
 
     def check_required(self) -> None:
         wanted = REQUIRED_OF_OUTCOMES if self.outcomes else REQUIRED

@@ -101,6 +101,7 @@ _RULED = (
     r"|entschieden|erledigt)"
 )
 
+ACCOUNTS = 5  # the rank of columns that name accounts, where accounts are what was reported
 _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     "id": (
         (0, r"id"),
@@ -137,6 +138,8 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (2, rf"target_(?:object|content|entity|item|uri)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
         (4, rf"{_PLACE}(?:{_ID})+"),
+        (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
+        (ACCOUNTS, rf"against{_PERSON}|(?:reported|flagged|target){_NAME}"),
     ),
     "kind": (
         (0, r"kind|target_kind"),
