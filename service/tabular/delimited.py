@@ -162,12 +162,29 @@ class DelimitedTable:
         """Parse the lines; returns how many of the last ones wait for what follows."""
         try:
             rows = list(self._dialect.rows(done.lines))
-            if len(rows) == len(done.lines):
-                done.rows, done.at = rows, list(range(done.number, done.number + len(rows)))
-                return 0
         except csv.Error:
-            pass
-        return self._read_carefully(done, last=last)
+            return self._read_carefully(done, last=last)
+        starts = range(len(rows)) if len(rows) == len(done.lines) else self._starts(rows, done)
+        if starts is None:
+            return self._read_carefully(done, last=last)
+        done.rows, done.at = rows, [done.number + k for k in starts]
+        return 0
+
+    def _starts(self, rows: Sequence[Sequence[str]], done: _Progress) -> list[int] | None:
+        """The lines on which rows begin where some have several lines: those with an odd number of quotes open and
+        close their fields. None: it is not as plain as that.
+        """
+        odd = [k for k, line in enumerate(done.lines) if line.count('"') % 2]
+        starts: list[int] = []
+        after = 0
+        for first, last in zip(odd[::2], odd[1::2], strict=False):
+            starts += range(after, first + 1)
+            after = last + 1
+            row, lines = rows[min(len(starts), len(rows)) - 1], done.lines[first : last + 1]
+            if self._swallowed(row, lines, done.number + first):
+                return None
+        starts += range(after, len(done.lines))
+        return starts if len(starts) == len(rows) and len(odd) % 2 == 0 else None
 
     def _read_carefully(self, done: _Progress, *, last: bool) -> int:
         begin = 0
@@ -201,19 +218,29 @@ class DelimitedTable:
         return 0
 
     def _swallowed(self, row: Sequence[str], lines: Sequence[str], number: int) -> str | None:
-        """Why a row of several lines is not one: lines inside its quoted field are rows like its beginning."""
+        """Why a row of several lines is not one: a line in its quoted field is like a row of its own."""
         opened = next((k for k, cell in enumerate(row) if "\n" in cell or "\r" in cell), 0)
-        if opened == 0 or len(row) < 3:
+        width = len(row)
+        if width < 3:
             return None
-        start = [_shape(cell) for cell in row[:opened]]
-        for k, line in enumerate(lines[1:], 1):
-            cells = line.rstrip("\r\n").split(self._dialect.delimiter)
-            if len(cells) >= len(row) - 1 and [_shape(cell.strip('"')) for cell in cells[:opened]] == start:
-                return (
-                    f"the quote that opens in this row closes in line {number + len(lines) - 1}, but line {number + k}"
-                    " looks like a row of its own"
-                )
+        shapes = [_shape(cell) for cell in row]
+        for k, line in enumerate(lines):
+            cells = [_shape(cell.strip('"')) for cell in line.rstrip("\r\n").split(self._dialect.delimiter)]
+            if k and opened and len(cells) >= width - 1 and cells[:opened] == shapes[:opened]:
+                return self._looks_like_row(number, k, lines)
+            if len(cells) == width and k < len(lines) - 1 and not (k == 0 and opened):
+                others = [c for c in range(width) if c != opened]
+                alike = sum(cells[c] == shapes[c] for c in others)
+                if others and alike >= 0.6 * len(others):
+                    return self._looks_like_row(number, k, lines)
         return None
+
+    def _looks_like_row(self, number: int, k: int, lines: Sequence[str]) -> str:
+        own = "this line" if k == 0 else f"line {number + k}"
+        return (
+            f"the quote that opens in this row closes in line {number + len(lines) - 1}, but {own} looks like a row of"
+            " its own"
+        )
 
 
 def _fault_of(error: str) -> str:

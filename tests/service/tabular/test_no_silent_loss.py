@@ -165,3 +165,21 @@ def test_outcomes_in_other_words_are_read_and_unknown_words_refused(tmp_path: Pa
     items, refused, source = read(written(tmp_path / "o.csv", text), OUTCOME)
     assert [(o.target_id, o.verdict) for o in items] == [("77", "rejected"), ("78", "rejected")]
     assert [r.line for r in refused] == [4] and any("do not judge" in note for note in source.notes)
+
+
+def test_an_open_quote_in_the_first_column_swallows_no_row(tmp_path: Path) -> None:
+    lines = csv_of(ROWS[:8]).splitlines(keepends=True)
+    lines[3], lines[6] = '"' + lines[3], lines[6].replace(",", '",', 1)
+    items, refused, _ = read(written(tmp_path / "a.csv", "".join(lines)))
+    assert len(items) + len(refused) == 8 and 4 in [r.line for r in refused]
+
+
+def test_texts_of_several_lines_are_no_swallowed_rows(tmp_path: Path) -> None:
+    texts = ("one, two\nthree, four", "a\nb\nc", 'he said: "x, y"\n"z"\n', "\n", "1,2\n3,4\n5,6")
+    for first in (True, False):
+        given = [
+            ({"note": texts[k % 5]} | row) if first else (row | {"note": texts[k % 5], "end": "x"})
+            for k, row in enumerate(ROWS)
+        ]
+        items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+        assert (facts(items), refused) == (expected(ROWS), [])
