@@ -12,6 +12,7 @@ from typing import get_args
 
 from service.errors import Refused
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
+from service.tabular.values import plain_text
 from service.tabular.verdicts import is_known, verdict_of
 from service.tabular.vocabulary import (
     ACCOUNTS,
@@ -302,6 +303,12 @@ def recognise(
     if why := unsuitable(header):
         raise Refused(why)
     reader = _Recogniser(header, rows, chosen or {}, outcomes)
+    for look in reader.looks:
+        if normalised(look.name) == "post_action_type_id" and {"1", "2"} & {plain_text(v) for v in look.known}:
+            raise Refused(
+                "this export of Discourse's post_actions has likes and bookmarks too: export flags only, where"
+                " post_action_type_id is 3, 4, 6, 7 or 8"
+            )
     reader.required()
     reader.optional()
     if not outcomes:

@@ -182,3 +182,12 @@ def test_an_offset_in_some_rows_does_not_stand_for_the_others(tmp_path: Path) ->
 def test_names_are_compared_without_case_accents_and_signs() -> None:
     assert {normalised(n) for n in ("Reporter ID", "reporterId", "REPORTER-ID", " reporter.id ")} == {"reporter_id"}
     assert normalised("Begründung") == "begruendung" and normalised("Año") == "ano"
+
+
+def test_likes_of_discourse_are_not_read_as_flags(tmp_path: Path) -> None:
+    flags = [{"post_id": r["post_id"], "user_id": r["reporter"], "created_at": r["created_at"]} for r in ROWS]
+    path = written(tmp_path / "a.csv", csv_of([f | {"post_action_type_id": 3 + k % 2} for k, f in enumerate(flags)]))
+    assert read(path)[0][0].reporter.id == "user0"
+    path = written(tmp_path / "b.csv", csv_of([f | {"post_action_type_id": 2 + k % 2} for k, f in enumerate(flags)]))
+    with pytest.raises(Refused, match="likes and bookmarks"):
+        read(path)
