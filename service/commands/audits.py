@@ -15,6 +15,7 @@ from service.commands.common import say, seconds_of
 from service.commands.file_options import (
     Columns,
     MaxRejected,
+    PresetName,
     Sheet,
     TimeFormat,
     Timezone,
@@ -67,6 +68,7 @@ def audit(
     timezone: Timezone = None,
     time_format: TimeFormat = None,
     sheet: Sheet = None,
+    preset: PresetName = None,
     max_rejected: MaxRejected = "1%",
     window: Window = "14d",
     step: Step = "1d",
@@ -97,7 +99,7 @@ def audit(
                 step_seconds=seconds_of(step, "--step"),
                 as_of=_time(as_of),
                 progress=stages,
-                options=reading_options(column, timezone, time_format, sheet, assume_utc=True),
+                options=reading_options(column, timezone, time_format, sheet, preset, assume_utc=True),
                 files=files,
             )
     finally:

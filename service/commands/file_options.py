@@ -42,6 +42,15 @@ Sheet = Annotated[
     str | None,
     typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook. Default: the first.", show_default=False),
 ]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="The software that the files come from: discourse-flags, mastodon-reports, phpbb or zendesk.",
+        show_default=False,
+    ),
+]
 MaxRejected = Annotated[
     str,
     typer.Option(
@@ -55,10 +64,12 @@ def reading_options(
     timezone: str | None,
     time_format: str | None,
     sheet: str | None,
+    preset: str | None,
     *,
     assume_utc: bool,
 ) -> ReadingOptions:
     """The options as the reader takes them. Raises typer.BadParameter."""
+    from service.tabular.presets import PRESETS
     from service.tabular.reading import ReadingOptions
     from service.tabular.times import FORMATS
 
@@ -77,8 +88,10 @@ def reading_options(
             f"{time_format!r} is not one of {', '.join(FORMATS)}, and not a pattern like '%d.%m.%Y %H:%M'",
             param_hint="--time-format",
         )
+    if preset is not None and preset not in PRESETS:
+        raise typer.BadParameter(f"{preset!r} is not one of {', '.join(PRESETS)}", param_hint="--preset")
     zone = ZoneInfo(timezone) if timezone else None
-    return ReadingOptions(named, zone, time_format, sheet, assume_utc=assume_utc)
+    return ReadingOptions(named, zone, time_format, sheet, preset, assume_utc=assume_utc)
 
 
 def share_of(text: str, option: str) -> float:

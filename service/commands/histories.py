@@ -15,6 +15,7 @@ from service.commands.common import Data, TenantName, UsageError, existing, say,
 from service.commands.file_options import (
     Columns,
     MaxRejected,
+    PresetName,
     Sheet,
     TimeFormat,
     Timezone,
@@ -72,6 +73,7 @@ def replay(
     timezone: Timezone = None,
     time_format: TimeFormat = None,
     sheet: Sheet = None,
+    preset: PresetName = None,
     max_rejected: MaxRejected = "1%",
 ) -> None:
     """Send files of complaints and outcomes in the order of their times, then wait until everything is analysed.
@@ -87,7 +89,7 @@ def replay(
     except OutboundRefused as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
     bound = share_of(max_rejected, "--max-rejected")
-    options = reading_options(column, timezone, time_format, sheet, assume_utc=False)
+    options = reading_options(column, timezone, time_format, sheet, preset, assume_utc=False)
     with tempfile.TemporaryDirectory(prefix="brigadewatch-replay-") as folder:
         lines = as_lines(files, outcomes or [], Path(folder), options, now())
         if lines.beyond(bound):

@@ -28,6 +28,7 @@ from service.tabular.documents import (
 )
 from service.tabular.opening import Opened, open_file
 from service.tabular.parquet import ParquetTable
+from service.tabular.presets import PRESETS, PresetTable
 from service.tabular.recognition import Recognition, chosen_columns, recognise
 from service.tabular.tables import Batch, Table
 from service.tabular.text import TextBlocks
@@ -49,6 +50,7 @@ class ReadingOptions:
     zone: tzinfo | None = None
     time_format: str | None = None
     sheet: str | None = None
+    preset: str | None = None
     assume_utc: bool = False  # for times without an offset in files that have no other ones
 
 
@@ -166,6 +168,8 @@ class SourceFile:
         return iter(()), ObjectTable(kind, iter(enumerate(found, 1)), self.path.name)
 
     def _recognised(self, table: Table) -> Iterator[Frozen | RejectedItem]:
+        if self._options.preset is not None and self._noun is not OUTCOME:
+            table = PresetTable(table, self._options.preset, PRESETS[self._options.preset])
         self.kind = table.kind
         batches = table.batches()
         sample: list[Batch] = []
@@ -179,12 +183,13 @@ class SourceFile:
         self.notes += table.notes
         if rows:
             self._assembler = self._assembler_of(table.header, rows)
-        return self._assembled(sample, batches)
+        return self._assembled(sample, batches, table)
 
     def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
         name = self.path.name
         try:
-            chosen = chosen_columns(header, self._options.columns)
+            preset = PRESETS.get(self._options.preset or "") if self._noun is not OUTCOME else None
+            chosen = chosen_columns(header, {**(preset.columns if preset else {}), **self._options.columns})
             found = recognise(header, rows, chosen, outcomes=self._noun is OUTCOME)
         except Refused as error:
             raise Refused(f"{name}: {error}") from None
@@ -246,11 +251,15 @@ class SourceFile:
             opened.close()
         return style_of(values, chosen, self._options.zone)
 
-    def _assembled(self, sample: list[Batch], batches: Iterator[Batch]) -> Iterator[Frozen | RejectedItem]:
+    def _assembled(
+        self, sample: list[Batch], batches: Iterator[Batch], table: Table
+    ) -> Iterator[Frozen | RejectedItem]:
+        known = len(table.notes)
         while sample:
             yield from self._of_batch(sample.pop(0))
         for batch in batches:
             yield from self._of_batch(batch)
+        self.notes += table.notes[known:]
         if self._assembler is not None:
             self.notes += [f"{count:,} {what}" for what, count in self._assembler.counts.items()]
 

@@ -26,6 +26,7 @@ from service.tabular.vocabulary import (
     unsuitable,
 )
 
+NAMED = "named by an option"
 MOST_ATTRIBUTES = 32  # of a target, as the API takes them
 LONGEST_ATTRIBUTE = 1024
 ONE_REPORTER = 10  # so many rows by one reporter are not a list of people's reports
@@ -82,7 +83,7 @@ class _Recogniser:
         self.outcomes = outcomes
         self.taken: set[int] = set()
         for name, number in chosen.items():
-            self.use(name, (self.looks[number],), "named with --column")
+            self.use(name, (self.looks[number],), NAMED)
 
     def use(self, name: Field, looks: Sequence[ColumnLook], why: str) -> None:
         self.taken.update(look.number for look in looks)
@@ -183,7 +184,7 @@ class _Recogniser:
                 f" {'it' if len(missing) == 1 else 'them'}, for instance --column {_short(missing[0])}=COLUMN"
             )
         reporter = self.result.uses.get("reporter_id")
-        if reporter is not None and reporter.why != "named with --column":
+        if reporter is not None and reporter.why != NAMED:
             look = self.looks[reporter.columns[0]]
             if len(look.known) >= ONE_REPORTER and look.distinct == 1:
                 raise Refused(
@@ -306,8 +307,8 @@ def recognise(
     for look in reader.looks:
         if normalised(look.name) == "post_action_type_id" and {"1", "2"} & {plain_text(v) for v in look.known}:
             raise Refused(
-                "this export of Discourse's post_actions has likes and bookmarks too: export flags only, where"
-                " post_action_type_id is 3, 4, 6, 7 or 8"
+                "this export of Discourse's post_actions has likes and bookmarks too:"
+                " --preset discourse-flags leaves them out"
             )
     reader.required()
     reader.optional()

@@ -74,7 +74,7 @@ def test_a_column_is_named_by_the_option_whatever_it_is_called(tmp_path: Path) -
     with pytest.raises(Refused, match=r"who reported \(reporter\).*has the columns a, b, c"):
         read(path)
     items, refused, source = read(path, columns={"reporter": "A", "target": "b", "time": "c"})
-    assert len(items) == 40 and refused == [] and {r.why for r in source.read_as} == {"named with --column"}
+    assert len(items) == 40 and refused == [] and {r.why for r in source.read_as} == {"named by an option"}
     for wrong in ({"reporter": "z"}, {"who": "a"}):
         with pytest.raises(Refused, match="--column"):
             read(path, columns=wrong)
@@ -189,5 +189,5 @@ def test_likes_of_discourse_are_not_read_as_flags(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", csv_of([f | {"post_action_type_id": 3 + k % 2} for k, f in enumerate(flags)]))
     assert read(path)[0][0].reporter.id == "user0"
     path = written(tmp_path / "b.csv", csv_of([f | {"post_action_type_id": 2 + k % 2} for k, f in enumerate(flags)]))
-    with pytest.raises(Refused, match="likes and bookmarks"):
+    with pytest.raises(Refused, match="likes and bookmarks too.*--preset discourse-flags"):
         read(path)
