@@ -39,7 +39,7 @@ def test_a_foreign_file_shows_its_columns_its_groups_and_where_the_page_is(tmp_p
         "344 complaints read",
         "Flagged groups, highest score first",
         "12 accounts",
-        "hit0",
+        "hit11",
         "fall below 8",
         f"written: {tmp_path / 'page.html'}",
     ):
