@@ -257,7 +257,12 @@ class _Recogniser:
             if look.number in self.taken or not look.known:
                 continue
             share = depends_on(look, self.looks[target.columns[0]]) if len(target.columns) == 1 else 0.0
-            usable = not (look.is_time or look.longest > LONGEST_ATTRIBUTE or any(name in ranks for name in people))
+            usable = not (
+                look.is_time
+                or look.is_prose
+                or look.longest > LONGEST_ATTRIBUTE
+                or any(name in ranks for name in people)
+            )
             name = look.name.removeprefix("attributes_").removeprefix("attributes.")
             if usable and (share is None or share >= MOSTLY) and 0 < len(name) <= 128:
                 self.result.attributes[look.number] = name

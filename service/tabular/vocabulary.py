@@ -228,6 +228,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     "retracts": ((0, r"retracts"),),
 }
 _COMPILED = {field: [(rank, re.compile(pattern)) for rank, pattern in ranks] for field, ranks in _PATTERNS.items()}
+_RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -264,6 +265,10 @@ def normalised(name: str) -> str:
 def ranks_of(name: str) -> dict[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(name)
+    return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain))
+
+
+def _ranks(plain: str) -> dict[Field, int]:
     found: dict[Field, int] = {}
     for field, patterns in _COMPILED.items():
         for rank, pattern in patterns:

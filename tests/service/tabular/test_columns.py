@@ -30,6 +30,7 @@ HEADERS = [
     ("complainant", "content_id", "complaint_date", "content_author"),
     ("submitted_by", "message_id", "submitted_at", "accused_user"),
     ("reported_by_user_id", "reported_post_id", "date_reported", "reported_user_id"),
+    ("reporterid", "postid", "reporttime", "authorid"),
     ("Melder", "Beitrag", "Gemeldet am", "Verfasser"),
     ("denunciante", "publicacion_id", "fecha", "autor"),
     ("signaleur", "commentaire_id", "date_signalement", "auteur"),
