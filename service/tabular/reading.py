@@ -130,7 +130,9 @@ class SourceFile:
         text = TextBlocks(opened.stream, name)
         beginning = text.head.replace(b"\0", b"").lstrip()[:1]
         if not beginning:
-            raise Refused(f"{name} is empty: no valid complaint in it")
+            self.kind, self.is_plain_lines = "empty", not self._is_gzip()
+            self.notes.append("nothing is in it")
+            return iter(()), None
         if beginning == b"{" and not _is_document(text):
             return self._lines(JsonLines(opened.stream, text), text)
         if beginning in (b"[", b"{"):

@@ -108,8 +108,6 @@ def test_a_parquet_file_of_any_sane_types(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "is empty"),
-        (b"\n\n \n", "is empty"),
         (b"%PDF-1.7 ...", "is a PDF"),
         (b"<!DOCTYPE html><html>", "web page"),
         (b"<?xml version='1.0'?><reports/>", "XML"),
@@ -167,3 +165,9 @@ def test_a_cell_in_the_farthest_corner_does_not_fill_the_memory(tmp_path: Path) 
     book.save(path)
     items, refused, _ = read(path)
     assert len(items) == 1 and [r.line for r in refused] == [1_048_576]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n \n", compressed("")])
+def test_an_empty_file_has_nothing_and_says_so(tmp_path: Path, content: bytes) -> None:
+    items, refused, source = read(written(tmp_path / "a.csv", content))
+    assert (items, refused, source.kind) == ([], [], "empty")
