@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from service.commands import access, histories, redis, running, single_sign_on, sources, tenants, upkeep
+from service.commands import access, audits, histories, redis, running, single_sign_on, sources, tenants, upkeep
 from service.commands.common import UsageError
 from service.errors import BrigadewatchError, UnknownTenant
 
@@ -27,7 +27,7 @@ app = typer.Typer(
         " (docs/configuration.md). Give every command the same --data folder."
     ),
 )
-for commands in (running.commands, histories.commands, upkeep.commands):
+for commands in (running.commands, histories.commands, audits.commands, upkeep.commands):
     app.add_typer(commands)
 for name, group in (
     ("tenants", tenants.tenants),

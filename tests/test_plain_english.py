@@ -41,6 +41,7 @@ CHECKED = {
     "console": ("service/console",),
     "moderation": ("service/moderation",),
     "charts": ("service/charts",),
+    "tables": ("service/tabular",),
     "commands": (
         "service/commands",
         "service/cli.py",

@@ -21,7 +21,7 @@ ROOT = DOCS.parent
 
 # Caption to pages. A page that is missing here fails the build (Sphinx: "document isn't included in any toctree").
 NAVIGATION: dict[str, list[str]] = {
-    "Use": ["console", "api", "integrations/README", "glossary"],
+    "Use": ["audit", "console", "api", "integrations/README", "glossary"],
     "Operate": ["deploy", "configuration", "capacity", "runbook", "privacy", "threat-model", "chaos"],
     "Detection": ["detection", "real-events", "detection-first-worlds"],
     "Develop": ["architecture", "how-to/index", "versioning", "decisions/index"],

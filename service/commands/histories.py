@@ -1,59 +1,80 @@
-"""Past complaints: replay files into a service, audit files without one, export."""
+"""Past complaints: replay files into a service, export."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from service.commands.common import Data, TenantName, UsageError, existing, say, seconds_of, settings_from
+from service.commands.common import Data, TenantName, UsageError, existing, say, settings_from
+from service.commands.file_options import (
+    Columns,
+    MaxRejected,
+    PresetName,
+    Sheet,
+    TimeFormat,
+    Timezone,
+    reading_options,
+    share_of,
+)
+from service.commands.replay_files import as_lines
+from service.errors import Refused
 from service.wall_clock import now, now_us
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
-
 
 commands = typer.Typer()
 
 
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...",
+        help="Complaints: NDJSON, CSV, XLSX, Parquet or JSON, also in gzip or zip.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Outcomes = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--outcomes",
+        metavar="FILE...",
+        help="Outcomes, in the same kinds of files; repeat the option for several files.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate", min=0.1, help="Upper limit in items per second. Default: as fast as possible.", show_default=False
+    ),
+]
+
+
 @commands.command()
 def replay(
-    files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE...", help="Complaints, as NDJSON or .ndjson.gz.", exists=True, dir_okay=False),
-    ],
+    files: Files,
     url: Annotated[str, typer.Option("--url", help="Address of the API, like http://127.0.0.1:8000.")],
     key: Annotated[
         str, typer.Option("--key", envvar="BRIGADEWATCH_KEY", help="API key with the scopes ingest and read.")
     ],
-    outcomes: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--outcomes",
-            metavar="FILE...",
-            help="Outcomes, as NDJSON or .ndjson.gz; repeat the option for several files.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
+    outcomes: Outcomes = None,
     batch: Annotated[int, typer.Option("--batch", min=1, max=10_000, help="Complaints per request.")] = 500,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            "--rate", min=0.1, help="Upper limit in items per second. Default: as fast as possible.", show_default=False
-        ),
-    ] = None,
+    rate: Rate = None,
     force: Annotated[
         bool, typer.Option("--force", help="Send even if the tenant already has later complaints.")
     ] = False,
+    column: Columns = None,
+    timezone: Timezone = None,
+    time_format: TimeFormat = None,
+    sheet: Sheet = None,
+    preset: PresetName = None,
+    max_rejected: MaxRejected = "1%",
 ) -> None:
     """Send files of complaints and outcomes in the order of their times, then wait until everything is analysed.
 
@@ -67,70 +88,15 @@ def replay(
         read_url(url)
     except OutboundRefused as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
-    summary = Replay(url, key, batch=batch, rate=rate).run(files, outcomes or [], force=force)
+    bound = share_of(max_rejected, "--max-rejected")
+    options = reading_options(column, timezone, time_format, sheet, preset, assume_utc=False)
+    with tempfile.TemporaryDirectory(prefix="brigadewatch-replay-") as folder:
+        lines = as_lines(files, outcomes or [], Path(folder), options, now())
+        if lines.beyond(bound):
+            raise Refused(f"more than {max_rejected} of the rows cannot be read (--max-rejected); nothing was sent")
+        summary = Replay(url, key, batch=batch, rate=rate).run(lines.complaints, lines.outcomes, force=force)
     print_summary(summary)
     raise typer.Exit(0 if summary.rejected == 0 else 1)
-
-
-@commands.command()
-def audit(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH...", help="Complaints, as NDJSON, .ndjson.gz, CSV or Parquet.", exists=True),
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON report to write.")],
-    outcomes: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--outcomes", metavar="FILE...", help="Outcomes; repeat the option for several files.", exists=True
-        ),
-    ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            "--html",
-            metavar="FILE",
-            help="Report to write as a self-contained HTML page.",
-            show_default=False,
-        ),
-    ] = None,
-    window: Annotated[
-        str, typer.Option("--window", help="Length of the analysis window in event time, like 14d or 36h.")
-    ] = "14d",
-    step: Annotated[str, typer.Option("--step", help="How far the window moves at each step, like 1d or 12h.")] = "1d",
-    as_of: Annotated[
-        str | None,
-        typer.Option(
-            "--as-of",
-            metavar="TIME",
-            help="Ignore later complaints and outcomes; RFC 3339, like 2021-12-23T14:02:11Z.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Look for coordinated groups in files, without a server.
-
-    Example: `brigadewatch audit complaints.ndjson.gz --out report.json --html report.html`
-    """
-    from workers.audit.command import run
-
-    with _stages() as stages:
-        report = run(
-            paths,
-            outcomes=outcomes or [],
-            out=out,
-            html=html,
-            now=now(),
-            window_seconds=seconds_of(window, "--window"),
-            step_seconds=seconds_of(step, "--step"),
-            as_of=_time(as_of),
-            progress=stages,
-        )
-    flagged = sum(cluster["disposition"] == "flagged" for cluster in report["clusters"])
-    say(
-        f"{report['complaints']:,} complaints, {flagged} flagged clusters, {len(report['targets']):,} targets with"
-        f" fewer independent complaints than complaints; report: {out}{f', {html}' if html else ''}"
-    )
 
 
 @commands.command()
@@ -214,7 +180,7 @@ def spread_outcomes(arguments: list[str]) -> list[str]:
             spread += [part for file in arguments[position:end] for part in (word, file)] or [word]
             position = end
         else:
-            takes_value = "=" not in word and word not in ("--force", "--help") and position < len(arguments)
+            takes_value = "=" not in word and word not in ("--force", "--help", "--open") and position < len(arguments)
             spread += arguments[position - 1 : position + takes_value]
             position += takes_value
     return spread
@@ -235,45 +201,3 @@ def _write_privately(path: Path, lines: Iterable[str]) -> int:
         draft.unlink(missing_ok=True)
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
     return count
-
-
-class Stages:
-    """Progress bars on stderr, one for each stage."""
-
-    def __init__(self, bars: RichProgress) -> None:
-        self._bars = bars
-        self._task: TaskID | None = None
-
-    def stage(self, name: str, total: int) -> None:
-        """Begin a stage of `total` units, or set the total of the current one."""
-        if self._task is None or self._bars.tasks[-1].description != name:
-            self._task = self._bars.add_task(name, total=total)
-        self._bars.update(self._task, total=total)
-
-    def advance(self, done: int) -> None:
-        """Set how many units of the current stage are done."""
-        if self._task is not None:
-            self._bars.update(self._task, completed=done)
-
-
-@contextmanager
-def _stages() -> Iterator[Stages]:
-    from rich.console import Console
-    from rich.progress import Progress as RichProgress
-
-    with RichProgress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
-        yield Stages(bars)
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise typer.BadParameter(
-            f"{text!r} is not a time with a UTC offset; write for example 2021-12-23T14:02:11Z", param_hint="--as-of"
-        )
-    return moment

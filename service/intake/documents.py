@@ -65,6 +65,14 @@ class NoteCount:
         before, first = self.by_field.get(name, (0, note.detail))
         self.by_field[name] = before + 1, first
 
+    def taken(self, item: Frozen | Amended | RejectedItem) -> Frozen | RejectedItem:
+        """What was read, without the notes on it, which are counted here."""
+        if not isinstance(item, Amended):
+            return item
+        for note in item.notes:
+            self.add(note)
+        return item.item
+
     def sentences(self) -> list[str]:
         """One for each field, without ids."""
         return [

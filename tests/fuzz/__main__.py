@@ -1,11 +1,12 @@
 """Fuzz the whole API of a running service, and every parser of outside input.
 
-    python tests/fuzz [--quick] [--seed 1] [--only openapi|parsers]
+    python tests/fuzz [--quick] [--seed 1] [--only openapi|parsers|tables]
 
 openapi: schemathesis tests the OpenAPI document with all of its checks against a running `brigadewatch up` with a small
 world: with a key of each scope, with one of all scopes, and without a key. No answer may be a server error,
 undocumented, or different from its documented schema. parsers: the properties in tests/fuzz/test_*.py, with many more
-cases than `make test` uses. Both print the number of cases. Exit code 0: no failures; 1: at least one failure.
+cases than `make test` uses. tables: known rows, written as people's files and damaged (tests/fuzz/tables.py). All
+print the number of cases. Exit code 0: no failures; 1: at least one failure.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ from service.demo.world import draw_world  # noqa: E402
 SCOPES = ("ingest", "read", "moderate", "forget", "admin")
 COMPLAINTS = 3_000  # of the world: enough for some clusters
 # by --quick: cases per operation with all scopes and with one; cases per property
-CASES = {False: {"all": 200, "one": 40, "parser": 5_000}, True: {"all": 12, "one": 4, "parser": 100}}
+CASES = {
+    False: {"all": 200, "one": 40, "parser": 5_000, "table": 1_000_000},
+    True: {"all": 12, "one": 4, "parser": 100, "table": 20_000},
+}
 QUIET_SECONDS = 180.0
 
 
@@ -203,14 +207,20 @@ def parsers(quick: bool, seed: int) -> bool:
     return subprocess.run(command, cwd=REPOSITORY, env=environment).returncode == 0
 
 
+def tables(quick: bool, seed: int) -> bool:
+    """Read known rows from damaged files; returns whether nothing was lost or invented without a word."""
+    command = [sys.executable, str(HERE / "tables.py"), "--cases", str(CASES[quick]["table"]), "--seed", str(seed)]
+    return subprocess.run(command, cwd=REPOSITORY).returncode == 0
+
+
 def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer cases: some minutes instead of hours")
     parser.add_argument("--seed", type=int, default=1, help="seed of all random cases (default: %(default)s)")
-    parser.add_argument("--only", choices=("openapi", "parsers"), help="run only this part (default: both)")
+    parser.add_argument("--only", choices=("openapi", "parsers", "tables"), help="run only this part (default: all)")
     options = parser.parse_args()
-    parts = {"parsers": parsers, "openapi": openapi}
+    parts = {"tables": tables, "parsers": parsers, "openapi": openapi}
     results = {name: part(options.quick, options.seed) for name, part in parts.items() if options.only in (None, name)}
     for name, good in results.items():
         print(f"{name}: {'no failures' if good else 'FAILED'}")

@@ -59,7 +59,10 @@ COLUMNS = st.sampled_from(
     ]
 )
 CELLS = TEXTS | st.sampled_from(["2026-11-22T10:00:00Z", "true", "FALSE", "1", "upheld", "c-1"])
-PRINTABLE = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
+# without what a table cannot tell from nothing (blanks around it, "NULL") or from a number that lost digits
+PRINTABLE = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), max_size=30).map(
+    lambda text: f"_{text}_"
+)
 ROWS = st.fixed_dictionaries(
     {
         "id": PRINTABLE,
@@ -92,7 +95,7 @@ def read_or_refused(path: Path, noun: Noun) -> None:
     try:
         read(path, noun)
     except Refused as refused:
-        assert str(path) in str(refused)
+        assert path.name in str(refused)
 
 
 @cases(
@@ -184,7 +187,7 @@ def column(kind: pa.DataType, values: Sequence[Any], numbers: Sequence[int]) -> 
         return pa.nulls(3, kind)
 
 
-@cases(rows=st.lists(ROWS, min_size=1, max_size=5))
+@cases(rows=st.lists(ROWS, min_size=1, max_size=5, unique_by=lambda row: row["id"]))
 def test_every_file_format_gives_the_same_complaints(folder: Path, rows: list[dict[str, Any]]) -> None:
     names = sorted({name for row in rows for name in row})
     text = io.StringIO()
@@ -224,15 +227,18 @@ def test_every_file_format_gives_the_same_complaints(folder: Path, rows: list[di
 @pytest.mark.parametrize("name", ["a.ndjson.gz", "a.csv.gz"])
 def test_a_small_file_with_one_endless_line_is_refused_without_being_loaded(folder: Path, name: str) -> None:
     path = folder / name
+    item = b'{"id":"c","occurred_at":"2026-11-22T10:00:00Z","reporter":{"id":"r"},"target":{"id":"t"}}\n'
     with gzip.open(path, "wb", 1) as file:
+        if name.startswith("a.ndjson"):
+            file.write(item)
         for _ in range(256):
             file.write(b"x" * 1_048_576)
-        file.write(b'\n{"id":"c","occurred_at":"2026-11-22T10:00:00Z","reporter":{"id":"r"},"target":{"id":"t"}}\n')
+        file.write(b"\n" + item)
     tracemalloc.start()
     try:
         if name.startswith("a.ndjson"):
             lines, rejected = read(path, COMPLAINT)
-            assert (len(lines), rejected) == (1, 1)
+            assert (len(lines), rejected) == (2, 1)
         else:
             read_or_refused(path, COMPLAINT)
         assert tracemalloc.get_traced_memory()[1] < 32 * 1_048_576

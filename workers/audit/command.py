@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, cast
@@ -18,7 +18,8 @@ from service.moderation.outcomes import standing
 from service.moderation.phrases import percent
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
-from workers.audit.files import Reading, read_items
+from service.tabular.reading import ReadingOptions
+from workers.audit.files import READ_AS_IT_IS, Reading, read_items
 from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
 from workers.audit.report import report_of
 from workers.audit.scenes import AuditScope, given_fields, scenes_of
@@ -45,11 +46,19 @@ class Silent:
         """Nothing."""
 
 
+@dataclass(slots=True)
+class FilesRead:
+    """What was read of the files of an audit, and what was not."""
+
+    complaints: Reading = field(default_factory=Reading)
+    outcomes: Reading = field(default_factory=Reading)
+
+
 def run(
     paths: Sequence[Path],
     *,
     outcomes: Sequence[Path],
-    out: Path,
+    out: Path | None,
     now: datetime,
     html: Path | None = None,
     window_seconds: int = DEFAULT_POLICY.window_seconds,
@@ -57,11 +66,14 @@ def run(
     as_of: datetime | None = None,
     progress: ProgressDisplay | None = None,
     policy: Policy = DEFAULT_POLICY,
+    options: ReadingOptions = READ_AS_IT_IS,
+    files: FilesRead | None = None,
 ) -> JsonObject:
     """Audit the files and write the report to `out`, and as a page for people to `html`; returns the report.
 
-    Complaints and outcomes after `as_of` are left out. Raises Refused for unreadable files, for files without one valid
-    complaint, for a window or step that makes no sense and for reports that cannot be written.
+    Complaints and outcomes after `as_of` are left out; `files` is filled with how reading went. Raises Refused for
+    unreadable files, for files without one valid complaint, for a window or step that makes no sense and for reports
+    that cannot be written.
     """
     shown = progress or Silent()
     if window_seconds < 3600 or step_seconds < 3600:
@@ -73,7 +85,9 @@ def run(
         )
     policy = replace(policy, window_seconds=window_seconds)
     _check_destinations(out, html)
-    history, judged, reading, unread = _read(paths, outcomes, as_of, now, policy, shown)
+    files = files or FilesRead()
+    reading, unread = files.complaints, files.outcomes
+    history, judged = _read(paths, outcomes, as_of, now, policy, shown, options, files)
     if not len(history.complaints):
         raise Refused(
             f"no valid complaint in {', '.join(map(str, paths))}" + "".join(f"\n  {e}" for e in reading.examples)
@@ -87,7 +101,8 @@ def run(
 
     result = audit(history, judged, policy, step_seconds, window_done)
     report = report_of(result.clusters, history, policy.version, _notes(history, result, reading, unread))
-    _write(out, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+    if out is not None:
+        _write(out, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     if html is not None:
         from workers.audit.page import page_of  # brings Jinja2, which nothing else here needs
 
@@ -98,12 +113,12 @@ def run(
     return report
 
 
-def _check_destinations(out: Path, html: Path | None) -> None:
+def _check_destinations(out: Path | None, html: Path | None) -> None:
     """Check the output paths before the work starts."""
     for option, path in (("--out", out), ("--html", html)):
         if path is not None and not path.parent.is_dir():
             raise Refused(f"{path.parent} is not a folder: {option} needs a folder that exists")
-    if html is not None and html.resolve() == out.resolve():
+    if html is not None and out is not None and html.resolve() == out.resolve():
         raise Refused(f"--out and --html are both {html}: the page would replace the report, name two files")
 
 
@@ -141,8 +156,9 @@ def _read(
     now: datetime,
     policy: Policy,
     progress: ProgressDisplay,
-) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]], Reading, Reading]:
-    reading, outcome_reading = Reading(), Reading()
+    options: ReadingOptions,
+    files: FilesRead,
+) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]]]:
     total = sum(p.stat().st_size for p in (*paths, *outcome_paths) if p.exists())
     progress.stage("reading", total)
     done = 0
@@ -155,18 +171,32 @@ def _read(
     known = [
         cast(Outcome, o)
         for path in outcome_paths
-        for o in read_items(path, OUTCOME, now, outcome_reading, read)
-        if as_of is None or cast(Outcome, o).decided_at <= as_of
+        for o in read_items(path, OUTCOME, now, files.outcomes, read, options)
     ]
     collector = Collector(policy.text_min_words)
     collector.judged_complaints = {o.complaint_id for o in known if o.complaint_id is not None}
     for path in paths:
-        for item in read_items(path, COMPLAINT, now, reading, read):
+        for item in read_items(path, COMPLAINT, now, files.complaints, read, options):
             complaint = cast(Complaint, item)
+            if complaint.id in files.complaints.sources[-1].judged:
+                collector.judged_complaints.add(complaint.id)
             if as_of is None or complaint.occurred_at <= as_of:
                 collector.add(complaint)
+        known += files.complaints.sources[-1].outcomes()
+    _check_offsets(files)
     history, rows = collector.history()
-    return history, outcomes_by_target(known, rows), reading, outcome_reading
+    return history, outcomes_by_target([o for o in known if as_of is None or o.decided_at <= as_of], rows)
+
+
+def _check_offsets(files: FilesRead) -> None:
+    """Refuse files whose times have no offset beside others that have one: they would not go together."""
+    sources = [*files.complaints.sources, *files.outcomes.sources]
+    naive = [source.path.name for source in sources if source.naive]
+    if naive and len(naive) < len(sources):
+        raise Refused(
+            f"the times in {naive[0]} have no UTC offset, those in another file have one: name the time zone of those"
+            " without, for instance --timezone Europe/Berlin or --timezone UTC"
+        )
 
 
 def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, outcome_reading: Reading) -> list[str]:
@@ -177,11 +207,10 @@ def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, out
     ]
     for what, r in (("complaints", reading), ("outcomes", outcome_reading)):
         if r.rejected:
-            notes.append(f"{r.rejected} {what} were rejected, for instance {'; '.join(r.examples)}")
-    if reading.notes.count:
+            notes.append(r.sentence(what))
+    if amended := [sentence for source in reading.sources for sentence in source.amended.sentences()]:
         notes.append(
-            "Optional fields of complaints that could not be used as they were, and are unknown or cut: "
-            + "; ".join(reading.notes.sentences())
+            f"Optional fields that could not be used as they were, and are unknown or cut: {'; '.join(amended)}"
         )
     if history.duplicates:
         notes.append(f"{history.duplicates} complaints had the id of an earlier one and were ignored.")

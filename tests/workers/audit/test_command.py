@@ -161,7 +161,7 @@ def test_rejected_rows_are_counted_with_their_place_and_reason(tmp_path: Path, p
     report = audit(tmp_path, path, outcomes=(as_ndjson(tmp_path / "o", OUTCOMES),))
     assert report["complaints"] == plain["complaints"] and report["clusters"] == plain["clusters"]
     (note,) = [n for n in report["notes"] if "rejected" in n]
-    assert note.startswith("5 complaints were rejected")
+    assert note.startswith(f"5 of {len(lines) + 1:,} complaints were rejected")
     for part in ("in.ndjson:2:", "in.ndjson:5: /occurred_at", "in.ndjson:7: /occurred_at", "in.ndjson:9: /colour"):
         assert part in note
 
@@ -277,17 +277,12 @@ def test_a_file_without_a_complaint_is_refused(tmp_path: Path, content: bytes) -
     assert "no valid complaint in" in refused(tmp_path, path)
 
 
-def test_columns_of_another_table_are_refused_with_what_is_missing(tmp_path: Path) -> None:
+def test_columns_of_another_table_are_refused_with_what_is_missing_and_how_to_name_it(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
-    path.write_text("user,post,when\n1,2,2026-03-01T00:00:00Z\n", encoding="utf-8")
+    path.write_text("colour,post,when\n1,2,2026-03-01T00:00:00Z\n", encoding="utf-8")
     text = refused(tmp_path, path)
-    assert "in.csv:2:" in text and "/id" in text and "required" in text.lower()
-
-
-def test_a_csv_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "in.csv"
-    path.write_bytes("id,occurred_at,reporter_id,target_id\nc1,2026-03-01T00:00:00Z,Müller,t\n".encode("latin-1"))
-    assert "in.csv cannot be read" in refused(tmp_path, path)
+    assert "in.csv: no column was recognised for who reported (reporter)" in text
+    assert "It has the columns colour, post, when." in text and "--column reporter=COLUMN" in text
 
 
 def test_a_window_or_step_that_makes_no_sense_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""What `brigadewatch audit` prints: how the files were read, then the groups and the counts that change."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.moderation.phrases import percent
+
+if TYPE_CHECKING:
+    from service.tabular.reading import SourceFile
+    from workers.audit.command import FilesRead
+
+GROUPS_SHOWN, TARGETS_SHOWN, NOTES_SHOWN = 20, 15, 12
+ATTRIBUTES_SHOWN = 5
+FIELDS = {
+    "id": "id of the complaint",
+    "occurred_at": "time of the complaint",
+    "reporter_id": "who reported",
+    "target_id": "what was reported",
+    "kind": "kind of target",
+    "author_id": "author of the target",
+    "context_id": "context (thread, article)",
+    "text": "text of the complaint",
+    "excerpt": "text of the target",
+    "account_created_at": "age of the reporter's account",
+    "decided_at": "time of the decision",
+}
+
+
+def console() -> Console:
+    """Standard output: as wide as the terminal, 120 columns in a pipe."""
+    return Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+
+
+def show_files(out: Console, files: FilesRead) -> None:
+    """Print how each file was read, and what was refused."""
+    for reading, what in ((files.complaints, "complaints"), (files.outcomes, "outcomes")):
+        for source in reading.sources:
+            _show_file(out, source)
+        if reading.sources:
+            out.print(f"{reading.items:,} {what} read", markup=False)
+        if (reading.items or what == "outcomes") and (sentence := reading.sentence(what)):
+            out.print(Text(sentence, style="bold red"))
+    out.print()
+
+
+def _show_file(out: Console, source: SourceFile) -> None:
+    out.print(Text.assemble((source.path.name, "bold"), f": {source.kind}"))
+    if source.read_as:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("column", "read as", "because of", "for example"):
+            table.add_column(name, overflow="fold")
+        shown = [r for r in source.read_as if r.field != "target attribute"]
+        attributes = [r.column for r in source.read_as if r.field == "target attribute"]
+        for read in shown:
+            table.add_row(Text(read.column), FIELDS.get(read.field, read.field), Text(read.why), Text(read.example))
+        if attributes:
+            more = f" and {len(attributes) - ATTRIBUTES_SHOWN} more" if len(attributes) > ATTRIBUTES_SHOWN else ""
+            names = ", ".join(attributes[:ATTRIBUTES_SHOWN]) + more
+            table.add_row(Text(names), "describes targets", "the same for each complaint about a target", "")
+        out.print(table)
+    for note in source.notes[:NOTES_SHOWN]:
+        out.print(Text(f"  {note}"))
+
+
+def show_report(out: Console, report: dict[str, Any], threshold: int, written: Sequence[Path]) -> None:
+    """Print the groups, the targets whose count falls below the threshold, and where the report is."""
+    out.print(f"{report['complaints']:,} complaints from {_day(report['from'])} to {_day(report['to'])}", style="bold")
+    flagged = [c for c in report["clusters"] if c["disposition"] == "flagged"]
+    if flagged:
+        _show_groups(out, flagged)
+    else:
+        out.print("No group of accounts was found that complains together more than chance explains.")
+    others = len(report["clusters"]) - len(flagged)
+    if others:
+        out.print(f"{others} more clusters in the report are not flagged")
+    _show_targets(out, report["targets"], threshold)
+    for note in report["notes"]:
+        if "were rejected" not in note and "was rejected" not in note:
+            out.print(Text(f"- {note}", style="dim"))
+    for path in written:
+        out.print(Text(f"written: {path}"), soft_wrap=True)
+
+
+def _show_groups(out: Console, flagged: Sequence[dict[str, Any]]) -> None:
+    table = Table(title="Flagged groups, highest score first", show_lines=True, title_justify="left")
+    for name, justify in (("score", "right"), ("accounts", "right"), ("targets", "right"), ("likely", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("what was found")
+    for cluster in flagged[:GROUPS_SHOWN]:
+        table.add_row(
+            f"{cluster['score']:.1f}",
+            f"{cluster['reporter_count']:,}",
+            f"{cluster['target_count']:,}",
+            percent(cluster["probability"]),
+            Text(cluster["summary"]),
+        )
+    out.print(table)
+    if len(flagged) > GROUPS_SHOWN:
+        out.print(f"{len(flagged) - GROUPS_SHOWN} more flagged groups are in the report")
+
+
+def _show_targets(out: Console, targets: Sequence[dict[str, Any]], threshold: int) -> None:
+    below = [t for t in targets if t["complaints"] >= threshold > t["independent_complaints"]]
+    out.print(
+        f"{len(targets):,} targets have fewer independent complaints than complaints;"
+        f" {len(below):,} of them fall below {threshold}, where a platform would remove by count"
+    )
+    if not below:
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("target", overflow="fold")
+    table.add_column("complaints", justify="right")
+    table.add_column("independent", justify="right")
+    for target in sorted(below, key=lambda t: t["independent_complaints"] - t["complaints"])[:TARGETS_SHOWN]:
+        table.add_row(Text(target["id"]), f"{target['complaints']:,}", f"{target['independent_complaints']:,.1f}")
+    out.print(table)
+    if len(below) > TARGETS_SHOWN:
+        out.print(f"{len(below) - TARGETS_SHOWN} more are in the report")
+
+
+def _day(text: str | None) -> str:
+    return text[:16].replace("T", " ") if text else "-"

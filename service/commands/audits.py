@@ -1,0 +1,155 @@
+"""`brigadewatch audit`: look for groups in files, without a server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.commands.common import say, seconds_of
+from service.commands.file_options import (
+    Columns,
+    MaxRejected,
+    PresetName,
+    Sheet,
+    TimeFormat,
+    Timezone,
+    reading_options,
+    share_of,
+)
+from service.wall_clock import now
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+commands = typer.Typer()
+Paths = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PATH...", help="Complaints: CSV, XLSX, Parquet, JSON or NDJSON, also in gzip or zip.", exists=True
+    ),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="JSON report to write.", show_default=False)]
+Outcomes = Annotated[
+    list[Path] | None,
+    typer.Option("--outcomes", metavar="FILE...", help="Outcomes; repeat the option for several files.", exists=True),
+]
+Page = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Report to write as a self-contained HTML page.", show_default=False),
+]
+Window = Annotated[str, typer.Option("--window", help="Length of the analysis window in event time, like 14d or 36h.")]
+Step = Annotated[str, typer.Option("--step", help="How far the window moves at each step, like 1d or 12h.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="TIME",
+        help="Ignore later complaints and outcomes; RFC 3339, like 2021-12-23T14:02:11Z.",
+        show_default=False,
+    ),
+]
+
+
+@commands.command()
+def audit(
+    paths: Paths,
+    out: Out = None,
+    outcomes: Outcomes = None,
+    html: Page = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page of --html in the browser.")] = False,
+    column: Columns = None,
+    timezone: Timezone = None,
+    time_format: TimeFormat = None,
+    sheet: Sheet = None,
+    preset: PresetName = None,
+    max_rejected: MaxRejected = "1%",
+    window: Window = "14d",
+    step: Step = "1d",
+    as_of: AsOf = None,
+) -> None:
+    """Look for coordinated groups in files, without a server.
+
+    Columns are recognised; how they were read is printed. Exits with 1 if more than --max-rejected was rejected.
+    Example: `brigadewatch audit flags.csv --html report.html`
+    """
+    from service.commands import audit_display
+    from service.policy import DEFAULT_POLICY
+    from workers.audit.command import FilesRead, run
+
+    if show and html is None:
+        raise typer.BadParameter("--open needs --html: it opens that page", param_hint="--open")
+    bound = share_of(max_rejected, "--max-rejected")
+    files, terminal = FilesRead(), audit_display.console()
+    try:
+        with _stages() as stages:
+            report = run(
+                paths,
+                outcomes=outcomes or [],
+                out=out,
+                html=html,
+                now=now(),
+                window_seconds=seconds_of(window, "--window"),
+                step_seconds=seconds_of(step, "--step"),
+                as_of=_time(as_of),
+                progress=stages,
+                options=reading_options(column, timezone, time_format, sheet, preset, assume_utc=True),
+                files=files,
+            )
+    finally:
+        audit_display.show_files(terminal, files)
+    written = [path for path in (html, out) if path is not None]
+    audit_display.show_report(terminal, report, DEFAULT_POLICY.default_threshold, written)
+    if show:
+        typer.launch(str(html))
+    if files.complaints.beyond(bound) or files.outcomes.beyond(bound):
+        say(f"more than {max_rejected} of the rows were rejected (--max-rejected): the report covers the others only")
+        raise typer.Exit(1)
+
+
+class Stages:
+    """Progress bars on stderr, one for each stage."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage of `total` units, or set the total of the current one."""
+        if self._task is None or self._bars.tasks[-1].description != name:
+            self._task = self._bars.add_task(name, total=total)
+        self._bars.update(self._task, total=total)
+
+    def advance(self, done: int) -> None:
+        """Set how many units of the current stage are done."""
+        if self._task is not None:
+            self._bars.update(self._task, completed=done)
+
+
+@contextmanager
+def _stages() -> Iterator[Stages]:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
+    with RichProgress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
+        yield Stages(bars)
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise typer.BadParameter(
+            f"{text!r} is not a time with a UTC offset; write for example 2021-12-23T14:02:11Z", param_hint="--as-of"
+        )
+    return moment

@@ -1,0 +1,105 @@
+"""Options that say how people's files are read, alike in all commands that take files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo, available_timezones
+
+import typer
+
+if TYPE_CHECKING:
+    from service.tabular.reading import ReadingOptions
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=COLUMN",
+        help="The column that a field is read from, like target=post_id; repeat the option for several.",
+        show_default=False,
+    ),
+]
+Timezone = Annotated[
+    str | None,
+    typer.Option(
+        "--timezone",
+        metavar="ZONE",
+        help="Time zone of times without an offset, like Europe/Berlin.",
+        show_default=False,
+    ),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--time-format",
+        metavar="FORM",
+        help="How times are written: day-first, month-first, seconds, milliseconds, microseconds, excel, or a pattern"
+        " like '%d.%m.%Y %H:%M'.",
+        show_default=False,
+    ),
+]
+Sheet = Annotated[
+    str | None,
+    typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook. Default: the first.", show_default=False),
+]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="The software that the files come from: discourse-flags, mastodon-reports, phpbb or zendesk.",
+        show_default=False,
+    ),
+]
+MaxRejected = Annotated[
+    str,
+    typer.Option(
+        "--max-rejected", metavar="SHARE", help="Exit with 1 if more than this share of the rows was rejected."
+    ),
+]
+
+
+def reading_options(
+    columns: list[str] | None,
+    timezone: str | None,
+    time_format: str | None,
+    sheet: str | None,
+    preset: str | None,
+    *,
+    assume_utc: bool,
+) -> ReadingOptions:
+    """The options as the reader takes them. Raises typer.BadParameter."""
+    from service.tabular.presets import PRESETS
+    from service.tabular.reading import ReadingOptions
+    from service.tabular.times import FORMATS
+
+    named = {}
+    for pair in columns or []:
+        field, sign, column = pair.partition("=")
+        if not (sign and field and column):
+            raise typer.BadParameter(f"{pair!r} is not like target=post_id", param_hint="--column")
+        named[field.strip()] = column.strip()
+    if timezone is not None and timezone not in available_timezones():
+        raise typer.BadParameter(
+            f"{timezone!r} is not a known time zone; write for example Europe/Berlin or UTC", param_hint="--timezone"
+        )
+    if time_format is not None and time_format not in FORMATS and "%" not in time_format:
+        raise typer.BadParameter(
+            f"{time_format!r} is not one of {', '.join(FORMATS)}, and not a pattern like '%d.%m.%Y %H:%M'",
+            param_hint="--time-format",
+        )
+    if preset is not None and preset not in PRESETS:
+        raise typer.BadParameter(f"{preset!r} is not one of {', '.join(PRESETS)}", param_hint="--preset")
+    zone = ZoneInfo(timezone) if timezone else None
+    return ReadingOptions(named, zone, time_format, sheet, preset, assume_utc=assume_utc)
+
+
+def share_of(text: str, option: str) -> float:
+    """A share like 1% or 0.01. Raises typer.BadParameter."""
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise typer.BadParameter(f"{text!r} is not a share like 1% or 0.01", param_hint=option)
+    return share

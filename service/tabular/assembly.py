@@ -1,0 +1,208 @@
+"""Rows of a recognised table as complaints and outcomes, through the same checks as a POST. PURE."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from service.intake.documents import NoteCount
+from service.intake.items import OUTCOME, Noun, read_value
+from service.model import Complaint, Frozen, Outcome, RejectedItem
+from service.tabular.recognition import Recognition
+from service.tabular.times import TimeStyle, UnreadableTime, is_zero
+from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown, plain_text
+from service.tabular.verdicts import OPEN, verdict_of
+from service.tabular.vocabulary import Field
+
+LONGEST = {"reason": 64, "text": 4096, "excerpt": 4096, "kind": 64}
+LONGEST_URL, LONGEST_FINGERPRINT = 4096, 512
+_RULINGS: tuple[Field, ...] = ("verdict", "action", "decided_by")
+_POINTERS = {"reporter_id": "/reporter/id", "target_id": "/target/id", "occurred_at": "/occurred_at"}
+
+
+class _Unfit(Exception):
+    """A row without something that is required; its text says what."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(detail)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnVerdict:
+    """What a column of a complaint's row says of how it ended."""
+
+    complaint_id: str
+    target_id: str
+    verdict: str
+    decided_at: datetime | None
+
+
+class Assembler:
+    """Makes items of the rows of one table."""
+
+    def __init__(
+        self,
+        header: Sequence[str],
+        recognition: Recognition,
+        times: Mapping[Field, TimeStyle],
+        noun: Noun,
+        now: datetime,
+        notes: NoteCount,
+    ) -> None:
+        self._header, self._recognition, self._times = header, recognition, times
+        self._noun, self._now, self._notes = noun, now, notes
+        self._columns = {name: use.columns for name, use in recognition.uses.items()}
+        self._id = recognition.column("id")
+        self.verdicts: list[ColumnVerdict] = []
+        self.counts: Counter[str] = Counter()  # of what was changed or left out, by a sentence for people
+
+    def read(self, line: int, row: Sequence[Any]) -> Frozen | RejectedItem | None:
+        """The item of a row, or why it is refused; None for an empty row and for an outcome that decides nothing."""
+        try:
+            value = self._outcome(row) if self._noun is OUTCOME else self._complaint(row)
+        except _Unfit as error:
+            if all(map(is_unknown, row)):  # an empty row of a spreadsheet
+                return None
+            return RejectedItem(line=line, detail=str(error), pointer=_POINTERS.get(error.name, f"/{error.name}"))
+        if value is None:
+            return None
+        item = self._notes.taken(read_value(value, self._noun, self._now, line))
+        if isinstance(item, Complaint) and "verdict" in self._columns:
+            self._judge(item, row)
+        return item
+
+    def _value(self, name: Field, row: Sequence[Any]) -> Any:
+        """The value of a field; None if it is unknown or has no column."""
+        for column in self._columns.get(name, ()):
+            if not is_unknown(row[column]):
+                return row[column]
+        return None
+
+    def _id_of(self, name: Field, row: Sequence[Any], *, required: bool = False) -> str | None:
+        value = self._value(name, row)
+        if value is None:
+            if required:
+                shown = " or ".join(repr(self._header[c]) for c in self._columns[name])
+                raise _Unfit(name, f"{shown} is empty")
+            return None
+        try:
+            return id_text(value)
+        except Spoilt as error:
+            raise _Unfit(name, str(error)) from None
+
+    def _time(self, name: Field, row: Sequence[Any]) -> datetime:
+        value = self._value(name, row)
+        if value is None or is_zero(value):
+            raise _Unfit(name, f"{self._header[self._columns[name][0]]!r} is empty")
+        try:
+            return self._times[name].read(value)
+        except UnreadableTime as error:
+            raise _Unfit(name, str(error)) from None
+
+    def _optional_time(self, name: Field, row: Sequence[Any]) -> datetime | None:
+        value = self._value(name, row)
+        if value is None or is_zero(value) or name not in self._times:
+            return None
+        try:
+            return self._times[name].read(value)
+        except UnreadableTime:
+            self.counts[f"values of {self._header[self._columns[name][0]]!r} are not times, and unknown"] += 1
+            return None
+
+    def _text(self, name: Field, row: Sequence[Any]) -> str | None:
+        value = self._value(name, row)
+        if value is None:
+            return None
+        text, longest = plain_text(value), LONGEST[name]
+        if len(text) > longest:
+            self.counts[f"values of {self._header[self._columns[name][0]]!r} were cut to {longest} characters"] += 1
+        return text[:longest]
+
+    def _target(self, row: Sequence[Any]) -> tuple[str, str | None]:
+        """The target's id and its kind."""
+        found = self._id_of("target_id", row, required=True) or ""
+        kind = self._text("kind", row)
+        columns = self._columns["target_id"]
+        if len(columns) > 1:
+            own = next(self._header[c] for c in columns if not is_unknown(row[c]))
+            kind = kind or own.lower().removesuffix("id").rstrip("_ .-")[:64] or own[:64]
+        return (f"{kind}/{found}" if self._recognition.with_kind and kind else found), kind
+
+    def _complaint(self, row: Sequence[Any]) -> dict[str, Any]:
+        reporter, (target, kind) = self._id_of("reporter_id", row, required=True) or "", self._target(row)
+        at = self._time("occurred_at", row)
+        own = self._id_of("id", row) if self._id is not None else None
+        about: dict[str, Any] = {"id": target, "kind": kind}
+        about["author_id"], about["context_id"] = self._id_of("author_id", row), self._id_of("context_id", row)
+        url, excerpt = self._value("url", row), self._text("excerpt", row)
+        about["url"] = plain_text(url) if url is not None and len(plain_text(url)) <= LONGEST_URL else None
+        about["excerpt"] = excerpt
+        attributes = {
+            name: attribute(row[column])
+            for column, name in self._recognition.attributes.items()
+            if not is_unknown(row[column])
+        }
+        if attributes:
+            about["attributes"] = attributes
+        who: dict[str, Any] = {"id": reporter, "account_created_at": self._optional_time("account_created_at", row)}
+        if (fingerprint := self._value("fingerprint", row)) is not None:
+            who["fingerprint"] = plain_text(fingerprint)[:LONGEST_FINGERPRINT]
+        if (trusted := self._value("trusted", row)) is not None:
+            who["trusted"] = flag(trusted)
+        return {
+            "id": own or _row_id(reporter, target, at),
+            "occurred_at": at,
+            "reporter": who,
+            "target": about,
+            "reason": self._text("reason", row),
+            "text": self._text("text", row),
+            "notice_type": self._value("notice_type", row),
+        }
+
+    def _outcome(self, row: Sequence[Any]) -> dict[str, Any] | None:
+        target, _ = self._target(row)
+        found = {name: self._value(name, row) for name in _RULINGS}
+        if found["verdict"] is not None:
+            word = plain_text(found["verdict"]).strip()
+            found["verdict"] = verdict_of(word) or word.lower()
+            if word.casefold() in OPEN and found["action"] is None:
+                self.counts["outcomes do not judge (open, closed and the like), and were left out"] += 1
+                return None
+        at = self._time("decided_at", row)
+        about, retracts = self._id_of("complaint_id", row), self._id_of("retracts", row)
+        own = self._id_of("id", row) or _row_id(about or "", target, at)
+        value = {"id": own, "target_id": target, "decided_at": at, "complaint_id": about, "retracts": retracts}
+        return {k: v for k, v in (value | found).items() if v is not None}
+
+    def _judge(self, complaint: Complaint, row: Sequence[Any]) -> None:
+        verdict = verdict_of(self._value("verdict", row))
+        if verdict is not None:
+            at = self._optional_time("decided_at", row)
+            self.verdicts.append(ColumnVerdict(complaint.id, complaint.target.id, verdict, at))
+
+    def outcomes(self, latest: datetime) -> list[Outcome]:
+        """What the verdict column says, as outcomes; `latest` is the time of those that have none."""
+        return [
+            Outcome(
+                id=f"verdict-{_digest(v.complaint_id, v.target_id)}",
+                target_id=v.target_id,
+                decided_at=v.decided_at or latest,
+                verdict=v.verdict,  # type: ignore[arg-type]
+                complaint_id=v.complaint_id,
+            )
+            for v in self.verdicts
+        ]
+
+
+def _row_id(reporter: str, target: str, at: datetime) -> str:
+    """The id of a row without one: the same in each export of the same row."""
+    return f"row-{_digest(reporter, target, at.isoformat())}"
+
+
+def _digest(*parts: str) -> str:
+    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

@@ -1,0 +1,198 @@
+"""JSON: a line for each report (NDJSON), a list of reports, or a document with one such list inside.
+
+What has the API's own form stays as it is and goes through the same checks as a POST. Anything else becomes a table:
+objects inside objects get names with dots, lists are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, BinaryIO
+
+from pydantic_core import from_json
+
+from service.errors import Refused
+from service.intake.documents import NoteCount
+from service.intake.items import MAX_LINE_BYTES, OUTCOME, Noun, read_line, read_value
+from service.model import Frozen, RejectedItem
+from service.tabular.tables import Batch, refused, unique_names
+from service.tabular.text import TextBlocks
+
+LONGEST_DOCUMENT = 512 * 1024**2  # bytes of a JSON document, which is held whole
+_LONGEST_LINE = MAX_LINE_BYTES + 2
+_LOOKED_AT = 10_000  # objects whose keys make the header
+_BATCH = 5_000
+_DEEPEST = 6
+
+
+class JsonLines:
+    """The lines of an NDJSON file, however long a single one is."""
+
+    def __init__(self, stream: BinaryIO, text: TextBlocks) -> None:
+        self._stream, self._text = stream, text
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        number = 0
+        for number, line in enumerate(self._utf8() if self._text.encoding == "utf-8" else self._other(), 1):
+            if stripped := line.strip():
+                yield number, stripped
+
+    def _other(self) -> Iterator[bytes]:
+        for block in self._text:
+            for line in block:
+                yield line.encode("utf-8", "surrogatepass")
+
+    def _utf8(self) -> Iterator[bytes]:
+        """The lines as bytes. Of one that is longer than any item may be, as much as shows that."""
+        head = self._text.head
+        start = 0
+        while (end := head.find(b"\n", start) + 1) > 0:
+            yield head[start:end]
+            start = end
+        first = head[start:]
+        if first:
+            rest = b"" if len(first) >= _LONGEST_LINE else self._stream.readline(_LONGEST_LINE - len(first))
+            yield from self._whole(first + rest)
+        while line := self._stream.readline(_LONGEST_LINE):
+            yield from self._whole(line)
+
+    def _whole(self, line: bytes) -> Iterator[bytes]:
+        yield line
+        while len(line) >= _LONGEST_LINE and not line.endswith(b"\n"):
+            line = self._stream.readline(_LONGEST_LINE)
+
+
+def is_item(value: Any, noun: Noun) -> bool:
+    """Whether an object has the API's form."""
+    if not isinstance(value, dict):
+        return False
+    if noun is OUTCOME:
+        return "target_id" in value and "decided_at" in value
+    return isinstance(value.get("reporter"), dict) and isinstance(value.get("target"), dict)
+
+
+def parsed_line(line: bytes) -> Any:
+    """The value of a line; None if it is not JSON."""
+    try:
+        return from_json(line)
+    except ValueError:
+        return None
+
+
+def items_of_lines(
+    lines: Iterator[tuple[int, bytes]], noun: Noun, now: datetime, notes: NoteCount
+) -> Iterator[Frozen | RejectedItem]:
+    """The items of NDJSON in the API's form."""
+    for number, line in lines:
+        yield notes.taken(read_line(line, noun, now, number))
+
+
+def items_of_values(
+    values: Sequence[Any], noun: Noun, now: datetime, notes: NoteCount
+) -> Iterator[Frozen | RejectedItem]:
+    """The items of a JSON list in the API's form."""
+    for number, value in enumerate(values, 1):
+        yield notes.taken(read_value(value, noun, now, number))
+
+
+def document_of(text: TextBlocks, name: str) -> Any:
+    """A JSON document. Raises Refused for one that is too large or damaged."""
+    parts, size = [], 0
+    for block in text:
+        part = "".join(block)
+        size += len(part)
+        if size > LONGEST_DOCUMENT:
+            raise Refused(
+                f"{name} has more than {LONGEST_DOCUMENT >> 20} MiB of JSON: write one report per line (NDJSON)"
+            )
+        parts.append(part)
+    try:
+        return from_json("".join(parts).encode("utf-8", "surrogatepass"))
+    except ValueError as error:
+        raise Refused(f"{name} is not valid JSON: {error}") from None
+
+
+def list_in(document: Any, name: str) -> tuple[list[Any], str]:
+    """The reports of a document and where they stand in it."""
+    if isinstance(document, list):
+        return document, ""
+    found = [(value, key) for key, value in _lists(document, "", 0)]
+    if len(found) == 1:
+        return found[0][0], found[0][1]
+    if not found:
+        raise Refused(f"{name} has no list of reports in it")
+    shown = ", ".join(where for _, where in found[:8])
+    raise Refused(f"{name} has several lists ({shown}): write the one with the reports to a file of its own")
+
+
+def _lists(value: Any, where: str, depth: int) -> Iterator[tuple[str, list[Any]]]:
+    if isinstance(value, Mapping) and depth < _DEEPEST:
+        for key, inner in value.items():
+            place = f"{where}.{key}" if where else str(key)
+            if isinstance(inner, list) and inner and all(isinstance(one, dict) for one in inner):
+                yield place, inner
+            else:
+                yield from _lists(inner, place, depth + 1)
+
+
+class ObjectTable:
+    """Objects that are not in the API's form, as a table."""
+
+    def __init__(self, kind: str, objects: Iterator[tuple[int, Any]], name: str) -> None:
+        self.kind, self._name = kind, name
+        self.notes: list[str] = []
+        self._lists: set[str] = set()
+        self._objects = objects
+        self._first = list(islice(objects, _LOOKED_AT))
+        names: dict[str, None] = {}
+        self._flat = [(number, self._flattened(value)) for number, value in self._first]
+        for _, flat in self._flat:
+            names.update(dict.fromkeys(flat or ()))
+        if not names:
+            raise Refused(f"{name} has no reports in it")
+        self.header = unique_names(list(names))
+        self._names = list(names)
+        if self._lists:
+            self.notes.append(f"lists are not read: {', '.join(sorted(self._lists)[:20])}")
+
+    def _flattened(self, value: Any) -> dict[str, Any] | None:
+        if not isinstance(value, dict):
+            return None
+        flat: dict[str, Any] = {}
+        self._flatten(value, "", 0, flat)
+        return flat
+
+    def _flatten(self, value: Mapping[str, Any], before: str, depth: int, flat: dict[str, Any]) -> None:
+        for key, inner in value.items():
+            name = f"{before}{key}"
+            if isinstance(inner, dict) and depth < _DEEPEST:
+                if set(inner) == {"$oid"} or set(inner) == {"$date"}:  # MongoDB's export
+                    flat[name] = next(iter(inner.values()))
+                else:
+                    self._flatten(inner, f"{name}.", depth + 1, flat)
+            elif isinstance(inner, list | dict):
+                self._lists.add(name)
+            else:
+                flat[name] = inner
+
+    def batches(self) -> Iterator[Batch]:
+        """The objects as rows."""
+        for at in range(0, len(self._flat), _BATCH):
+            yield self._batch(self._flat[at : at + _BATCH])
+        self._flat = []
+        while some := list(islice(self._objects, _BATCH)):
+            yield self._batch([(number, self._flattened(value)) for number, value in some])
+
+    def _batch(self, some: Sequence[tuple[int, dict[str, Any] | None]]) -> Batch:
+        batch = Batch([], [])
+        lines, rows = [], []
+        for number, flat in some:
+            if flat is None:
+                batch.refused.append(refused(number, "not a JSON object"))
+            else:
+                lines.append(number)
+                rows.append([flat.get(name) for name in self._names])
+        batch.lines, batch.rows = lines, rows
+        return batch

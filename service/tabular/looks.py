@@ -1,0 +1,103 @@
+"""What the values of a column look like, and how two columns go together. PURE."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from service.fields import ID_CHARACTERS
+from service.tabular.times import is_zero, looks_like_time
+from service.tabular.values import is_unknown, plain_text
+
+LOOKED_AT = 2_000  # values of a column whose form is examined
+Rows = Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class ColumnLook:
+    """A column of a sample of rows; None stands for unknown values."""
+
+    number: int
+    name: str
+    values: Sequence[Any]
+
+    @cached_property
+    def known(self) -> list[Any]:
+        """Its values without the unknown ones."""
+        return [v for v in self.values if v is not None]
+
+    @cached_property
+    def distinct(self) -> int:
+        """How many different values it has."""
+        return len(set(map(plain_text, self.known)))
+
+    @cached_property
+    def example(self) -> str:
+        """Its first value, shortened."""
+        text = plain_text(self.known[0]) if self.known else ""
+        return text if len(text) <= 40 else text[:39] + "…"
+
+    @cached_property
+    def is_time(self) -> bool:
+        """Whether nearly all values are times."""
+        some = [v for v in self.known[:LOOKED_AT] if not is_zero(v)]
+        return bool(some) and sum(map(looks_like_time, some)) >= 0.5 * len(some)
+
+    @cached_property
+    def is_prose(self) -> bool:
+        """Whether values are sentences rather than ids or names."""
+        some = [plain_text(v) for v in self.known[:LOOKED_AT]]
+        return sum(len(t) > ID_CHARACTERS or t.count(" ") >= 3 or "\n" in t for t in some) > 0.2 * len(some)
+
+    @cached_property
+    def is_yes_or_no(self) -> bool:
+        """Whether it has only the values of a checkbox."""
+        return {plain_text(v).lower() for v in self.known[:LOOKED_AT]} <= {"true", "false", "yes", "no"}
+
+    @cached_property
+    def longest(self) -> int:
+        """Characters of its longest value."""
+        return max((len(plain_text(v)) for v in self.known), default=0)
+
+
+def looks_of(header: Sequence[str], rows: Rows) -> list[ColumnLook]:
+    """The columns of a sample."""
+    columns = list(zip(*rows, strict=True)) if rows else [() for _ in header]
+    return [
+        ColumnLook(k, name, [None if is_unknown(v) else v for v in values])
+        for k, (name, values) in enumerate(zip(header, columns, strict=True))
+    ]
+
+
+def depends_on(column: ColumnLook, key: ColumnLook) -> float | None:
+    """The share of the key's values, of those that occur in two rows or more, with one value of `column` only.
+
+    None: no value of the key occurs twice.
+    """
+    values: dict[str, set[str]] = defaultdict(set)
+    count: dict[str, int] = defaultdict(int)
+    for value, by in zip(column.values, key.values, strict=True):
+        if value is not None and by is not None:
+            values[plain_text(by)].add(plain_text(value))
+            count[plain_text(by)] += 1
+    repeated = [k for k, n in count.items() if n > 1]
+    return sum(len(values[k]) == 1 for k in repeated) / len(repeated) if repeated else None
+
+
+def same_people(first: ColumnLook, second: ColumnLook) -> bool:
+    """Whether two columns name the same things: each value of one goes with one value of the other."""
+    pairs = {
+        (plain_text(a), plain_text(b))
+        for a, b in zip(first.values, second.values, strict=True)
+        if a is not None and b is not None
+    }
+    return bool(pairs) and len({a for a, _ in pairs}) == len(pairs) == len({b for _, b in pairs})
+
+
+def exclude_each_other(columns: Sequence[ColumnLook]) -> bool:
+    """Whether every row has a value in one of the columns at most, and each column in some row."""
+    filled = [sum(v is not None for v in row) for row in zip(*(c.values for c in columns), strict=True)]
+    return all(c.known for c in columns) and bool(filled) and max(filled) == 1

@@ -1,0 +1,203 @@
+"""A file as a stream of bytes and what kind of file it is, by its content: the letters after the dot say nothing.
+
+Compressed files are inflated as they are read and never written to disk by name. What inflates beyond all measure is
+refused.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, BinaryIO, Literal, cast
+
+from service.errors import Refused
+
+Kind = Literal["text", "parquet", "workbook"]
+MOST_INFLATED = 2 * 1024**3  # bytes of a table that has to be held whole
+FREELY = 64 * 1024**2  # bytes that may come out of anything
+MOST_FOR_ONE = 400  # times its compressed size; tables are 3 to 50, deflate ends at 1032
+_IN_MEMORY = 64 * 1024**2
+_NESTED = 2  # a table in gzip in zip
+_OTHERS = {
+    b"%PDF": "a PDF",
+    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls): open it and save it as .xlsx or CSV",
+    b"SQLite format 3": "a database: export the table with the reports as CSV",
+    b"BZh": "compressed with bzip2: unpack it first, or use gzip or zip",
+    b"\xfd7zXZ": "compressed with xz: unpack it first, or use gzip or zip",
+    b"(\xb5/\xfd": "compressed with zstd: unpack it first, or use gzip or zip",
+    b"7z\xbc\xaf": "a 7z archive: unpack it first, or use gzip or zip",
+    b"Rar!": "a RAR archive: unpack it first, or use gzip or zip",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"ARROW1": "an Arrow file: save it as Parquet or CSV",
+    b"ORC": "an ORC file: save it as Parquet or CSV",
+}
+
+
+@dataclass(slots=True)
+class Opened:
+    """A file that was opened, and what it is."""
+
+    kind: Kind
+    stream: BinaryIO
+    notes: list[str] = field(default_factory=list)
+    closing: list[IO[bytes] | io.RawIOBase] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close the file, and the copy if there is one."""
+        for each in self.closing:
+            each.close()
+
+
+class _Counted(io.RawIOBase):
+    """Reports how many bytes of a file were read."""
+
+    def __init__(self, file: IO[bytes], progress: Callable[[int], None]) -> None:
+        self._file, self._progress = file, progress
+        self._furthest = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: object) -> int:
+        count = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        if (at := self._file.tell()) > self._furthest:
+            self._progress(at - self._furthest)
+            self._furthest = at
+        return int(count)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that is inflated, until it is more than a table's content could be."""
+
+    def __init__(self, inflated: IO[bytes], compressed: int, name: str) -> None:
+        self._inflated, self._name = inflated, name
+        self._left = max(FREELY, MOST_FOR_ONE * compressed)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        found = self._inflated.read(len(buffer))
+        self._left -= len(found)
+        if self._left < 0:
+            raise Refused(f"{self._name} inflates to more than {MOST_FOR_ONE} times its size: no table does")
+        buffer[: len(found)] = found
+        return len(found)
+
+
+def open_file(path: Path, progress: Callable[[int], None]) -> Opened:
+    """Open a file. Raises Refused for what is not a table, OSError for what cannot be read."""
+    counted = _Counted(path.open("rb", buffering=0), progress)
+    try:
+        found = _opened(io.BufferedReader(counted, 1 << 18), path.stat().st_size, path.name, 0)
+        found.closing.append(counted)
+        return found
+    except BaseException:
+        counted.close()
+        raise
+
+
+def _opened(stream: io.BufferedReader, size: int, name: str, depth: int) -> Opened:
+    head = stream.peek(512)[:512]
+    if head[:2] == b"\x1f\x8b":
+        _check_depth(depth, name)
+        inflated = _Bounded(cast(IO[bytes], gzip.GzipFile(fileobj=stream)), size, name)
+        return _opened(io.BufferedReader(inflated, 1 << 18), FREELY, name, depth + 1)
+    if head[:4] == b"PK\x03\x04":
+        file = _seekable(stream, name, depth)
+        try:
+            found = _unzipped(file, name, depth)
+        except BaseException:
+            if depth:
+                file.close()
+            raise
+        found.closing += [file] if depth else []
+        return found
+    if head[:4] == b"PK\x05\x06":
+        raise Refused(f"{name} is an empty zip archive")
+    if head[:4] == b"PAR1":
+        file = _seekable(stream, name, depth)
+        return Opened("parquet", file, closing=[file] if depth else [])
+    for start, what in _OTHERS.items():
+        if head.startswith(start):
+            raise Refused(f"{name} is {what}")
+    beginning = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
+    if beginning.startswith((b"<!doctype html", b"<html")):
+        raise Refused(f"{name} is a web page, not a table: use the export of the site, as CSV")
+    if beginning.startswith((b"<?xml", b"<")):
+        raise Refused(f"{name} is XML: export it as CSV, JSON or XLSX")
+    return Opened("text", cast(BinaryIO, stream))
+
+
+def _check_depth(depth: int, name: str) -> None:
+    if depth >= _NESTED:
+        raise Refused(f"{name} is compressed more than twice: unpack it first")
+
+
+def _seekable(stream: io.BufferedReader, name: str, depth: int) -> BinaryIO:
+    """The stream itself if it is a file; a copy of what is inflated, without a name on disk."""
+    if depth == 0:
+        return cast(BinaryIO, stream)
+    copy = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  closed with the table
+    left = MOST_INFLATED
+    while block := stream.read(1 << 20):
+        left -= len(block)
+        if left < 0:
+            copy.close()
+            raise Refused(f"{name} has more than {MOST_INFLATED >> 30} GiB inside: unpack it first")
+        copy.write(block)
+    copy.seek(0)
+    return cast(BinaryIO, copy)
+
+
+def _unzipped(file: BinaryIO, name: str, depth: int) -> Opened:
+    try:
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise Refused(f"{name} is a damaged zip archive or workbook: {error}") from None
+    members = [m for m in archive.infolist() if not m.is_dir() and not _is_hidden(m.filename)]
+    if any(m.filename == "[Content_Types].xml" or m.filename.startswith("xl/") for m in members):
+        file.seek(0)
+        return Opened("workbook", file)
+    if any(m.filename == "mimetype" for m in members):
+        raise Refused(f"{name} is an OpenDocument file: save it as .xlsx or CSV")
+    _check_depth(depth, name)
+    if len(members) != 1:
+        shown = ", ".join(m.filename[-60:] for m in members[:8])
+        raise Refused(
+            f"{name} contains {len(members)} files ({shown}{', …' if len(members) > 8 else ''}): unpack it, and name"
+            " the one with the reports"
+        )
+    (member,) = members
+    if member.flag_bits & 1:
+        raise Refused(f"{name} is encrypted: unpack it first")
+    try:
+        inflated = _Bounded(archive.open(member), member.compress_size, name)
+        found = _opened(io.BufferedReader(inflated, 1 << 18), FREELY, name, depth + 1)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise Refused(f"{name} is a damaged zip archive: {error}") from None
+    found.notes.append(f"from {member.filename[-80:]!r} in the archive")
+    return found
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith("__MACOSX/") or name.rsplit("/", 1)[-1].startswith(".")

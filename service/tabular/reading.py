@@ -1,0 +1,322 @@
+"""From a path to complaints and outcomes: what a file is, how it is read, and its items."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from service.errors import Refused
+from service.intake.documents import NoteCount
+from service.intake.items import OUTCOME, Noun
+from service.model import Complaint, Frozen, Outcome, RejectedItem
+from service.tabular.assembly import Assembler
+from service.tabular.delimited import DelimitedTable
+from service.tabular.documents import (
+    JsonLines,
+    ObjectTable,
+    document_of,
+    is_item,
+    items_of_lines,
+    items_of_values,
+    list_in,
+    parsed_line,
+)
+from service.tabular.opening import Opened, open_file
+from service.tabular.parquet import ParquetTable
+from service.tabular.presets import PRESETS, PresetTable
+from service.tabular.recognition import Recognition, chosen_columns, recognise
+from service.tabular.tables import Batch, Table
+from service.tabular.text import TextBlocks
+from service.tabular.times import TimeStyle, UnreadableTime, style_of
+from service.tabular.values import is_unknown
+from service.tabular.vocabulary import Field
+from service.tabular.workbook import WorkbookTable
+
+SAMPLE = 10_000  # rows that show how a table is read
+_LOOKED_AT = 100  # lines of NDJSON that show its form
+_TIMES: tuple[Field, ...] = ("occurred_at", "decided_at", "account_created_at")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """What a person says about files."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)  # field -> column
+    zone: tzinfo | None = None
+    time_format: str | None = None
+    sheet: str | None = None
+    preset: str | None = None
+    assume_utc: bool = False  # for times without an offset in files that have no other ones
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAs:
+    """A line of the table that says how a file is read."""
+
+    column: str
+    field: str
+    why: str
+    example: str
+
+
+class SourceFile:
+    """A file of complaints or outcomes. `items` yields what it contains, once.
+
+    Raises Refused, with the file's name, for what cannot serve and for what cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        noun: Noun,
+        now: datetime,
+        options: ReadingOptions = ReadingOptions(),
+        progress: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        self.path, self.kind = path, ""
+        self.read_as: list[ReadAs] = []
+        self.notes: list[str] = []
+        self.amended = NoteCount()  # what could not be used of optional fields
+        self.naive = False  # times have no offset, and were taken as UTC
+        self.judged: set[str] = set()  # complaints that a verdict column is about
+        self.is_plain_lines = False  # NDJSON in the API's form, as replay sends it
+        self._noun, self._now, self._options, self._progress = noun, now, options, progress
+        self._assembler: Assembler | None = None
+        self._latest: datetime | None = None
+        self._opened: Opened | None = None
+        try:
+            self._items = self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def items(self) -> Iterator[Frozen | RejectedItem]:
+        """The items, and what is refused of them, in the file's order."""
+        try:
+            with _named(self.path):
+                yield from self._items
+        finally:
+            self.close()
+
+    def outcomes(self) -> list[Outcome]:
+        """What a verdict column of the complaints says; complete after `items`."""
+        if self._assembler is None or self._latest is None:
+            return []
+        return self._assembler.outcomes(self._latest)
+
+    def _begin(self) -> Iterator[Frozen | RejectedItem]:
+        with _named(self.path):
+            self._opened = open_file(self.path, self._progress)
+            self.notes += self._opened.notes
+            direct, table = self._look(self._opened)
+            return direct if table is None else self._recognised(table)
+
+    def _look(self, opened: Opened) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
+        """The items if the file has the API's form, else the table that it is."""
+        name = self.path.name
+        if opened.kind == "parquet":
+            return iter(()), ParquetTable(opened.stream, name, self.path.stat().st_size, self._progress)
+        if opened.kind == "workbook":
+            return iter(()), WorkbookTable(opened.stream, name, self._options.sheet)
+        text = TextBlocks(opened.stream, name)
+        beginning = text.head.replace(b"\0", b"").lstrip()[:1]
+        if not beginning:
+            self.kind, self.is_plain_lines = "empty", not self._is_gzip()
+            self.notes.append("nothing is in it")
+            return iter(()), None
+        if beginning == b"{" and not _is_document(text):
+            return self._lines(JsonLines(opened.stream, text), text)
+        if beginning in (b"[", b"{"):
+            return self._document(text)
+        return iter(()), DelimitedTable(text, name)
+
+    def _lines(self, lines: JsonLines, text: TextBlocks) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
+        numbered = iter(lines)
+        first = list(islice(numbered, _LOOKED_AT))
+        objects = [value for _, line in first if isinstance(value := parsed_line(line), dict)]
+
+        def everything() -> Iterator[tuple[int, bytes]]:
+            yield from first
+            yield from numbered
+
+        if not objects or any(is_item(value, self._noun) for value in objects):
+            self.kind = f"NDJSON in the API's form, {text.encoding_name}"
+            as_it_is = text.encoding == "utf-8" and not text.has_mark and not self.notes
+            self.is_plain_lines = as_it_is and (self.path.suffix == ".gz") == self._is_gzip()
+            return items_of_lines(everything(), self._noun, self._now, self.amended), None
+        values = ((number, parsed_line(line)) for number, line in everything())
+        return iter(()), ObjectTable(f"NDJSON, {text.encoding_name}", values, self.path.name)
+
+    def _is_gzip(self) -> bool:
+        with self.path.open("rb") as file:
+            return file.read(2) == b"\x1f\x8b"
+
+    def _document(self, text: TextBlocks) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
+        document = document_of(text, self.path.name)
+        found, where = ([document], "") if is_item(document, self._noun) else list_in(document, self.path.name)
+        kind = f"JSON list{f' in {where!r}' if where else ''}, {text.encoding_name}"
+        if not found or any(is_item(value, self._noun) for value in found[:_LOOKED_AT]):
+            self.kind = f"{kind}, in the API's form"
+            return items_of_values(found, self._noun, self._now, self.amended), None
+        return iter(()), ObjectTable(kind, iter(enumerate(found, 1)), self.path.name)
+
+    def _recognised(self, table: Table) -> Iterator[Frozen | RejectedItem]:
+        if self._options.preset is not None and self._noun is not OUTCOME:
+            table = PresetTable(table, self._options.preset, PRESETS[self._options.preset])
+        self.kind = table.kind
+        batches = table.batches()
+        sample: list[Batch] = []
+        rows: list[Sequence[Any]] = []
+        for batch in batches:
+            sample.append(batch)
+            rows += batch.rows
+            if len(rows) >= SAMPLE:
+                break
+        self.kind = table.kind  # the encoding may have shown itself
+        self.notes += table.notes
+        if rows:
+            self._assembler = self._assembler_of(table.header, rows)
+        return self._assembled(sample, batches, table)
+
+    def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
+        name = self.path.name
+        try:
+            preset = PRESETS.get(self._options.preset or "") if self._noun is not OUTCOME else None
+            chosen = chosen_columns(header, {**(preset.columns if preset else {}), **self._options.columns})
+            found = recognise(header, rows, chosen, outcomes=self._noun is OUTCOME)
+        except Refused as error:
+            raise Refused(f"{name}: {error}") from None
+        times = {f: style for f in _TIMES if (style := self._style(f, found, header, rows)) is not None}
+        self.notes += found.notes
+        self._describe(header, found, times)
+        return Assembler(header, found, times, self._noun, self._now, self.amended)
+
+    def _describe(self, header: Sequence[str], found: Recognition, times: Mapping[Field, TimeStyle]) -> None:
+        for name, use in found.uses.items():
+            why = f"{use.why}; {times[name].note}" if name in times and times[name].note else use.why
+            self.read_as.append(ReadAs(" or ".join(header[c] for c in use.columns), name, why, use.example))
+        for column, label in found.attributes.items():
+            self.read_as.append(ReadAs(header[column], "target attribute", f"describes targets, as {label!r}", ""))
+        if "verdict" in found.uses and "decided_at" not in found.uses and self._noun is not OUTCOME:
+            self.notes.append("verdicts have no time: they are taken as known at the end of the file")
+
+    def _style(
+        self, name: Field, found: Recognition, header: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> TimeStyle | None:
+        column = found.column(name)
+        if column is None:
+            return None
+        chosen = self._options.time_format if name != "account_created_at" else None
+        try:
+            style = self._style_of_all([row[column] for row in rows], column, chosen)
+        except UnreadableTime as error:
+            if name not in ("occurred_at", "decided_at") or (name == "decided_at" and self._noun is not OUTCOME):
+                return None
+            raise Refused(f"{self.path.name}: column {header[column]!r}: {error}") from None
+        if style.whole_days and name == "occurred_at":
+            self.notes.append(f"{header[column]!r} has days without hours: what happens within a day cannot be seen")
+        if style.has_offset or style.zone is not None:
+            return style
+        if not self._options.assume_utc:
+            raise Refused(
+                f"{self.path.name}: column {header[column]!r}: {_first_known(rows, column)!r} has no UTC offset: name"
+                " the time zone, for instance --timezone Europe/Berlin or --timezone UTC"
+            )
+        self.naive = self.naive or name != "account_created_at"
+        return replace(style, zone=UTC, note="; ".join(filter(None, (style.note, "no offset: taken as UTC"))))
+
+    def _style_of_all(self, values: Sequence[Any], column: int, chosen: str | None) -> TimeStyle:
+        """How a column writes times, by the whole file where the sample does not show it."""
+        try:
+            return style_of(values, chosen, self._options.zone)
+        except UnreadableTime:
+            if len(values) < SAMPLE:
+                raise
+        opened = open_file(self.path, lambda count: None)
+        try:
+            _, table = self._look(opened)
+            for batch in table.batches() if table is not None else ():
+                try:
+                    return style_of([*values[:10], *(row[column] for row in batch.rows)], chosen, self._options.zone)
+                except UnreadableTime:
+                    continue
+        finally:
+            opened.close()
+        return style_of(values, chosen, self._options.zone)
+
+    def _assembled(
+        self, sample: list[Batch], batches: Iterator[Batch], table: Table
+    ) -> Iterator[Frozen | RejectedItem]:
+        known = len(table.notes)
+        while sample:
+            yield from self._of_batch(sample.pop(0))
+        for batch in batches:
+            yield from self._of_batch(batch)
+        self.notes += table.notes[known:]
+        if self._assembler is not None:
+            self.notes += [f"{count:,} {what}" for what, count in self._assembler.counts.items()]
+
+    def _of_batch(self, batch: Batch) -> Iterator[Frozen | RejectedItem]:
+        yield from batch.refused
+        assembler = self._assembler
+        if assembler is None:
+            return
+        verdicts = len(assembler.verdicts)
+        for line, row in zip(batch.lines, batch.rows, strict=True):
+            item = assembler.read(line, row)
+            if len(assembler.verdicts) > verdicts:
+                verdicts = len(assembler.verdicts)
+                self.judged.add(assembler.verdicts[-1].complaint_id)
+            if isinstance(item, Complaint) and (self._latest is None or item.occurred_at > self._latest):
+                self._latest = item.occurred_at
+            if item is not None:
+                yield item
+
+
+class _named:
+    """What goes wrong with a file, as Refused with its name."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FileNotFoundError):
+            raise Refused(f"{self._path} does not exist") from None
+        if isinstance(error, IsADirectoryError):
+            raise Refused(f"{self._path} is a folder: name the files in it") from None
+        if isinstance(error, OSError | EOFError | UnicodeError | zlib.error | zipfile.BadZipFile):
+            raise Refused(f"{self._path} cannot be read: {error}") from error
+
+
+def _is_document(text: TextBlocks) -> bool:
+    """Whether what begins with `{` is one document rather than a line for each report."""
+    head = text.head.decode(text.encoding, "replace").lstrip()
+    first, end, after = head.partition("\n")
+    value = parsed_line(first.encode("utf-8", "surrogatepass"))
+    if not end and value is None:
+        return True
+    if value is None:
+        return not after.lstrip().startswith("{")
+    return (
+        not after.strip()
+        and isinstance(value, dict)
+        and any(isinstance(inner, list) and inner and isinstance(inner[0], dict) for inner in value.values())
+    )
+
+
+def _first_known(rows: Sequence[Sequence[Any]], column: int) -> str:
+    return next((str(row[column])[:40] for row in rows if not is_unknown(row[column])), "")

@@ -1,0 +1,57 @@
+"""What every kind of file is read into: a header, and batches of rows with their places in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from service.model import RejectedItem
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows, the line of the file that each begins on, and what was refused among them."""
+
+    lines: Sequence[int]
+    rows: Sequence[Sequence[Any]]
+    refused: list[RejectedItem] = field(default_factory=list)
+
+
+class Table(Protocol):
+    """A file with a header and rows that are as long as it."""
+
+    header: list[str]
+    notes: list[str]
+
+    @property
+    def kind(self) -> str:
+        """For people: "CSV with semicolons, UTF-8"."""
+        ...
+
+    def batches(self) -> Iterator[Batch]:
+        """The rows, once."""
+        ...
+
+
+def refused(line: int, detail: str) -> RejectedItem:
+    """A row that cannot be read."""
+    return RejectedItem(line=line, detail=detail, pointer="")
+
+
+def unique_names(header: Sequence[Any]) -> list[str]:
+    """Names for all columns: the empty ones are numbered, repeated ones counted."""
+    names: list[str] = []
+    for k, value in enumerate(header, 1):
+        name = " ".join(str(value).split()) if value is not None else ""
+        name = name or f"column {k}"
+        number, wanted = 2, name
+        while name in names:
+            name, number = f"{wanted} ({number})", number + 1
+        names.append(name)
+    return names
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a cell is empty."""
+    return value is None or (isinstance(value, str) and not value.strip())

@@ -1,0 +1,333 @@
+"""Times as tables write them: which way a column is written, and its values in RFC 3339. PURE.
+
+Nothing is guessed that a value does not show: days and months that could be either way round, and times without an
+offset, need a choice by the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from service.tabular.values import is_unknown
+
+FORMATS = ("day-first", "month-first", "seconds", "milliseconds", "microseconds", "excel")
+_ISO = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[Tt ,]\s?(\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?))?"
+    r"(?:\s?(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?: (?:UTC|GMT))?)?\Z"
+)
+_SLASHED = re.compile(
+    r"(\d{1,4})([/.-])(\d{1,2})\2(\d{2,4})"
+    r"(?:,?[T ]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?\s*([AaPp]\.?[Mm]\.?)?)?"
+    r"(?:\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
+)
+_DIGITS = re.compile(r"\d{14}(?:Z|z)?\Z")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_NAMED = re.compile(
+    r"(?:[A-Za-z]{3,9},? )?"
+    r"(?:(\d{1,2})[ -]([A-Za-z]{3,9})\.?,?[ -]|([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? )(\d{4})"
+    r"(?:,? (?:at )?(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([AaPp][Mm])?)?(?: (Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
+)
+_UNITS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
+_SPREADSHEET_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
+EARLIEST_YEAR = 1971  # of a time that was meant: year 1, 1900 and 1970 stand for "none" in many databases
+
+
+class UnreadableTime(ValueError):
+    """A value that is not a time in the way its column is written; its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStyle:
+    """How a column writes times."""
+
+    style: str  # iso, day-first, month-first, named, digits, one of _UNITS, excel, mixed, or a strptime pattern
+    has_offset: bool
+    whole_days: bool = False
+    zone: tzinfo | None = None  # of values without an offset
+    note: str = ""
+
+    def read(self, value: Any) -> datetime:
+        """The time of a value. Raises UnreadableTime."""
+        moment = _moment(value, self.style)
+        if moment.tzinfo is None:
+            if self.zone is None:
+                raise UnreadableTime(
+                    f"{_shown(value)} has no UTC offset: name the time zone, for instance --timezone Europe/Berlin"
+                    " or --timezone UTC"
+                )
+            moment = moment.replace(tzinfo=self.zone)
+        return moment
+
+
+def is_zero(value: Any) -> bool:
+    """Whether the value is a database's zero time: it says that there is none."""
+    return plain(value)[:4] in ("0000", "0001") and plain(value)[4:5] in ("", "-", "/")
+
+
+def plain(value: Any) -> str:
+    """The value as text, without blanks around it."""
+    return value.strip() if isinstance(value, str) else str(value)
+
+
+def looks_like_time(value: Any) -> bool:
+    """Whether a value could be a time, in whatever way it is written; numbers only where a magnitude fits."""
+    try:
+        return _style_of(value) is not None
+    except UnreadableTime:
+        return False
+
+
+def style_of(values: Iterable[Any], chosen: str | None = None, zone: tzinfo | None = None) -> TimeStyle:
+    """How a column's values are written. Raises UnreadableTime, with a value and the choice, if they do not show it."""
+    known = [v for v in values if not is_unknown(v) and not is_zero(v)]
+    if chosen is not None:
+        found = TimeStyle(chosen, _all_offset(known, chosen), zone=zone)
+        return replace(found, note=f"as {chosen}, as chosen")
+    styles: dict[str, Any] = {}
+    for value in known:
+        try:
+            style = _style_of(value)
+        except UnreadableTime:
+            continue
+        if style is not None:
+            styles.setdefault(style, value)
+    if not styles:
+        example = f", such as {_shown(known[0])}," if known else ""
+        raise UnreadableTime(
+            f"its values{example} are not times that are known here: name their form with --time-format, like"
+            " '%d.%m.%Y %H:%M'"
+        )
+    style = _one_style(styles)
+    whole = style == "iso" and all(len(plain(v)) == 10 for v in known[:1000])
+    return TimeStyle(style, _all_offset(known, style), whole_days=whole, zone=zone, note=_note_of(style, styles))
+
+
+def _one_style(styles: dict[str, Any]) -> str:
+    kinds = set(styles)
+    if kinds & {"slashed", "day-first", "month-first"}:
+        if {"day-first", "month-first"} <= kinds:
+            raise UnreadableTime(
+                f"{_shown(styles['day-first'])} has the day first, {_shown(styles['month-first'])} the month: name one"
+                " with --time-format day-first or --time-format month-first"
+            )
+        if kinds == {"slashed"}:
+            raise UnreadableTime(
+                f"{_shown(styles['slashed'])} could be day or month first: choose with --time-format day-first or"
+                " --time-format month-first"
+            )
+        return "day-first" if "day-first" in kinds else "month-first"
+    units = kinds & {*_UNITS, "excel"}
+    if len(units) > 1:
+        shown = " and ".join(f"{_shown(styles[u])} ({u})" for u in sorted(units))
+        raise UnreadableTime(f"its numbers have different magnitudes, {shown}: name the unit with --time-format")
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    if units:
+        return next(iter(units)) if len(kinds) == 1 else "mixed"
+    return "mixed"
+
+
+def _note_of(style: str, styles: dict[str, Any]) -> str:
+    if style in _UNITS:
+        return f"{style} since 1970"
+    if style == "excel":
+        return "a spreadsheet's day numbers"
+    if style in ("day-first", "month-first"):
+        return f"{style.replace('-', ' ')}, as {_shown(styles.get(style, next(iter(styles.values()))))} shows"
+    return ""
+
+
+def _all_offset(values: Iterable[Any], style: str) -> bool:
+    """Whether at least one value has an offset."""
+    for value in values:
+        try:
+            if _moment(value, style).tzinfo is not None:
+                return True
+        except UnreadableTime:
+            continue
+    return False
+
+
+def _style_of(value: Any) -> str | None:
+    if isinstance(value, datetime | date):
+        return "iso"
+    if isinstance(value, bool):
+        return None
+    text = plain(value)
+    if _ISO.match(text):
+        return "iso"
+    if _DIGITS.match(text):
+        return "digits"
+    if _NUMBER.match(text):
+        return _unit_of(float(text))
+    if slashed := _SLASHED.match(text):
+        first, sign, second, last = slashed[1], slashed[2], slashed[3], slashed[4]
+        if len(first) == 4:
+            return "iso" if sign != "-" and int(second) <= 12 else None
+        if len(first) > 2 or len(last) == 3:
+            return None
+        if sign == "." or int(first) > 12:
+            return "day-first" if int(second) <= 12 else None
+        return "month-first" if int(second) > 12 else "slashed"
+    if (named := _NAMED.match(text)) and (named[2] or named[3])[:3].lower() in _MONTHS:
+        return "named"
+    return "mail" if text[:3].isalpha() and _mail_date(text) is not None else None
+
+
+def _unit_of(number: float) -> str | None:
+    if 25_000 <= number < 80_000:
+        return "excel"
+    for unit, factor in _UNITS.items():
+        if 10**8 * factor <= number < 10**10 * factor:
+            return unit
+    return None
+
+
+def _moment(value: Any, style: str) -> datetime:
+    """The time of a value that is written in `style`; without an offset if the value has none."""
+    try:
+        if isinstance(value, datetime):
+            found = value
+        elif isinstance(value, date):
+            found = datetime(value.year, value.month, value.day)  # noqa: DTZ001  the caller knows the zone
+        else:
+            reader = _READERS.get(style)
+            found = reader(plain(value)) if reader else _by_pattern(plain(value), style)
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, UnreadableTime):
+            raise
+        raise UnreadableTime(f"{_shown(value)} is not a valid time: {error}") from None
+    if found.year < EARLIEST_YEAR:
+        raise UnreadableTime(f"{_shown(value)} is a time in the year {found.year}: it stands for an unknown one")
+    return found
+
+
+def _iso(text: str) -> datetime:
+    found = _ISO.match(text)
+    if found is None:
+        if (slashed := _SLASHED.match(text)) and len(slashed[1]) == 4:
+            return _from_parts(slashed, *(int(slashed[k]) for k in (1, 3, 4)))
+        raise UnreadableTime(f"{_shown(text)} is not written like the other times of its column")
+    offset = (found[3] or "").upper()
+    offset = "+00:00" if offset in ("Z", "UTC", "GMT") else offset
+    if len(offset) == 3:
+        offset += ":00"
+    return datetime.fromisoformat(f"{found[1]}T{(found[2] or '00:00').replace(',', '.')}{offset}")
+
+
+def _slashed(day_first: bool) -> Callable[[str], datetime]:
+    def read(text: str) -> datetime:
+        found = _SLASHED.match(text)
+        if found is None or len(found[1]) > 2:
+            return _iso(text)
+        first, second, year = int(found[1]), int(found[3]), int(found[4])
+        month, day = (second, first) if day_first else (first, second)
+        return _from_parts(found, year + 2000 if year < 100 else year, month, day)
+
+    return read
+
+
+def _from_parts(found: re.Match[str], year: int, month: int, day: int) -> datetime:
+    hour, half = int(found[5] or 0), (found[9] or "").lower().replace(".", "")
+    if half and not 1 <= hour <= 12:
+        raise UnreadableTime(f"{_shown(found[0])} has an hour that {half} does not go with")
+    if half:
+        hour = hour % 12 + (12 if half == "pm" else 0)
+    micros = int((found[8] or "0")[:6].ljust(6, "0"))
+    return datetime(year, month, day, hour, int(found[6] or 0), int(found[7] or 0), micros, _zone(found[10]))
+
+
+def _zone(text: str | None) -> tzinfo | None:
+    if not text:
+        return None
+    if text.upper() in ("Z", "UTC", "GMT"):
+        return UTC
+    return datetime.fromisoformat(f"2000-01-01T00:00{text}").tzinfo
+
+
+def _named(text: str) -> datetime:
+    found = _NAMED.match(text)
+    word = (found[2] or found[3])[:3].lower() if found else ""
+    if found is None or word not in _MONTHS:
+        return _iso(text)
+    day, hour, half = int(found[1] or found[4]), int(found[6] or 0), (found[9] or "").lower()
+    if half:
+        hour = hour % 12 + (12 if half == "pm" else 0)
+    month = _MONTHS.index(word) + 1
+    return datetime(int(found[5]), month, day, hour, int(found[7] or 0), int(found[8] or 0), 0, _zone(found[10]))
+
+
+def _mail(text: str) -> datetime:
+    found = _mail_date(text)
+    if found is None:
+        raise UnreadableTime(f"{_shown(text)} is not written like the other times of its column")
+    return found
+
+
+def _mail_date(text: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+
+
+def _digits(text: str) -> datetime:
+    if not _DIGITS.match(text):
+        return _iso(text)
+    moment = datetime.strptime(text[:14], "%Y%m%d%H%M%S")  # noqa: DTZ007  the caller knows the zone
+    return moment.replace(tzinfo=UTC) if len(text) > 14 else moment
+
+
+def _epoch(unit: str) -> Callable[[str], datetime]:
+    def read(text: str) -> datetime:
+        if not _NUMBER.match(text):
+            raise UnreadableTime(f"{_shown(text)} is not a number, as the other times of its column are")
+        whole, _, part = text.partition(".")
+        micros = int(whole) * 1_000_000 // _UNITS[unit]
+        micros += int(float(f"0.{part or 0}") * 1_000_000 / _UNITS[unit])
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+
+    return read
+
+
+def _excel(text: str) -> datetime:
+    if not _NUMBER.match(text):
+        raise UnreadableTime(f"{_shown(text)} is not a number, as the other times of its column are")
+    moment = _SPREADSHEET_EPOCH + timedelta(milliseconds=round(float(text) * 86_400_000))
+    return moment.replace(tzinfo=None)
+
+
+def _mixed(text: str) -> datetime:
+    style = _style_of(text)
+    if style is None or style in ("slashed", "mixed"):
+        raise UnreadableTime(f"{_shown(text)} is not a time")
+    return _READERS[style](text)
+
+
+def _by_pattern(text: str, pattern: str) -> datetime:
+    try:
+        return datetime.strptime(text, pattern)  # noqa: DTZ007  the caller knows the zone
+    except ValueError:
+        raise UnreadableTime(f"{_shown(text)} does not match --time-format {pattern}") from None
+
+
+def _shown(value: Any) -> str:
+    return repr(plain(value)[:40])
+
+
+_READERS: dict[str, Callable[[str], datetime]] = {
+    "iso": _iso,
+    "day-first": _slashed(True),
+    "month-first": _slashed(False),
+    "named": _named,
+    "mail": _mail,
+    "digits": _digits,
+    "excel": _excel,
+    "mixed": _mixed,
+} | {unit: _epoch(unit) for unit in _UNITS}

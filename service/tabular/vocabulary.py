@@ -1,0 +1,284 @@
+"""What columns are called: names in the languages of exports, and the fields that they may stand for. PURE.
+
+A field has patterns by rank: 0 is the API's own name, 1 can mean nothing else, higher ranks are taken where nothing
+better is there. Patterns match a whole name in lower case, words joined with `_`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Field = Literal[
+    "id",
+    "occurred_at",
+    "reporter_id",
+    "target_id",
+    "kind",
+    "author_id",
+    "context_id",
+    "reason",
+    "text",
+    "url",
+    "excerpt",
+    "account_created_at",
+    "fingerprint",
+    "trusted",
+    "notice_type",
+    "verdict",
+    "decided_at",
+    "action",
+    "decided_by",
+    "complaint_id",
+    "retracts",
+]
+REQUIRED: tuple[Field, ...] = ("reporter_id", "target_id", "occurred_at")
+REQUIRED_OF_OUTCOMES: tuple[Field, ...] = ("target_id", "decided_at", "verdict")
+IN_WORDS = {
+    "id": "the complaint's id",
+    "occurred_at": "when it was reported",
+    "reporter_id": "who reported",
+    "target_id": "what was reported",
+    "decided_at": "when it was decided",
+    "verdict": "what was decided",
+}
+SHORT_NAMES: dict[str, Field] = {  # as --column takes them, beside the fields' own names
+    "reporter": "reporter_id",
+    "target": "target_id",
+    "time": "occurred_at",
+    "author": "author_id",
+    "context": "context_id",
+}
+
+_ID = r"(?:_(?:id|ids|uid|uuid|guid|pid|key|ref|reference|uri|no|nr|num|number|num_id|did|hash|fullname))"
+_NAME = (
+    r"(?:_(?:name|username|user_name|screen_name|display_name|login|handle|nick|nickname|email|mail|acct|pseudonym))"
+)
+_WHO = (
+    r"(?:user|usr|account|member|person|profile|nutzer|benutzer|usuario|utilisateur|utente|uzytkownik|gebruiker|konto"
+    r"|mitglied|player|reader|character|gamer|streamer|channel_user)"
+)
+_PERSON = rf"(?:_{_WHO})?(?:{_ID}|{_NAME})*"
+_REPORTER = (
+    r"(?:reporter|reporters|flagger|complainant|complainer|notifier|informer|informant|submitter|requester|plaintiff"
+    r"|whistleblower|melder|meldender|beschwerdefuehrer|denunciante|informante|reclamante|signaleur|signalant|plaignant"
+    r"|segnalatore|segnalante|denunciador|zglaszajacy|anmelder|indsender|rapporteur)"
+)
+_FILED = (
+    r"(?:reported|flagged|complained|submitted|filed|raised|notified|opened|lodged|gemeldet|signale|reportado"
+    r"|denunciado)"
+)
+_BY = r"(?:by|von|par|por|da)"
+_AUTHOR = r"(?:author|poster|owner|creator|writer|autor|autora|verfasser|ersteller|auteur|autore|op|uploader)"
+_ACCUSED = (
+    r"(?:reported|flagged|accused|offending|offender|target|targeted|subject|suspect|reportee|denounced|gemeldeter?"
+    r"|against)"
+)
+_CONTENT = (
+    r"(?:post|comment|content|contents|message|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
+    r"|photo|image|note|submission|listing|ad|media|statement|record|reportable|flaggable|commentable|beitrag|kommentar"
+    r"|nachricht|inhalt|publicacion|comentario|mensaje|contenido|commentaire|publication|contenu|messaggio|contenuto|wpis"
+    r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet)"
+)
+_PLACE = (
+    r"(?:context|thread|topic|article|discussion|story|page|parent|root|conversation|debate|board|forum|subforum|channel"
+    r"|room|community|subreddit|group|category_thread|thema|artikel|diskussion|hilo|tema|articulo|sujet|fil|argomento)"
+)
+_WHEN = r"(?:at|on|time|date|datetime|ts|timestamp|utc|am|um|le|el|il|day|moment|when)"
+_FILING = (
+    r"(?:report|reports|reported|reporting|flag|flags|flagged|complaint|complained|submission|submitted|filed|filing"
+    r"|notice|received|ticket|meldung|gemeldet|signalement|denuncia|occurred|incident|raised|lodged|opened)"
+)
+_TIME = (
+    r"(?:time|date|datetime|timestamp|ts|created|created_utc|creation|create|when|epoch|datum|zeit|zeitpunkt|uhrzeit"
+    r"|erstellt|fecha|fecha_hora|hora|momento|data|data_ora|quando|heure|horodatage|cree|created_unix|logged|entered|inserted)"
+)
+_RULED = (
+    r"(?:decided|decision|resolved|resolution|closed|reviewed|review|moderated|handled|action_taken|actioned|completed"
+    r"|entschieden|erledigt)"
+)
+
+ACCOUNTS = 5  # the rank of columns that name accounts, where accounts are what was reported
+_PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
+    "id": (
+        (0, r"id"),
+        (
+            1,
+            r"(?:report|flag|complaint|notice|ticket|meldung|signalement|denuncia|reporte|beschwerde|abuse_report)(?:_id|_uuid|_no|_nr|_number|_ref|_key)",
+        ),
+        (2, r"uuid|guid|_?id|no|nr|number|ref|reference|reference_no|row_?id|index|unnamed_0|key|pk|rid"),
+    ),
+    "occurred_at": (
+        (0, r"occurred_at"),
+        (1, rf"{_FILING}_(?:created_)?{_WHEN}|(?:date|time|datetime)_(?:of_)?(?:the_)?{_FILING}"),
+        (1, rf"{_FILING}_(?:created|{_TIME})"),
+        (2, rf"{_TIME}(?:_{_WHEN})*|{_TIME}_(?:created|time|date|gmt)|(?:date|time)_(?:created|time|added)"),
+        (2, r"erstellt_am|post_date"),
+        (3, rf"{_FILING}_?(?:created_)?{_WHEN}?"),
+    ),
+    "reporter_id": (
+        (0, r"reporter_id"),
+        (1, rf"(?:{_WHO}_)?{_REPORTER}{_PERSON}|{_FILED}_{_BY}{_PERSON}|{_FILED}_{_BY}_{_WHO}{_PERSON}"),
+        (1, rf"(?:reporting|flagging|complaining){_PERSON}"),
+        (1, rf"(?:report|flag|complaint|ticket)_(?:author|creator|{_WHO}|from|by){_PERSON}"),
+        (1, rf"{_WHO}_(?:reporting|complaining)(?:_id)?|{_BY}_{_WHO}{_PERSON}"),
+        (2, rf"{_WHO}{_PERSON}|(?:created|sent){_NAME}?_by{_PERSON}|by|from|sender{_PERSON}"),
+        (2, rf"from_{_WHO}{_PERSON}|username|nickname"),
+        (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){_PERSON}|actor{_PERSON}|email"),
+        (3, r"e_mail|uid|uploader"),
+    ),
+    "target_id": (
+        (0, r"target_id|target"),
+        (1, rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:{_ID})*|{_CONTENT}(?:{_ID})+"),
+        (1, r"(?:reported|flagged)_id"),
+        (2, rf"(?!status\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
+        (2, rf"target_(?:object|content|entity|item|uri)(?:{_ID})*"),
+        (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
+        (4, rf"{_PLACE}(?:{_ID})+"),
+        (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
+        (ACCOUNTS, rf"against{_PERSON}|(?:reported|flagged|target){_NAME}"),
+    ),
+    "kind": (
+        (0, r"kind|target_kind"),
+        (1, rf"(?:target|{_CONTENT}|subject|reported)_(?:type|kind|class)|(?:reported|flagged)_type"),
+        (2, r"type|typ|tipo|model"),
+    ),
+    "author_id": (
+        (0, r"author_id|target_author_id"),
+        (1, rf"(?:(?:reported|flagged|target)_)?(?:{_CONTENT}_)?{_AUTHOR}{_PERSON}"),
+        (1, rf"(?:{_CONTENT}_)?{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
+        (1, rf"{_CONTENT}_{_WHO}{_PERSON}|(?:written|posted)_by{_PERSON}|against{_PERSON}"),
+        (1, rf"to_{_WHO}{_PERSON}|(?:reported|flagged|target){_NAME}"),
+        (2, rf"(?:target|reported){_NAME}|recipient{_PERSON}"),
+    ),
+    "context_id": (
+        (0, r"context_id|target_context_id"),
+        (1, rf"(?:{_CONTENT}_)?{_PLACE}(?:{_ID})+|subreddit"),
+        (2, rf"(?:{_CONTENT}_)?{_PLACE}(?:_(?:title|slug|name|url))?|{_PLACE}"),
+    ),
+    "reason": (
+        (0, r"reason"),
+        (
+            1,
+            r"(?:report|flag|complaint)?_?(?:reason|category|grund|motif|motivo|razon|raison|kategorie|categoria|categorie)(?:_(?:code|name|id|type|label))?",
+        ),
+        (1, r"(?:report|flag|complaint|violation|abuse|issue)_(?:type|kind|class|label)|meldegrund"),
+        (1, r"reason_for_reporting"),
+        (2, r"violation|rule|rule_violated|label|labels|issue|flag|flag_name|type|typ|tag|tags|subcategory"),
+    ),
+    "text": (
+        (0, r"text"),
+        (
+            1,
+            r"(?:report|reporter|flag|complaint|complainant|reason)_(?:text|comment|comments|message|note|notes|body|details|description|content)",
+        ),
+        (1, r"details|description|explanation|additional_(?:info|information|details|comments)"),
+        (1, r"beschreibung|begruendung|descripcion|descrizione|detalles|erlaeuterung|complaint|narrative"),
+        (2, r"comment|comments|message|note|notes|body|nachricht|kommentar|mensaje|texto|texte|testo"),
+        (2, r"remarks|reason|content"),
+    ),
+    "url": (
+        (0, r"url|target_url"),
+        (1, rf"(?:{_CONTENT}|reported|flagged)_(?:url|link|permalink)"),
+        (2, r"link|permalink|uri|href"),
+    ),
+    "excerpt": (
+        (0, r"excerpt|target_excerpt"),
+        (
+            1,
+            rf"(?:(?:reported|flagged|target)_)?{_CONTENT}_(?:text|body|content|excerpt|title|raw|cooked|preview|snippet)",
+        ),
+        (2, r"content|body|title|snippet|preview|titel|titre|titulo|betreff|comment_content"),
+    ),
+    "account_created_at": (
+        (0, r"account_created_at|reporter_account_created_at"),
+        (
+            1,
+            rf"(?:{_REPORTER}|reporter_{_WHO}|{_WHO})_(?:created|joined|registered|registration|since|signup|signed_up)(?:_{_WHEN})?",
+        ),
+    ),
+    "fingerprint": (
+        (0, r"fingerprint|reporter_fingerprint"),
+        (1, r"(?:reporter_)?(?:ip|device|network)_hash|device_fingerprint"),
+    ),
+    "trusted": ((0, r"trusted|reporter_trusted"), (1, r"is_trusted|trusted_flagger|is_trusted_flagger")),
+    "notice_type": ((0, r"notice_type"),),
+    "verdict": (
+        (0, r"verdict"),
+        (
+            1,
+            rf"(?:(?:moderator|mod|moderation|final|admin|{_FILING})_)?(?:decision|ruling|outcome|disposition|resolution|verdict|entscheidung|urteil|decision_type)",
+        ),
+        (
+            2,
+            rf"(?:(?:{_FILING}|moderation|review|case)_)?(?:status|state|result|estado|statut|stato|action_taken|upheld|agreed|valid|is_valid)",
+        ),
+    ),
+    "decided_at": (
+        (0, r"decided_at"),
+        (1, rf"{_RULED}_{_WHEN}|(?:date|time)_{_RULED}"),
+        (2, r"updated_at|time|date|timestamp|created_at"),
+    ),
+    "action": ((0, r"action"),),
+    "decided_by": ((0, r"decided_by"),),
+    "complaint_id": ((0, r"complaint_id"), (1, r"report_id|flag_id")),
+    "retracts": ((0, r"retracts"),),
+}
+_COMPILED = {field: [(rank, re.compile(pattern)) for rank, pattern in ranks] for field, ranks in _PATTERNS.items()}
+_RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTable:
+    """A public table that cannot serve, whatever its columns are taken for."""
+
+    columns: frozenset[str]
+    why: str
+
+
+UNSUITABLE = (
+    KnownTable(
+        frozenset(("decision_visibility", "decision_ground", "platform_name")),
+        "these are statements of reasons from the DSA Transparency Database: they say what a platform decided, but not"
+        " who notified it, and without reporters there is nothing to compare",
+    ),
+    KnownTable(
+        frozenset(("mod", "action", "target_author")),
+        "this is a moderation log of Reddit: it says what moderators did, but not who reported, and without reporters"
+        " there is nothing to compare",
+    ),
+)
+
+
+def normalised(name: str) -> str:
+    """A column's name in lower case without accents, its words joined with `_`."""
+    spaced = _CAMEL.sub("_", name.strip())
+    german = spaced.translate({0xE4: "ae", 0xF6: "oe", 0xFC: "ue", 0xC4: "ae", 0xD6: "oe", 0xDC: "ue"})
+    bare = "".join(c for c in unicodedata.normalize("NFKD", german) if not unicodedata.combining(c)).casefold()
+    return re.sub(r"[\W_]+", "_", bare).strip("_")
+
+
+def ranks_of(name: str) -> dict[Field, int]:
+    """The fields that a column of this name may stand for, with the best rank of each."""
+    plain = normalised(name)
+    return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain))
+
+
+def _ranks(plain: str) -> dict[Field, int]:
+    found: dict[Field, int] = {}
+    for field, patterns in _COMPILED.items():
+        for rank, pattern in patterns:
+            if pattern.fullmatch(plain):
+                found[field] = rank
+                break
+    return found
+
+
+def unsuitable(header: Sequence[str]) -> str | None:
+    """Why a table with these columns cannot serve; None if nothing is known against it."""
+    names = {normalised(name) for name in header}
+    return next((known.why for known in UNSUITABLE if known.columns <= names), None)

@@ -1,0 +1,125 @@
+"""Excel workbooks (.xlsx), streamed: a sheet is never held whole, and formulas are read as the values they had."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
+from xml.etree.ElementTree import ParseError
+
+from service.errors import Refused
+from service.tabular.tables import Batch, is_blank, refused, unique_names
+
+MOST_INFLATED = 1024**3
+MOST_FOR_ONE = 400
+FREELY = 64 * 1024**2
+MOST_CELLS_OF_A_ROW = 2_000
+_BATCH = 2_000
+_ERRORS = ("#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!")
+
+
+class WorkbookTable:
+    """The one sheet of a workbook that has a table."""
+
+    def __init__(self, stream: BinaryIO, name: str, sheet: str | None = None) -> None:
+        from openpyxl import load_workbook  # heavy, and only needed here
+        from openpyxl.utils.exceptions import InvalidFileException
+
+        self._name = name
+        self.notes: list[str] = []
+        self._damage = (
+            zipfile.BadZipFile, InvalidFileException, ParseError, KeyError, ValueError, TypeError, AttributeError,
+            EOFError, IndexError, OverflowError,
+        )  # fmt: skip
+        _check_inflation(stream, name)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # styles and extensions that are of no interest here
+                book = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
+                sheets = [s for s in book.worksheets if sheet is None or s.title == sheet]
+        except self._damage as error:
+            raise Refused(f"{name} is a damaged workbook: {error}") from None
+        if not sheets:
+            titles = ", ".join(s.title for s in book.worksheets[:10])
+            raise Refused(f"{name} has no sheet {sheet!r}: its sheets are {titles}")
+        self._choose(sheets)
+        self.kind = f"Excel workbook, sheet {self._sheet.title!r}"
+
+    def _choose(self, sheets: Sequence[Any]) -> None:
+        """The first sheet with a header; the others that have one are named."""
+        found = []
+        for sheet in sheets:
+            sheet.reset_dimensions()  # what a workbook says of its size is often wrong
+            if (header := self._header_of(sheet)) is not None:
+                found.append((sheet, *header))
+        if not found:
+            raise Refused(f"{self._name} has no sheet with a header and rows")
+        self._sheet, self._header_at, self.header = found[0]
+        if len(found) > 1:
+            others = ", ".join(sheet.title for sheet, *_ in found[1:8])
+            self.notes.append(f"only the sheet {self._sheet.title!r} is read, not {others}: --sheet names another")
+
+    def _header_of(self, sheet: Any) -> tuple[int, list[str]] | None:
+        for number, cells in self._cells(sheet):
+            if number > 30:
+                return None
+            filled = [c for c in cells if not is_blank(c)]
+            if len(filled) >= 2:
+                while is_blank(cells[-1]):
+                    cells.pop()
+                if not any(isinstance(c, str) for c in filled):
+                    raise Refused(f"{self._name} has no header: add a first row with the columns' names")
+                return number, unique_names(cells)
+        return None
+
+    def _cells(self, sheet: Any) -> Iterator[tuple[int, list[Any]]]:
+        try:
+            for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
+                cells = list(row[:MOST_CELLS_OF_A_ROW])
+                cells += [c for c in row[MOST_CELLS_OF_A_ROW:] if c is not None][:1]  # refused, and not lost
+                yield number, cells
+        except self._damage as error:
+            raise Refused(f"{self._name} is a damaged workbook: {error}") from None
+
+    def batches(self) -> Iterator[Batch]:
+        """The rows, with their numbers in the sheet."""
+        width = len(self.header)
+        lines: list[int] = []
+        rows: list[list[Any]] = []
+        out: list[Any] = []
+        for number, cells in self._cells(self._sheet):
+            if number <= self._header_at or all(is_blank(c) for c in cells):
+                continue
+            if any(not is_blank(c) for c in cells[width:]):
+                out.append(refused(number, f"the row has more cells than the header has names ({width})"))
+            elif any(c in _ERRORS for c in cells if isinstance(c, str)):
+                out.append(refused(number, "a formula of this row has an error"))
+            else:
+                lines.append(number)
+                rows.append((cells + [None] * width)[:width])
+            if len(rows) + len(out) >= _BATCH:
+                yield Batch(lines, rows, out)
+                lines, rows, out = [], [], []
+        yield Batch(lines, rows, out)
+
+
+def _check_inflation(stream: BinaryIO, name: str) -> None:
+    """Inflate every part once, so that a workbook that grows beyond measure never reaches the parser.
+
+    A part that inflates to more than it declares is cut off by zipfile, and then has the wrong checksum.
+    """
+    stream.seek(0, 2)
+    left = min(MOST_INFLATED, max(FREELY, MOST_FOR_ONE * stream.tell()))
+    stream.seek(0)
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            for member in archive.infolist():
+                with archive.open(member) as part:
+                    while block := part.read(1 << 20):
+                        left -= len(block)
+                        if left < 0:
+                            raise Refused(f"{name} inflates to more than a table does: save the sheet as CSV")
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise Refused(f"{name} is a damaged or encrypted workbook: {error}") from None
+    stream.seek(0)
