@@ -1,7 +1,8 @@
 """The WordPress plugin's strings: collects them into the template that translators start from, and compiles what they
 made of it into what WordPress reads.
 
-    .venv/bin/python deploy/plugin_translations.py    writes languages/brigadewatch.pot
+    .venv/bin/python deploy/plugin_translations.py    writes languages/brigadewatch.pot, and brings what is new in it
+                                                      into the translations
 
 Collecting needs xgettext; compiling needs nothing, since a release is built on machines without gettext.
 """
@@ -121,7 +122,10 @@ def translations(plugin: Path) -> dict[str, bytes]:
 if __name__ == "__main__":
     try:
         (PLUGIN / TEMPLATE).write_text(template(PLUGIN), "utf-8")
+        for translated in sorted((PLUGIN / "languages").glob("*.po")):
+            merged = ["msgmerge", "--quiet", "--update", "--backup=none", "--no-fuzzy-matching", "--no-wrap"]
+            subprocess.run([*merged, translated, PLUGIN / TEMPLATE], capture_output=True, check=True)
     except FileNotFoundError as absent:
         sys.exit(f"{absent.filename} is missing (Debian: apt-get install gettext)")
     except subprocess.CalledProcessError as failed:
-        sys.exit(f"xgettext failed: {failed.stderr.decode(errors='replace')}")
+        sys.exit(f"{failed.cmd[0]} failed: {failed.stderr.decode(errors='replace')}")

@@ -16,6 +16,7 @@ from worlds import draw_town
 from brigadewatch_client import Client, Outcome
 
 MEMBERS, HONEST, COMMENTS, THRESHOLD = 14, 16, 20, 8
+UNKNOWN_COMMENTS = 14
 
 
 def history(site: Site, accounts: list[int], ends: datetime) -> Iterator[dict[str, Any]]:
@@ -35,8 +36,7 @@ def history(site: Site, accounts: list[int], ends: datetime) -> Iterator[dict[st
         }
 
 
-def test_a_known_brigade_hides_nothing_and_an_honest_crowd_is_heard(any_site: Site, up: Up, key: str) -> None:
-    site = any_site
+def test_a_known_brigade_hides_nothing_and_an_honest_crowd_is_heard(site: Site, up: Up, key: str) -> None:
     site.settings(url=up.api, key=key, when_unreachable="open", threshold=THRESHOLD, timeout=2.0, patience=300)
     post = site.post()
     attacked = site.comments(post, COMMENTS, comment_author_email="carla@example.org")
@@ -81,13 +81,13 @@ def test_an_unknown_brigade_s_first_comments_are_shown_again_once_a_moderator_re
     for name in names:
         site.user(name)
     members = [site.signed_in(name, address=f"203.0.113.{k + 1}") for k, name in enumerate(names)]
-    attacked = [site.comments(site.post())[0] for _ in range(COMMENTS)]
+    attacked = [site.comments(site.post())[0] for _ in range(UNKNOWN_COMMENTS)]
     for comment in attacked:
         with ThreadPoolExecutor(4) as pool:
             for one in [pool.submit(_try_to_report, site, comment, member) for member in members]:
                 one.result()
     hidden = [one for one in attacked if site.status(one) != "1"]
-    assert 1 <= len(hidden) <= COMMENTS // 2  # before anybody could know them
+    assert 1 <= len(hidden) <= UNKNOWN_COMMENTS // 2  # before anybody could know them
     assert {row["state"] for row in site.table("comments") if int(row["comment_id"]) in hidden} == {"held"}
     site.cron()  # sends that they were hidden
     with Client(up.api, key, when_unreachable="closed", timeout=5, retry_for=60) as client:
@@ -101,7 +101,7 @@ def test_an_unknown_brigade_s_first_comments_are_shown_again_once_a_moderator_re
             )
         up.wait(lambda: len(listed(up, key, "restored")) == len(hidden), 60)
     site.cron()
-    assert [site.status(one) for one in attacked] == ["1"] * COMMENTS
+    assert [site.status(one) for one in attacked] == ["1"] * UNKNOWN_COMMENTS
 
 
 def states_of(site: Site, comments: list[int]) -> set[str]:
