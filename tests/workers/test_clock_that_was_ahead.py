@@ -115,6 +115,7 @@ SOURCE = Source(
     previous_secret=None,
     previous_until_us=None,
     mapping=None,
+    namespace=None,
     created_us=NOW,
     cursor=None,
     next_poll_us=None,
