@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.moderation.phrases import percent
+from service.moderation.phrases import percent, plural
 
 if TYPE_CHECKING:
     from service.tabular.reading import SourceFile
@@ -41,12 +41,12 @@ def console() -> Console:
 
 def show_files(out: Console, files: FilesRead) -> None:
     """Print how each file was read, and what was refused."""
-    for reading, what in ((files.complaints, "complaints"), (files.outcomes, "outcomes")):
+    for reading, what in ((files.complaints, "complaint"), (files.outcomes, "outcome")):
         for source in reading.sources:
             _show_file(out, source)
         if reading.sources:
-            out.print(f"{reading.items:,} {what} read", markup=False)
-        if (reading.items or what == "outcomes") and (sentence := reading.sentence(what)):
+            out.print(f"{plural(reading.items, what)} read", markup=False)
+        if (reading.items or what == "outcome") and (sentence := reading.sentence(f"{what}s")):
             out.print(Text(sentence, style="bold red"))
     out.print()
 
@@ -72,7 +72,8 @@ def _show_file(out: Console, source: SourceFile) -> None:
 
 def show_report(out: Console, report: dict[str, Any], threshold: int, written: Sequence[Path]) -> None:
     """Print the groups, the targets whose count falls below the threshold, and where the report is."""
-    out.print(f"{report['complaints']:,} complaints from {_day(report['from'])} to {_day(report['to'])}", style="bold")
+    complaints = plural(report["complaints"], "complaint")
+    out.print(f"{complaints} from {_day(report['from'])} to {_day(report['to'])}", style="bold")
     flagged = [c for c in report["clusters"] if c["disposition"] == "flagged"]
     if flagged:
         _show_groups(out, flagged)
@@ -80,7 +81,7 @@ def show_report(out: Console, report: dict[str, Any], threshold: int, written: S
         out.print("No group of accounts was found that complains together more than chance explains.")
     others = len(report["clusters"]) - len(flagged)
     if others:
-        out.print(f"{others} more clusters in the report are not flagged")
+        out.print(f"{plural(others, 'cluster')} more in the report, not flagged")
     _show_targets(out, report["targets"], threshold)
     for note in report["notes"]:
         if "were rejected" not in note and "was rejected" not in note:
@@ -108,10 +109,12 @@ def _show_groups(out: Console, flagged: Sequence[dict[str, Any]]) -> None:
 
 
 def _show_targets(out: Console, targets: Sequence[dict[str, Any]], threshold: int) -> None:
+    if not targets:
+        return
     below = [t for t in targets if t["complaints"] >= threshold > t["independent_complaints"]]
     out.print(
-        f"{len(targets):,} targets have fewer independent complaints than complaints;"
-        f" {len(below):,} of them fall below {threshold}, where a platform would remove by count"
+        f"Targets with fewer independent complaints than complaints: {len(targets):,}. Below {threshold}, where a platform"
+        f" would remove by count: {len(below):,}"
     )
     if not below:
         return

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
+from service.fields import ID_CHARACTERS, is_id
 from service.intake.documents import Submission, read_document
 from service.intake.items import COMPLAINT, OUTCOME, Noun
 from service.intake.namespaces import document_under, is_namespace, item_under, prefixed
 from service.intake.privacy_filter import PrivacyFilter
-from service.fields import ID_CHARACTERS, is_id
 from service.model import Complaint, Outcome, moment
 from service.platforms.items import Item, complaint
 

@@ -40,7 +40,7 @@ def test_a_foreign_file_shows_its_columns_its_groups_and_where_the_page_is(tmp_p
         "Flagged groups, highest score first",
         "12 accounts",
         "hit11",
-        "fall below 8",
+        "Below 8, where a platform would remove by count: ",
         f"written: {tmp_path / 'page.html'}",
     ):
         assert part in done.output.replace("\n", " ") or part in done.output, part
