@@ -113,8 +113,8 @@ def _show_targets(out: Console, targets: Sequence[dict[str, Any]], threshold: in
         return
     below = [t for t in targets if t["complaints"] >= threshold > t["independent_complaints"]]
     out.print(
-        f"Targets with fewer independent complaints than complaints: {len(targets):,}. Below {threshold}, where a platform"
-        f" would remove by count: {len(below):,}"
+        f"Targets with fewer independent complaints than complaints: {len(targets):,}."
+        f" Below {threshold}, where a platform would remove by count: {len(below):,}"
     )
     if not below:
         return

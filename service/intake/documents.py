@@ -18,18 +18,17 @@ from service.intake.encoding import MARK, wide_encoding
 from service.intake.items import Amended, MachineComplaint, Noun, canonical, parsed, read_line, read_value
 from service.intake.json_bounds import MAX_VALUES_OF_BODY
 from service.intake.namespaces import item_under
+from service.intake.notes import MAX_REPORTED, NoteCount
 from service.intake.pointers import json_fault
 from service.intake.privacy_filter import Erased, PrivacyFilter
-from service.model import Complaint, Frozen, ItemNote, RejectedItem
+from service.model import Complaint, Frozen, RejectedItem
 
 MAX_ARRAY_ITEMS = 1_000
 MAX_LINES = 10_000
-MAX_REPORTED = 100  # refusals, and notes, listed in one answer; the others are counted
 # Half a millisecond, with the signature of a text: other requests wait for some slices of each batch in progress.
 SLICE_ITEMS = 10
 SLICE_BYTES = 64 * 1024
 
-ATTRIBUTES = "/target/attributes"
 
 Form = Literal["json", "ndjson"]
 # Makes what the stream counts of a complaint: of the target's id, and the reporter's as stored (None: a complaint that
@@ -45,40 +44,6 @@ def mark_of(marker: Marker, target_id: str, reporter_id: str, *, trusted: bool, 
 
 class UnreadableDocument(ValueError):
     """The document as a whole is not valid JSON; none of it was stored."""
-
-
-@dataclass(slots=True)
-class NoteCount:
-    """What could not be used of the items that were taken: the first notes, and how many there are."""
-
-    listed: list[ItemNote] = field(default_factory=list)  # the first MAX_REPORTED
-    count: int = 0
-    by_field: dict[str, tuple[int, str]] = field(default_factory=dict)  # how many, and what the first of them says
-
-    def add(self, note: ItemNote) -> None:
-        """Count a note, and keep it if it is among the first."""
-        self.count += 1
-        if len(self.listed) < MAX_REPORTED:
-            self.listed.append(note)
-        # an attribute has any name, and a fixed number of lines is what somebody reads
-        name = ATTRIBUTES if note.pointer.startswith(f"{ATTRIBUTES}/") else note.pointer
-        before, first = self.by_field.get(name, (0, note.detail))
-        self.by_field[name] = before + 1, first
-
-    def taken(self, item: Frozen | Amended | RejectedItem) -> Frozen | RejectedItem:
-        """What was read, without the notes on it, which are counted here."""
-        if not isinstance(item, Amended):
-            return item
-        for note in item.notes:
-            self.add(note)
-        return item.item
-
-    def sentences(self) -> list[str]:
-        """One for each field, without ids."""
-        return [
-            f"{name.lstrip('/')}: {first}" + (f" ({count} times like this)" if count > 1 else "")
-            for name, (count, first) in self.by_field.items()
-        ]
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from service.intake.documents import NoteCount
 from service.intake.items import OUTCOME, Noun, read_value
+from service.intake.notes import NoteCount
 from service.model import Complaint, Frozen, Outcome, RejectedItem
 from service.tabular.recognition import Recognition
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 from pydantic_core import from_json
 
 from service.errors import Refused
-from service.intake.documents import NoteCount
 from service.intake.items import MAX_LINE_BYTES, OUTCOME, Noun, read_line, read_value
+from service.intake.notes import NoteCount
 from service.model import Frozen, RejectedItem
 from service.tabular.tables import Batch, refused, unique_names
 from service.tabular.text import TextBlocks

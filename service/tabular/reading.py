@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import Refused
-from service.intake.documents import NoteCount
 from service.intake.items import OUTCOME, Noun
+from service.intake.notes import NoteCount
 from service.model import Complaint, Frozen, Outcome, RejectedItem
 from service.tabular.assembly import Assembler
 from service.tabular.delimited import DelimitedTable
