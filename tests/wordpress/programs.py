@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -41,15 +42,23 @@ def core(suite: str) -> Path:
     """The folder of WordPress as the suite has it, fetched once. Raises NotToBeHad."""
     folder = CACHE / suite
     whole = folder / "content" / "usr" / "share" / "wordpress"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        names = ("wordpress", "wordpress-theme-twentytwentyfive", *_PARTS)
-        unpack(tuple(f"{name}/{suite}" for name in names), folder / "content")
-        (whole / "wp-config.php").unlink(missing_ok=True)  # Debian's looks for a file in /etc
-        for link in (path for path in whole.rglob("*") if path.is_symlink() and not path.exists()):
-            link.unlink()  # into /etc, or licences
-        (folder / "complete").touch()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests run in two processes, and apt in one at a time
+        _fetch(suite, folder, whole)
     return whole
+
+
+def _fetch(suite: str, folder: Path, whole: Path) -> None:
+    if (folder / "complete").exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    names = ("wordpress", "wordpress-theme-twentytwentyfive", *_PARTS)
+    unpack(tuple(f"{name}/{suite}" for name in names), folder / "content")
+    (whole / "wp-config.php").unlink(missing_ok=True)  # Debian's looks for a file in /etc
+    for link in (path for path in whole.rglob("*") if path.is_symlink() and not path.exists()):
+        link.unlink()  # into /etc, or licences
+    (folder / "complete").touch()
 
 
 def version(whole: Path) -> str:
