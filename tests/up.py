@@ -73,6 +73,20 @@ class Up:
         return next(c for c in self.children() if all(word in command(c) for word in words))
 
 
+def make_person(data: str, name: str, password: str, *, tenant: str, role: str = "moderator") -> None:
+    """An account of the console, made by the command."""
+    words = ["users", "create", name, "--tenant", tenant, "--role", role, "--password-file", "-", "--data", data]
+    subprocess.run(
+        [sys.executable, "-m", "service.cli", *words],
+        input=password,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+        check=True,
+    )
+
+
 def make_key(data: str, *scopes: str, tenant: str = "default", **variables: str) -> str:
     """A key created by the command, with `ingest` and `read` unless other scopes are given."""
     options = [word for scope in scopes or ("ingest", "read") for word in ("--scope", scope)]

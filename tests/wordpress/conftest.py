@@ -99,7 +99,12 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 @pytest.fixture
-def key(up: Up, request: pytest.FixtureRequest) -> str:
-    """A key of a tenant of the test's own."""
-    tenant = "wp-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
+def tenant(request: pytest.FixtureRequest) -> str:
+    """The name of a tenant of the test's own."""
+    return "wp-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
+
+
+@pytest.fixture
+def key(up: Up, tenant: str) -> str:
+    """A key of this tenant."""
     return make_key(up.data, "ingest", "read", "forget", tenant=tenant)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-from up import Up
+from console_browser import Visitor, chromium
+from playwright.sync_api import Browser, expect
+from up import Up, make_person
 from wordpress.people import report, send
 from wordpress.site import Site
 from worlds import draw_town
 
-from brigadewatch_client import Client, Outcome
+from brigadewatch_client import Client
 
+__all__ = ["chromium"]
 MEMBERS, HONEST, COMMENTS, THRESHOLD = 14, 16, 20, 8
 UNKNOWN_COMMENTS = 14
+PASSWORD = "a password of the tests"
 
 
 def history(site: Site, accounts: list[int], ends: datetime) -> Iterator[dict[str, Any]]:
@@ -74,7 +79,7 @@ def test_a_known_brigade_hides_nothing_and_an_honest_crowd_is_heard(site: Site, 
 
 
 def test_an_unknown_brigade_s_first_comments_are_shown_again_once_a_moderator_restores_them(
-    site: Site, up: Up, key: str
+    site: Site, up: Up, key: str, tenant: str, chromium: Browser
 ) -> None:
     site.settings(url=up.api, key=key, when_unreachable="open", threshold=THRESHOLD, timeout=2.0, restore=True)
     names = [f"new{site.post()}x{k}" for k in range(MEMBERS)]
@@ -90,18 +95,32 @@ def test_an_unknown_brigade_s_first_comments_are_shown_again_once_a_moderator_re
     assert 1 <= len(hidden) <= UNKNOWN_COMMENTS // 2  # before anybody could know them
     assert {row["state"] for row in site.table("comments") if int(row["comment_id"]) in hidden} == {"held"}
     site.cron()  # sends that they were hidden
-    with Client(up.api, key, when_unreachable="closed", timeout=5, retry_for=60) as client:
-        up.wait(lambda: len(listed(up, key, "open")) == len(hidden), 60)
-        site.cron()
-        letters = site.letters("look whether to show it again", len(hidden))
-        assert len(letters) == len(hidden) and "/console/clusters/" in letters[0]
-        for comment in hidden:  # what the console's "restore" records
-            client.outcome(
-                Outcome(f"o{comment}", site.target(comment), datetime.now(UTC), "rejected", "restored", "person")
-            )
-        up.wait(lambda: len(listed(up, key, "restored")) == len(hidden), 60)
+    up.wait(lambda: len(listed(up, key, "open")) == len(hidden), 60)
+    site.cron()
+    letters = site.letters("look whether to show it again", len(hidden))
+    assert len(letters) == len(hidden)
+    restored_from(letters[0], up, tenant, chromium, len(hidden))
+    up.wait(lambda: len(listed(up, key, "restored")) == len(hidden), 60)
     site.cron()
     assert [site.status(one) for one in attacked] == ["1"] * UNKNOWN_COMMENTS
+
+
+def restored_from(letter: str, up: Up, tenant: str, chromium: Browser, targets: int) -> None:
+    """What a moderator does who gets this letter: opens the case, goes on to its restorations, and marks them."""
+    make_person(up.data, "anna", PASSWORD, tenant=tenant)
+    link = re.search(r"https?://\S+(/console/clusters/[\w-]+)", letter)
+    assert link, letter
+    with Visitor(chromium, up.api) as person:
+        person.sign_in("anna", PASSWORD, tenant).wait_for_url("**/console/clusters")
+        page = person.go(link[1])
+        page.get_by_role("link", name="restore?").first.click()
+        boxes = page.locator("tbody input[name=target]")
+        expect(boxes).to_have_count(targets)
+        for box in boxes.all():
+            box.check()
+        page.get_by_role("button", name="Mark as restored…").click()
+        page.get_by_role("button", name="Mark as restored").click()
+        expect(page.locator("#messages")).to_contain_text("marked as restored")
 
 
 def states_of(site: Site, comments: list[int]) -> set[str]:
