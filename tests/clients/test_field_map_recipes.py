@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from service.intake.documents import Submission
 from service.platforms import registry
+from tests.service.platforms import reading
 
 PAGE = (Path(__file__).parents[2] / "docs" / "integrations" / "by-field-map.md").read_text()
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -27,11 +27,9 @@ def taken(title: str, document: Any) -> list[dict[str, Any]]:
     (text,) = re.findall(r"```json\n(.*?)```", section(title), re.DOTALL)
     mapping = json.loads(text)
     registry.check("generic", "secret", mapping)
-    delivery, batch = registry.read("generic", document, NOW, mapping), Submission()
-    for number, item in enumerate(delivery.items, 1):
-        batch.add(item.read(NOW, batch.privacy_filter, number), item.noun)
-    assert batch.rejected == [] and delivery.notes == []
-    return [{"kind": line[:1].decode(), **json.loads(line[1:])} for line in batch.lines]
+    delivery = reading.read("generic", document, now=NOW, mapping=mapping)
+    assert reading.batch_of(delivery, now=NOW).rejected == [] and delivery.notes == []
+    return reading.taken(delivery, now=NOW)
 
 
 def test_flarum() -> None:
