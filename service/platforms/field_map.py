@@ -225,7 +225,7 @@ def _place(spec: object, place: str, name: str) -> FieldPath:
 
 def _time_reader(spec: Mapping[str, Any], place: str, name: str) -> TimeReader | None:
     unit, earliest = spec.get("as"), spec.get("earliest", FIRST_YEAR)
-    if unit is not None and (unit not in UNITS or name not in _TIMES):
+    if unit is not None and not (isinstance(unit, str) and unit in UNITS and name in _TIMES):
         raise BadMapping(f"{place}/as has to be one of {', '.join(UNITS)}, and is allowed only for {', '.join(_TIMES)}")
     if isinstance(earliest, bool) or not isinstance(earliest, int) or not 1 <= earliest <= 9999:
         raise BadMapping(f"{place}/earliest has to be a year, like 1995")

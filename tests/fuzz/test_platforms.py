@@ -104,7 +104,7 @@ PLACES = st.recursive(
             "map": st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3) | inner,
             "default": inner,
             "prefix": TEXTS,
-            "as": st.sampled_from(["unix", "unix_ms", "unix_us", "x"]),
+            "as": st.sampled_from(["unix", "unix_ms", "unix_us", "x", ["unix"]]),
             "earliest": st.sampled_from([1970, 0, "x"]),
             "from": st.sampled_from(["document", "x"]),
             "in": st.lists(TEXTS, max_size=3),

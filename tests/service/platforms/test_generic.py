@@ -203,6 +203,7 @@ def test_without_a_mapping_the_documents_are_the_contracts_own_and_machine_is_no
         (changed(complaint__fields__text={"path": "$.a", "prefix": "p"}), "only for ids"),
         (changed(complaint__fields__text={"path": "$.a", "as": "unix"}), "/as has to be one of"),
         (changed(complaint__fields__occurred_at={"path": "$.a", "as": "days"}), "/as has to be one of"),
+        (changed(complaint__fields__occurred_at={"path": "$.a", "as": ["unix"]}), "/as has to be one of"),
         (changed(complaint__fields__id={"path": "$.a", "from": "moon"}), "/from has to be"),
         (changed(complaint__fields__id={"value": []}), "/value has to be"),
         (changed(complaint__fields__id={}), "has to be a JSONPath"),
