@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from console_browser import chromium
 from up import Up, make_key
 from wordpress.programs import SUITES, core, missing
 from wordpress.servers import BuiltIn, Database, Nginx
 from wordpress.site import Site
 
+__all__ = ["chromium"]
 NEWEST, BEFORE = SUITES
 KINDS = {
     "newest, nginx": (NEWEST, Nginx, False),

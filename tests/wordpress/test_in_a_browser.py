@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from console_browser import ANY, WIDE, Theme, Visitor, chromium
+from console_browser import ANY, WIDE, Theme, Visitor
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from scripted_servers import Scripted, scripted
 from wordpress.scene import reported, sign_in, visitor
 from wordpress.site import Site
 
-__all__ = ["chromium", "scripted"]
+__all__ = ["scripted"]
 NARROW = 320
 SIZES = pytest.mark.parametrize(("theme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)])
 THANKS = "Thank you. Your report was received."

@@ -9,19 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-from console_browser import Visitor, chromium
+from console_browser import Visitor
 from playwright.sync_api import Browser, expect
 from up import Up, make_person
 from wordpress.people import report, send
-from wordpress.site import Site
+from wordpress.site import PASSWORD, Site
 from worlds import draw_town
 
 from brigadewatch_client import Client
 
-__all__ = ["chromium"]
 MEMBERS, HONEST, COMMENTS, THRESHOLD = 14, 16, 20, 8
 UNKNOWN_COMMENTS = 14
-PASSWORD = "a password of the tests"
 
 
 def history(site: Site, accounts: list[int], ends: datetime) -> Iterator[dict[str, Any]]:
