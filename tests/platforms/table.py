@@ -62,7 +62,7 @@ ROWS = (
         "main after 4.6",
         False,
         ALL - {"taken back", "contexts"},
-        "the verdict of a report that is closed without a sanction",
+        "the verdict of a report that is closed while its account is not suspended",
     ),
     Row(
         "Coop",
