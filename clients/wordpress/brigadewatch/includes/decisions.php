@@ -16,7 +16,7 @@ defined( 'ABSPATH' ) || exit;
 const BULK_ACTIONS = array( 'approve', 'unapprove', 'spam', 'unspam', 'trash', 'untrash', 'delete', 'brigadewatch_unfounded' );
 
 /**
- * Change a comment's status as the plugin's own doing, whoever's request this is.
+ * Change a comment's status as the plugin's own doing, no matter whose request this is.
  *
  * @param int    $comment_id The comment.
  * @param string $status     hold or approve.
