@@ -14,8 +14,9 @@ import hashlib
 import json
 from datetime import datetime
 
+from service.fields import REASON_CHARACTERS
 from service.model import JsonObject
-from service.platforms.items import REASON_CHARACTERS, complaint, outcome, words
+from service.platforms.items import complaint, outcome, words
 from service.platforms.payload import Payload, Unusable, identity, instant, record, records
 from service.platforms.platform import Platform
 from service.platforms.signatures import SharedOrSigned

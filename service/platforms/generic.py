@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from service.fields import REASON_CHARACTERS, TEXT_CHARACTERS
 from service.intake.documents import MAX_LINES
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME
 from service.model import JsonObject
 from service.platforms.field_map import ACCOUNT_TIME, ATTRIBUTES, IDS, FieldMap, Shape, read_mapping, read_signature
-from service.platforms.items import REASON_CHARACTERS, TEXT_CHARACTERS, Item, link, words
+from service.platforms.items import Item, link, words
 from service.platforms.json_paths import Work
 from service.platforms.payload import Payload, Unusable, identity, records
 from service.platforms.platform import Platform

@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from service.fields import REASON_CHARACTERS as REASON_CHARACTERS
-from service.fields import TEXT_CHARACTERS as TEXT_CHARACTERS
-from service.fields import is_id
+from service.fields import TEXT_CHARACTERS, is_id
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Amended, CheckedItem, Noun, read_value
 from service.intake.namespaces import document_under
 from service.intake.privacy_filter import PrivacyFilter

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from service.fields import REASON_CHARACTERS
 from service.model import JsonObject
-from service.platforms.items import REASON_CHARACTERS, Item, complaint, link, outcome, words
+from service.platforms.items import Item, complaint, link, outcome, words
 from service.platforms.payload import Payload, Unusable, identity, instant, record, records
 from service.platforms.platform import Platform
 from service.platforms.signatures import Hmac
