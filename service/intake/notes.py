@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from service.intake.items import Amended, CheckedItem
+from service.intake.repair import ATTRIBUTES
 from service.model import ItemNote, RejectedItem
 
 MAX_REPORTED = 100  # errors, or notes, listed in one answer; the others are counted
-ATTRIBUTES = "/target/attributes"
 
 
 @dataclass(slots=True)
