@@ -107,7 +107,7 @@ async def post_outcomes(request: Request) -> Response:
     responses=ACCEPTED,
 )
 async def withdraw_complaint(request: Request) -> Response:
-    """The complaint no longer counts, also if it is sent again. The withdrawal may arrive before it.
+    """The complaint no longer counts, even if it is sent again. The withdrawal may arrive before it.
 
     A complaint of another reporter, or about another target, under the same id is another one, and counts.
     """

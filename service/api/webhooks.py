@@ -135,14 +135,13 @@ async def post_webhook(request: Request) -> Response:
 
 
 async def _receive(request: Request, api: ApiContext, sender: Sender, body: bytes) -> Response:
-    source, key, observe = sender.source, sender.key, metrics_sink(request)
+    source, key = sender.source, sender.key
     now, batch = api.now(), await new_batch(request, key)
     try:
         async with api.parse_turns.of(source.tenant_id):
             delivery = await run_in_threadpool(read_payload, source, body, now, batch)
     except BadMapping as error:
-        await _note(api, source, now, "unusable", notes=[f"the field map is not valid: {error}"])
-        observe.webhook(source.platform, "unusable")
+        await _note(request, source, now, "unusable", notes=[f"the field map is not valid: {error}"])
         log.error("the field map of the source …%s is not valid: %s", source.id[-6:], error)
         await api.rates.charge(key, _price(body))
         raise StoreUnavailable(
@@ -150,9 +149,8 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
             " accepted again once an administrator has connected the platform with another one"
         ) from None
     except (Unusable, UnreadableDocument, TooMany) as error:
-        observe.webhook(source.platform, "unusable")
         log.warning("a verified webhook of %s cannot be used: %s", source.platform, type(error).__name__)
-        await _note(api, source, now, "unusable", notes=[str(error)])
+        await _note(request, source, now, "unusable", notes=[str(error)])
         await api.rates.charge(key, _price(body))
         if isinstance(error, Unusable):
             raise Invalid(str(error), [RejectedItem(detail=str(error), pointer="")]) from None
@@ -161,22 +159,19 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     for note in delivery.notes:
         log.info("%s: %s", source.platform, note)
     if delivery.wakes:
-        await _note(api, source, now, "taken", notes=["the platform is polled for what is new"])
-        observe.webhook(source.platform, "taken")
+        await _note(request, source, now, "taken", notes=["the platform is polled for what is new"])
         return _woken(api.engine, source, microseconds(now))
     mark = webhook_dedup.digest(source.id, _event(request, source, delivery, body))
     if await webhook_dedup.is_known(api.redis, key.tenant, mark):
-        await _note(api, source, now, "repeated", notes=delivery.notes)
-        observe.webhook(source.platform, "repeated")
+        await _note(request, source, now, "repeated", notes=delivery.notes)
         await api.rates.charge(key, _price(body))
         return await _nothing_taken(request, key, delivery.notes, repeated=True)
     if batch.lines:
         receipt = await store(request, key, batch)
         answer = accepted_response({**receipt, "repeated": False, "notes": delivery.notes})
     elif batch.rejected_count:
-        await _note(api, source, now, "unusable", batch, delivery.notes)
-        observe.rejected(key.tenant, batch.rejected_count)
-        observe.webhook(source.platform, "unusable")
+        await _note(request, source, now, "unusable", batch, delivery.notes)
+        metrics_sink(request).rejected(key.tenant, batch.rejected_count)
         await api.rates.charge(key, max(batch.rejected_count, _price(body)))
         raise Invalid(
             f"no valid items ({batch.rejected_count} refused); the first: {batch.rejected[0].pointer.lstrip('/')}:"
@@ -187,9 +182,7 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
     else:
         await api.rates.charge(key, _price(body))
         answer = await _nothing_taken(request, key, delivery.notes, repeated=False)
-    result = "taken" if batch.lines else "empty"
-    await _note(api, source, now, result, batch, delivery.notes)
-    observe.webhook(source.platform, result)
+    await _note(request, source, now, "taken" if batch.lines else "empty", batch, delivery.notes)
     # Items that were refused may be valid when they come again: a clock may have been wrong.
     if batch.lines and not batch.rejected_count:
         await webhook_dedup.remember(api.redis, key.tenant, mark)
@@ -197,17 +190,18 @@ async def _receive(request: Request, api: ApiContext, sender: Sender, body: byte
 
 
 async def _note(
-    api: ApiContext,
+    request: Request,
     source: Source,
     now: datetime,
     result: str,
     batch: Submission | None = None,
     notes: Sequence[str] = (),
 ) -> None:
-    """For the administrator who looks at the connection."""
+    """Count what became of a webhook, and keep it for the administrator who looks at the connection."""
+    metrics_sink(request).webhook(source.platform, result)
     lines, refused = (batch.lines, batch.rejected) if batch else ([], [])
     noted = recent_deliveries.arrival(microseconds(now), result, lines, refused, notes)
-    await recent_deliveries.note(api.redis, source.tenant, source.id, noted)
+    await recent_deliveries.note(api_context(request).redis, source.tenant, source.id, noted)
 
 
 def read_payload(source: Source, body: bytes, now: datetime, batch: Submission) -> Payload:

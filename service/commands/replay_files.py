@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from service.commands.common import say
-from service.intake.items import COMPLAINT, OUTCOME, Noun, canonical
-from service.model import Frozen, RejectedItem
+from service.intake.items import COMPLAINT, OUTCOME, CheckedItem, Noun, canonical
+from service.model import RejectedItem
 from service.tabular.reading import ReadingOptions, SourceFile
 
 SHOWN = 5
@@ -55,7 +55,7 @@ def as_lines(
     return found
 
 
-def _write(copy: Path, items: Iterable[Frozen | RejectedItem], noun: Noun, path: Path, found: ReplayFiles) -> None:
+def _write(copy: Path, items: Iterable[CheckedItem | RejectedItem], noun: Noun, path: Path, found: ReplayFiles) -> None:
     rejected = 0
     with copy.open("wb") as file:
         for item in items:

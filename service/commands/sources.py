@@ -113,6 +113,8 @@ def sources_add(
 
     Example: `brigadewatch sources add --tenant news --platform discourse --secret-file secret.txt`
     """
+    from service.storage.webhooks.sources import bare_platforms
+
     settings = settings_from(data)
     if no_secret == (secret_file is not None):
         raise UsageError(
@@ -121,7 +123,9 @@ def sources_add(
         )
     secret = None if secret_file is None else read_secret(secret_file)
     fields = None if mapping is None else _json_file(mapping)
+    engine = existing(settings)
     source = _add(
+        engine,
         settings,
         tenant,
         platform,
@@ -133,7 +137,9 @@ def sources_add(
     )
     _explain(source, platform, secret, url)
     if source.has_bare_ids:
-        _warn_of_shared_ids(existing(settings), source.tenant_id)
+        with engine.connect() as connection:
+            bare = bare_platforms(connection, source.tenant_id)
+        _warn_of_shared_ids(bare)
     typer.echo(source.path)
 
 
@@ -160,6 +166,7 @@ def sources_list(tenant: TenantName, data: Data = None) -> None:
 
     engine = existing(settings_from(data))
     number, after = tenant_id(engine, tenant), ""
+    bare: list[str] = []
     while True:
         with engine.connect() as connection:
             page = list_sources(connection, number, after=after)
@@ -168,7 +175,8 @@ def sources_list(tenant: TenantName, data: Data = None) -> None:
         if not page:
             break
         after = page[-1].id
-    _warn_of_shared_ids(engine, number)
+        bare += [source.platform for source in page if source.has_bare_ids]
+    _warn_of_shared_ids(bare)
 
 
 @sources.command("remove")
@@ -220,14 +228,13 @@ def sources_rotate(
     say("the new secret is valid now" + (f"; the old one stays valid for another {overlap}" if seconds else ""))
 
 
-def _add(settings: Settings, tenant: str, platform: str, **details: Any) -> Source:
+def _add(engine: Engine, settings: Settings, tenant: str, platform: str, **details: Any) -> Source:
     """Store the source. Raises UsageError for details that do not fit the platform."""
     from service.storage.accounts.secret_box import SecretBox
     from service.storage.accounts.tenants import tenant_id
     from service.storage.sql.engine import write
     from service.storage.webhooks.sources import add_source
 
-    engine = existing(settings)
     number = tenant_id(engine, tenant)
     try:
         with write(engine) as connection:
@@ -236,12 +243,10 @@ def _add(settings: Settings, tenant: str, platform: str, **details: Any) -> Sour
         raise UsageError(str(error)) from None
 
 
-def _warn_of_shared_ids(engine: Engine, tenant_number: int) -> None:
+def _warn_of_shared_ids(bare: list[str]) -> None:
     from service.storage.webhooks.source_checks import shared_ids_warning
-    from service.storage.webhooks.sources import bare_platforms
 
-    with engine.connect() as connection:
-        warning = shared_ids_warning(bare_platforms(connection, tenant_number))
+    warning = shared_ids_warning(bare)
     if warning is not None:
         say(f"WARNING: {warning}")
 

@@ -15,13 +15,13 @@ from typing import Any, Literal
 
 from service.errors import TooMany
 from service.intake.encoding import MARK, wide_encoding
-from service.intake.items import Amended, MachineComplaint, Noun, canonical, parsed, read_line, read_value
+from service.intake.items import Amended, CheckedItem, MachineComplaint, Noun, canonical, parsed, read_line, read_value
 from service.intake.json_bounds import MAX_VALUES_OF_BODY
 from service.intake.namespaces import item_under
 from service.intake.notes import MAX_REPORTED, NoteCount
 from service.intake.pointers import json_fault
 from service.intake.privacy_filter import Erased, PrivacyFilter
-from service.model import Complaint, Frozen, RejectedItem
+from service.model import Complaint, RejectedItem
 
 MAX_ARRAY_ITEMS = 1_000
 MAX_LINES = 10_000
@@ -59,7 +59,7 @@ class Submission:
     rejected_count: int = 0
     notes: NoteCount = field(default_factory=NoteCount)
 
-    def add(self, item: Frozen | Amended | RejectedItem, noun: Noun, number: int | None = None) -> None:
+    def add(self, item: CheckedItem | Amended | RejectedItem, noun: Noun, number: int | None = None) -> None:
         """Add an item that was read, or the reason why it was refused; `number` is its line, if there are lines."""
         item, notes = (item.item, item.notes) if isinstance(item, Amended) else (item, ())
         if not isinstance(item, RejectedItem):
@@ -72,12 +72,12 @@ class Submission:
                     self.notes.add(note)
                 return
             except Erased as refused:
-                item = RejectedItem(line=number, id=item.id, detail=str(refused), pointer="/reporter/id")  # type: ignore[attr-defined]
+                item = RejectedItem(line=number, id=item.id, detail=str(refused), pointer="/reporter/id")
         self.rejected_count += 1
         if len(self.rejected) < MAX_REPORTED:
             self.rejected.append(item)
 
-    def _mark(self, item: Frozen, marker: Marker) -> bytes:
+    def _mark(self, item: CheckedItem, marker: Marker) -> bytes:
         if not isinstance(item, Complaint) or isinstance(item, MachineComplaint):
             return b""
         reporter = self.privacy_filter.reporter(item.reporter.id)

@@ -17,7 +17,7 @@ from service.intake.encoding import MARK
 from service.intake.json_bounds import MAX_VALUES_OF_BODY, MAX_VALUES_OF_LINE, check_values
 from service.intake.pointers import LONE_SURROGATE, first_error, json_fault
 from service.intake.repair import implausible_age, repaired
-from service.model import Complaint, Frozen, ItemNote, Outcome, RejectedItem
+from service.model import Complaint, ItemNote, Outcome, RejectedItem
 
 LEEWAY = timedelta(minutes=5)  # how far a platform's clock may be ahead of ours
 MAX_LINE_BYTES = 1024 * 1024  # the longest permitted complaint, every character escaped, stays below it
@@ -32,13 +32,16 @@ class MachineComplaint(Complaint):
     machine: Literal[True] = True
 
 
+CheckedItem = Complaint | Outcome  # valid by its model
+
+
 @dataclass(frozen=True, slots=True)
 class Noun:
     """A kind of item that a document can contain."""
 
     letter: bytes  # first byte of its canonical line
     plural: str
-    model: type[Frozen]
+    model: type[Complaint] | type[Outcome]
     time_of: Callable[[Any], datetime] | None = None  # bounded by the wall clock; None: not bounded
 
 
@@ -46,7 +49,7 @@ class Noun:
 class Amended:
     """A valid item without what could not be used of its optional fields, and a note on each."""
 
-    item: Frozen
+    item: CheckedItem
     notes: tuple[ItemNote, ...]
 
 
@@ -55,7 +58,7 @@ MACHINE_COMPLAINT = Noun(b"c", "complaints", MachineComplaint, lambda complaint:
 OUTCOME = Noun(b"o", "outcomes", Outcome)  # decided_at does not advance the watermark
 
 
-def read_line(raw: bytes, noun: Noun, now: datetime, line: int | None = None) -> Frozen | Amended | RejectedItem:
+def read_line(raw: bytes, noun: Noun, now: datetime, line: int | None = None) -> CheckedItem | Amended | RejectedItem:
     """The item in one JSON text, or why it is refused.
 
     `now` bounds `occurred_at` (five minutes later at most); `line` is only passed on to the error and the notes.
@@ -75,7 +78,9 @@ def read_line(raw: bytes, noun: Noun, now: datetime, line: int | None = None) ->
     return _timely(item, noun, now, line)
 
 
-def read_value(value: object, noun: Noun, now: datetime, line: int | None = None) -> Frozen | Amended | RejectedItem:
+def read_value(
+    value: object, noun: Noun, now: datetime, line: int | None = None
+) -> CheckedItem | Amended | RejectedItem:
     """The same for an item that is already parsed: a result of `json.loads`, or a row of a table."""
     try:
         item = noun.model.__pydantic_validator__.validate_python(value)
@@ -84,7 +89,7 @@ def read_value(value: object, noun: Noun, now: datetime, line: int | None = None
     return _timely(item, noun, now, line)
 
 
-def canonical(item: Frozen, noun: Noun) -> bytes:
+def canonical(item: CheckedItem, noun: Noun) -> bytes:
     """The item's line: its kind's letter and compact JSON without nulls, times in UTC."""
     return noun.letter + item.__pydantic_serializer__.to_json(item, exclude_none=True)
 
@@ -114,14 +119,14 @@ def parsed(raw: bytes, max_values: int = MAX_VALUES_OF_BODY) -> Any:
 
 
 def _timely(
-    item: Frozen, noun: Noun, now: datetime, line: int | None, notes: Sequence[ItemNote] = ()
-) -> Frozen | Amended | RejectedItem:
+    item: CheckedItem, noun: Noun, now: datetime, line: int | None, notes: Sequence[ItemNote] = ()
+) -> CheckedItem | Amended | RejectedItem:
     if noun.time_of is not None and noun.time_of(item) > now + LEEWAY:
         detail = (
             f"occurred_at is more than five minutes in the future (after {now + LEEWAY:%Y-%m-%dT%H:%M:%SZ}): check the"
             " clock that set it"
         )
-        return RejectedItem(line=line, id=item.id, detail=detail, pointer="/occurred_at")  # type: ignore[attr-defined]
+        return RejectedItem(line=line, id=item.id, detail=detail, pointer="/occurred_at")
     if (
         isinstance(item, Complaint)
         and (created := item.reporter.account_created_at) is not None
@@ -134,13 +139,13 @@ def _timely(
             notes = [*notes, ItemNote(detail=implausible, pointer="/reporter/account_created_at")]
     if not notes:
         return item
-    named = {"line": line, "id": item.id}  # type: ignore[attr-defined]
+    named = {"line": line, "id": item.id}
     return Amended(item, tuple(note.model_copy(update=named) for note in notes))
 
 
 def _repaired(
     value: object, noun: Noun, error: ValidationError, now: datetime, line: int | None
-) -> Frozen | Amended | RejectedItem:
+) -> CheckedItem | Amended | RejectedItem:
     """The item without what cannot be used of its optional fields. Refused for what is wrong with the others."""
     made = repaired(value) if issubclass(noun.model, Complaint) else None
     if made is not None:
@@ -155,7 +160,7 @@ def _repaired(
 
 def _reread(
     raw: bytes, noun: Noun, error: ValidationError, now: datetime, line: int | None
-) -> Frozen | Amended | RejectedItem:
+) -> CheckedItem | Amended | RejectedItem:
     if raw.startswith(MARK):  # of a file that was appended to another one
         return read_line(raw.removeprefix(MARK), noun, now, line)
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from service.intake.items import Amended
-from service.model import Frozen, ItemNote, RejectedItem
+from service.intake.items import Amended, CheckedItem
+from service.intake.repair import ATTRIBUTES
+from service.model import ItemNote, RejectedItem
 
 MAX_REPORTED = 100  # errors, or notes, listed in one answer; the others are counted
-ATTRIBUTES = "/target/attributes"
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class NoteCount:
         before, first = self.by_field.get(name, (0, note.detail))
         self.by_field[name] = before + 1, first
 
-    def taken(self, item: Frozen | Amended | RejectedItem) -> Frozen | RejectedItem:
+    def taken(self, item: CheckedItem | Amended | RejectedItem) -> CheckedItem | RejectedItem:
         """What was read, without the notes on it, which are counted here."""
         if not isinstance(item, Amended):
             return item

@@ -27,7 +27,8 @@ from service.fields import (
 from service.intake.pointers import first_error, pointer_of
 from service.model import Complaint, ItemNote, JsonObject, NoticeType, Reporter, Target
 
-LOOKED_THROUGH = 1_000  # attributes of one item
+ATTRIBUTES = "/target/attributes"  # pointer to them
+LOOKED_THROUGH = 1_000  # of them, in one item
 # Nothing else that was sent is repeated in a note: it may be somebody's name.
 _LIKE_A_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[0-9TtZz:.,+ -]{0,30}\Z")
 _ATTRIBUTE: TypeAdapter[Any] = TypeAdapter(Attribute)
@@ -98,14 +99,14 @@ def implausible_age(created: datetime, occurred: datetime, leeway: timedelta) ->
 
 def _usable_attributes(found: object, notes: list[ItemNote]) -> dict[str, Any] | None:
     """The first attributes by name that can be used, so that their order in the document does not matter."""
-    place = "/target/attributes"
     if not isinstance(found, dict):
-        notes.append(ItemNote(pointer=place, detail=f"unknown: expected a JSON object, found {_shown(found)}"))
+        notes.append(ItemNote(pointer=ATTRIBUTES, detail=f"unknown: expected a JSON object, found {_shown(found)}"))
         return None
     if len(found) > LOOKED_THROUGH:
         notes.append(
             ItemNote(
-                pointer=place, detail=f"unknown: {len(found)} attributes; at most {LOOKED_THROUGH} are looked through"
+                pointer=ATTRIBUTES,
+                detail=f"unknown: {len(found)} attributes; at most {LOOKED_THROUGH} are looked through",
             )
         )
         return None
@@ -118,7 +119,9 @@ def _usable_attributes(found: object, notes: list[ItemNote]) -> dict[str, Any] |
             notes.append(ItemNote(pointer=pointer_of(["target", "attributes", name]), detail=f"left out: {fault}"))
     if len(usable) > MAX_ATTRIBUTES:
         notes.append(
-            ItemNote(pointer=place, detail=f"{len(usable)} attributes: the first {MAX_ATTRIBUTES} by name are kept")
+            ItemNote(
+                pointer=ATTRIBUTES, detail=f"{len(usable)} attributes: the first {MAX_ATTRIBUTES} by name are kept"
+            )
         )
     return dict(list(usable.items())[:MAX_ATTRIBUTES])
 

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from service.fields import TEXT_CHARACTERS, is_id
-from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Amended, Noun, read_value
+from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Amended, CheckedItem, Noun, read_value
 from service.intake.namespaces import document_under
 from service.intake.privacy_filter import PrivacyFilter
-from service.model import Frozen, JsonObject, RejectedItem
+from service.model import JsonObject, RejectedItem
 
 LARGEST_NUMBER = 2**63 - 1  # of a platform's numeric ids
 
@@ -49,7 +49,7 @@ class Item:
 
     def read(
         self, now: datetime, privacy_filter: PrivacyFilter, number: int | None = None
-    ) -> Frozen | Amended | RejectedItem:
+    ) -> CheckedItem | Amended | RejectedItem:
         """The checked item, or why it is refused; `number` is only passed on to notes and the refusal."""
         document = self.document
         if self.fault is not None:

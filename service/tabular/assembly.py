@@ -9,9 +9,9 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from service.intake.items import OUTCOME, Noun, read_value
+from service.intake.items import OUTCOME, CheckedItem, Noun, read_value
 from service.intake.notes import NoteCount
-from service.model import Complaint, Frozen, Outcome, RejectedItem
+from service.model import Complaint, Outcome, RejectedItem
 from service.tabular.recognition import Recognition
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
 from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown, plain_text
@@ -61,7 +61,7 @@ class Assembler:
         self.verdicts: list[ColumnVerdict] = []
         self.counts: Counter[str] = Counter()  # of what was changed or left out, by a sentence for people
 
-    def read(self, line: int, row: Sequence[Any]) -> Frozen | RejectedItem | None:
+    def read(self, line: int, row: Sequence[Any]) -> CheckedItem | RejectedItem | None:
         """The item of a row, or why it is refused; None for an empty row and for an outcome that decides nothing."""
         try:
             value = self._outcome(row) if self._noun is OUTCOME else self._complaint(row)

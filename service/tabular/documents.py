@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 from pydantic_core import from_json
 
 from service.errors import Refused
-from service.intake.items import MAX_LINE_BYTES, OUTCOME, Noun, read_line, read_value
+from service.intake.items import MAX_LINE_BYTES, OUTCOME, CheckedItem, Noun, read_line, read_value
 from service.intake.notes import NoteCount
-from service.model import Frozen, RejectedItem
+from service.model import RejectedItem
 from service.tabular.tables import Batch, refused, unique_names
 from service.tabular.text import TextBlocks
 
@@ -83,7 +83,7 @@ def parsed_line(line: bytes) -> Any:
 
 def items_of_lines(
     lines: Iterator[tuple[int, bytes]], noun: Noun, now: datetime, notes: NoteCount
-) -> Iterator[Frozen | RejectedItem]:
+) -> Iterator[CheckedItem | RejectedItem]:
     """The items of NDJSON in the API's form."""
     for number, line in lines:
         yield notes.taken(read_line(line, noun, now, number))
@@ -91,7 +91,7 @@ def items_of_lines(
 
 def items_of_values(
     values: Sequence[Any], noun: Noun, now: datetime, notes: NoteCount
-) -> Iterator[Frozen | RejectedItem]:
+) -> Iterator[CheckedItem | RejectedItem]:
     """The items of a JSON list in the API's form."""
     for number, value in enumerate(values, 1):
         yield notes.taken(read_value(value, noun, now, number))

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import Refused
-from service.intake.items import OUTCOME, Noun
+from service.intake.items import OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
-from service.model import Complaint, Frozen, Outcome, RejectedItem
+from service.model import Complaint, Outcome, RejectedItem
 from service.tabular.assembly import Assembler
 from service.tabular.delimited import DelimitedTable
 from service.tabular.documents import (
@@ -101,7 +101,7 @@ class SourceFile:
         if self._opened is not None:
             self._opened.close()
 
-    def items(self) -> Iterator[Frozen | RejectedItem]:
+    def items(self) -> Iterator[CheckedItem | RejectedItem]:
         """The items, and what is refused of them, in the file's order."""
         try:
             with _named(self.path):
@@ -115,14 +115,14 @@ class SourceFile:
             return []
         return self._assembler.outcomes(self._latest)
 
-    def _begin(self) -> Iterator[Frozen | RejectedItem]:
+    def _begin(self) -> Iterator[CheckedItem | RejectedItem]:
         with _named(self.path):
             self._opened = open_file(self.path, self._progress)
             self.notes += self._opened.notes
             direct, table = self._look(self._opened)
             return direct if table is None else self._recognised(table)
 
-    def _look(self, opened: Opened) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
+    def _look(self, opened: Opened) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         """The items if the file has the API's form, else the table that it is."""
         name = self.path.name
         if opened.kind == "parquet":
@@ -141,7 +141,7 @@ class SourceFile:
             return self._document(text)
         return iter(()), DelimitedTable(text, name)
 
-    def _lines(self, lines: JsonLines, text: TextBlocks) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
+    def _lines(self, lines: JsonLines, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         numbered = iter(lines)
         first = list(islice(numbered, _LOOKED_AT))
         objects = [value for _, line in first if isinstance(value := parsed_line(line), dict)]
@@ -162,7 +162,7 @@ class SourceFile:
         with self.path.open("rb") as file:
             return file.read(2) == b"\x1f\x8b"
 
-    def _document(self, text: TextBlocks) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
+    def _document(self, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         document = document_of(text, self.path.name)
         found, where = ([document], "") if is_item(document, self._noun) else list_in(document, self.path.name)
         kind = f"JSON list{f' in {where!r}' if where else ''}, {text.encoding_name}"
@@ -171,7 +171,7 @@ class SourceFile:
             return items_of_values(found, self._noun, self._now, self.amended), None
         return iter(()), ObjectTable(kind, iter(enumerate(found, 1)), self.path.name)
 
-    def _recognised(self, table: Table) -> Iterator[Frozen | RejectedItem]:
+    def _recognised(self, table: Table) -> Iterator[CheckedItem | RejectedItem]:
         if self._options.preset is not None and self._noun is not OUTCOME:
             table = PresetTable(table, self._options.preset, PRESETS[self._options.preset])
         self.kind = table.kind
@@ -257,7 +257,7 @@ class SourceFile:
 
     def _assembled(
         self, sample: list[Batch], batches: Iterator[Batch], table: Table
-    ) -> Iterator[Frozen | RejectedItem]:
+    ) -> Iterator[CheckedItem | RejectedItem]:
         known = len(table.notes)
         while sample:
             yield from self._of_batch(sample.pop(0))
@@ -267,7 +267,7 @@ class SourceFile:
         if self._assembler is not None:
             self.notes += [f"{count:,} {what}" for what, count in self._assembler.counts.items()]
 
-    def _of_batch(self, batch: Batch) -> Iterator[Frozen | RejectedItem]:
+    def _of_batch(self, batch: Batch) -> Iterator[CheckedItem | RejectedItem]:
         yield from batch.refused
         assembler = self._assembler
         if assembler is None:

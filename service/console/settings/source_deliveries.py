@@ -37,7 +37,7 @@ _RESULTS = {
     "malformed": ("signature malformed", "bad", "!"),
     "wrong": ("wrong signature", "bad", "!"),
     "stale": ("signed too long ago", "bad", "!"),
-    "unverifiable": ("signed, but no secret is set here", "bad", "!"),
+    "unverifiable": ("signature cannot be verified here", "bad", "!"),
 }
 
 
