@@ -13,7 +13,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -72,6 +72,7 @@ GAP_US = 2_000_000  # between two polls of a source, however often it is woken
 ONWARD_US = 2_000_000  # to the next poll of a list that was not read to its end
 BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 15.0, 900.0
 MAX_ERROR_CHARACTERS = 500
+UNUSABLE = "fields unusable"  # in the counts of a poll
 SECOND_US = 1_000_000
 
 
@@ -197,13 +198,20 @@ class _Poll:
 
     def arrival(self, result: str, error: str | None) -> Arrival:
         """What it brought, for the administrator who looks at the connection."""
-        left_out = [
-            f"left out: {what} ({count})" for what, count in self.counts.items() if what not in ("read", "sent")
-        ]
-        noted = recent_deliveries.arrival(
-            microseconds(self.now), result, self.first_lines, notes=[*([error] if error else []), *left_out]
+        notes = [] if error is None else [error]
+        for what, count in self.counts.items():
+            if what == UNUSABLE:
+                notes.append(f"optional fields that could not be used, and are unknown or cut: {count}")
+            elif what not in ("read", "sent", "refused"):
+                notes.append(f"left out: {what} ({count})")
+        return recent_deliveries.arrival(
+            microseconds(self.now),
+            result,
+            stored=self.counts["sent"],
+            refused=self.counts["refused"],
+            lines=self.first_lines,
+            notes=notes,
         )
-        return replace(noted, stored=self.counts["sent"], refused=self.counts["refused"])
 
     def go(self) -> bool:
         """Whether it is caught up.
@@ -281,7 +289,7 @@ class _Poll:
         if batch.rejected_count:  # what is valid is refused only where its reporter was erased
             self.counts["erased"] += batch.rejected_count
         if batch.notes.count:
-            self.counts["fields unusable"] += batch.notes.count
+            self.counts[UNUSABLE] += batch.notes.count
         if sent:
             joined, marks = b"\n".join(batch.lines), b"".join(batch.marks)
             self._append(StreamBatch(sent, joined, logs.current_id() or "", marks))

@@ -34,12 +34,13 @@ from service.api.openapi_parts import (
 from service.api.problems import Invalid, item_json
 from service.api.questions import LONGEST_WAIT_MS, Question, answers_to, requested_threshold, whole_parameter
 from service.api.tenant_start import with_tenant_initialised
-from service.api.webhook_auth import check_plain, is_signed, signed_by
+from service.api.webhook_auth import Sender, check_plain, is_signed, signed_by
 from service.intake.documents import Form, Submission, read_document
 from service.intake.items import COMPLAINT, OUTCOME, Noun, withdrawal
-from service.model import RejectedItem
+from service.model import RejectedItem, microseconds
 from service.moderation.target_assessment import Assessment
 from service.storage.accounts.tenants import KeyRecord
+from service.storage.redis_store import recent_deliveries
 from service.storage.redis_store.unseen import marker
 
 router = APIRouter(tags=["accept"])
@@ -120,7 +121,7 @@ async def withdraw_complaint(request: Request) -> Response:
 
 async def _accept(request: Request, noun: Noun) -> Response:
     api = api_context(request)
-    signed = is_signed(request)
+    signed, sender = is_signed(request), None
     if signed:
         check_plain(request)
         question = None
@@ -161,9 +162,13 @@ async def _accept(request: Request, noun: Noun) -> Response:
         if batch.rejected_count:
             metrics_sink(request).rejected(key.tenant, batch.rejected_count)
         if not batch.lines:
+            if sender is not None:
+                await _note_signed(request, sender, batch, "unusable")
             await api.rates.charge(key, max(1, batch.rejected_count))
             raise Invalid(_nothing_valid(noun, batch), batch.rejected, batch.rejected_count)
         receipt = await store(request, key, batch)
+    if sender is not None:
+        await _note_signed(request, sender, batch, "taken")
     receipt |= {"notes": [item_json(note) for note in batch.notes.listed], "notes_count": batch.notes.count}
     if question is not None:
         receipt["assessments"] = await _assessments(request, key, batch.lines, receipt["position"], question)
@@ -173,6 +178,14 @@ async def _accept(request: Request, noun: Noun) -> Response:
 def accepted_response(receipt: dict[str, Any]) -> Response:
     """The 202 with this receipt."""
     return Response(to_json(receipt), 202, media_type="application/json")
+
+
+async def _note_signed(request: Request, sender: Sender, batch: Submission, result: str) -> None:
+    """Keep what became of a signed post, for the administrator who looks at the connection."""
+    api, source = api_context(request), sender.source
+    notes = [f"signed post to {request.url.path}", *batch.notes.sentences()]
+    noted = recent_deliveries.arrival_of(microseconds(api.now()), result, batch, notes)
+    await recent_deliveries.note(api.redis, source.tenant, source.id, noted)
 
 
 async def new_batch(request: Request, key: KeyRecord, namespace: str | None = None) -> Submission:

@@ -95,9 +95,6 @@ async def signed_by(request: Request, body: bytes) -> Sender:
     HTTPException 401; then Invalid (422) for query parameters that the call does not take.
     """
     sender = await verified(request, "generic", request.headers.get(SOURCE_HEADER, ""), body, scheme=Standard)
-    api, source = api_context(request), sender.source
-    signed = recent_deliveries.arrival(microseconds(api.now()), "taken", notes=[f"signed post to {request.url.path}"])
-    await recent_deliveries.note(api.redis, source.tenant, source.id, signed)
     metrics_sink(request).webhook("generic", "taken")
     check_query(request)
     return sender

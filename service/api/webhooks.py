@@ -199,8 +199,7 @@ async def _note(
 ) -> None:
     """Count what became of a webhook, and keep it for the administrator who looks at the connection."""
     metrics_sink(request).webhook(source.platform, result)
-    lines, refused = (batch.lines, batch.rejected) if batch else ([], [])
-    noted = recent_deliveries.arrival(microseconds(now), result, lines, refused, notes)
+    noted = recent_deliveries.arrival_of(microseconds(now), result, batch or Submission(), notes)
     await recent_deliveries.note(api_context(request).redis, source.tenant, source.id, noted)
 
 

@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from redis import Redis
 from redis.exceptions import RedisError
 
+from service.intake.documents import Submission
 from service.model import RejectedItem
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.client import AsyncRedis, unavailable_when_it_fails
@@ -48,19 +49,37 @@ _ARRIVAL: TypeAdapter[Arrival] = TypeAdapter(Arrival)
 def arrival(
     at_us: int,
     result: str,
+    *,
+    stored: int = 0,
+    refused: int = 0,
     lines: Sequence[bytes] = (),
-    refused: Sequence[RejectedItem] = (),
+    rejected: Sequence[RejectedItem] = (),
     notes: Sequence[str] = (),
 ) -> Arrival:
-    """Of items (canonical lines), refusals and notes the first of each, and nothing of the items but their ids."""
+    """How many items were stored and refused, and the first of each: of `lines` (canonical) the ids alone, of
+    `rejected` where the fault is.
+    """
     return Arrival(
         at_us,
         result,
-        len(lines),
-        len(refused),
+        stored,
+        refused,
         [f"{_KINDS[line[:1]]} {from_json(line[1:])['id']}" for line in lines[:MOST_NAMED]],
-        [item.pointer or "/" for item in refused[:MOST_NAMED]],
+        [item.pointer or "/" for item in rejected[:MOST_NAMED]],
         [note[:NOTE_CHARACTERS] for note in notes[:MOST_NAMED]],
+    )
+
+
+def arrival_of(at_us: int, result: str, batch: Submission, notes: Sequence[str]) -> Arrival:
+    """The same of a batch."""
+    return arrival(
+        at_us,
+        result,
+        stored=len(batch.lines),
+        refused=batch.rejected_count,
+        lines=batch.lines,
+        rejected=batch.rejected,
+        notes=notes,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import httpx
@@ -14,7 +15,7 @@ from service.storage.accounts.tenants import tenant_id
 from service.storage.redis_store import recent_deliveries, redis_keys
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import Source, list_sources
-from tests.service.platforms.payloads import discourse, encoded, headers, score
+from tests.service.platforms.payloads import STANDARD_SECRET, discourse, encoded, headers, score, standard
 
 SECRET = "a secret of the tests"
 FLAGS = (score(1, 501, "2024-05-03T10:00:00.000Z"), score(2, 502, "2024-05-03T10:05:00.000Z"))
@@ -65,6 +66,32 @@ def test_the_last_deliveries_show_what_was_stored_and_never_a_body(api: Api, roo
     (key,) = (key for key in api.redis.blocking.keys("bw:*") if b":recent:" in key)
     raw = b"".join(api.redis.blocking.lrange(key, 0, -1))
     assert b"Rye" not in raw and b"501" not in raw
+
+
+def test_all_refusals_are_counted_though_few_are_named(api: Api, root: Visitor) -> None:
+    made, there = connected(api, root)
+    flags = [score(number, 501, "yesterday") for number in range(150)]
+    assert post(api, made, encoded(discourse(*flags, FLAGS[0]))).status_code == 202
+    row = words(root.get(f"{there}/deliveries").text).partition("Details")[2]
+    assert re.search(r"stored 1 150 complaint 1 ", row), row
+
+
+@pytest.mark.parametrize(
+    ("valid", "says"), [(True, "stored 1 1 complaint c-1 Refused fields: /target"), (False, "could not be used 0 1")]
+)
+def test_a_signed_post_to_the_api_shows_what_became_of_it(api: Api, root: Visitor, valid: bool, says: str) -> None:
+    root.post("/console/settings/sources/add", {"platform": "generic", "secret": STANDARD_SECRET})
+    page = root.get("/console/settings/sources").text
+    (there,) = set(re.findall(r'href="(/console/settings/sources/[0-9a-f]{20})"', page))
+    with api.engine.connect() as connection:
+        (made,) = list_sources(connection, tenant_id(api.engine, "default"))
+    whole = {"id": "c-1", "occurred_at": "2024-05-03T10:00:00Z", "reporter": {"id": "r"}, "target": {"id": "t"}}
+    body = json.dumps([*([whole] if valid else []), {**whole, "id": "c-2", "target": {}}]).encode()
+    now = int(api.app.state.api.now().timestamp())
+    sent = {"content-type": "application/json", "webhook-source": made.id, **standard(STANDARD_SECRET, "m", now, body)}
+    answer = api.redis.run(api.client.post("/v1/complaints", content=body, headers=sent))
+    assert answer.status_code == (202 if valid else 422)
+    assert says in words(root.get(f"{there}/deliveries").text)
 
 
 def test_forged_posts_do_not_push_out_real_ones_and_ten_are_kept_for_a_day(api: Api, root: Visitor) -> None:
