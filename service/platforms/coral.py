@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from service.model import JsonObject, microseconds
 from service.platforms import coral_dsa, coral_flags, coral_webhook
+from service.platforms.coral_comments import PAGE
 from service.platforms.listed import Listing, Unreadable, moment_if_any
 from service.platforms.platform import Platform
 from service.platforms.poll_pagination import Pace
@@ -39,7 +40,7 @@ _WALKS = {
     "review": (FLAGS, REVIEW),
     "dsa-review": (REPORTS, REVIEW),
 }
-_QUERIES = {FLAGS: (coral_flags.QUERY, coral_flags.PAGE), REPORTS: (coral_dsa.QUERY, coral_dsa.PAGE)}
+_QUERIES = {FLAGS: coral_flags.QUERY, REPORTS: coral_dsa.QUERY}
 _STEP = timedelta(milliseconds=1)
 _AGAIN_US = 86_400_000_000  # how long a server that has no reports of illegal content is believed
 _UNKNOWN_FIELD = 'Cannot query field "dsaReports"'  # in what graphql-js says of it
@@ -59,11 +60,10 @@ class Coral:
             return None
         name, walk = found
         which = _WALKS[name][0]
-        query, first = _QUERIES[which]
         after = walk.page or (_text(walk.bound) if which == FLAGS else None)
         return Ask(
             "/api/graphql",
-            body={"query": query, "variables": {"first": first, "after": after}},
+            body={"query": _QUERIES[which], "variables": {"first": PAGE, "after": after}},
             walk=name,
             review=name.endswith("review"),
         )
