@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from service.model import JsonObject, microseconds
+from service.model import JsonObject
 from service.platforms import coral_dsa, coral_flags, coral_webhook
 from service.platforms.coral_comments import PAGE
 from service.platforms.listed import Listing, Unreadable, moment_if_any
@@ -26,9 +26,11 @@ from service.platforms.poll_protocol import (
     Unexpected,
     bearer,
     due_walk,
+    is_without,
     same_page,
     walk_in,
     with_walk,
+    without,
 )
 from service.platforms.signatures import Hmac
 
@@ -42,7 +44,7 @@ _WALKS = {
 }
 _QUERIES = {FLAGS: coral_flags.QUERY, REPORTS: coral_dsa.QUERY}
 _STEP = timedelta(milliseconds=1)
-_AGAIN_US = 86_400_000_000  # how long a server that has no reports of illegal content is believed
+_ABSENT = "reports"  # in the cursor of a server that does not have them
 _UNKNOWN_FIELD = 'Cannot query field "dsaReports"'  # in what graphql-js says of it
 
 
@@ -74,7 +76,7 @@ class Coral:
         if which == REPORTS and _UNKNOWN_FIELD in _refusal(answer):
             return Taken(
                 Listing(),
-                {**cursor, "without_reports_us": microseconds(now)},
+                without(cursor, _ABSENT, now),
                 said="this Coral has no reports of illegal content (dsaReports); it is asked again in a day",
             )
         connection = _connection(answer, which)
@@ -99,8 +101,7 @@ class Coral:
 
 
 def _paces(cursor: JsonObject, now: datetime) -> dict[str, Pace]:
-    since = cursor.get("without_reports_us")
-    absent = isinstance(since, int) and 0 <= microseconds(now) - since < _AGAIN_US
+    absent = is_without(cursor, _ABSENT, now)
     return {name: pace for name, (which, pace) in _WALKS.items() if which == FLAGS or not absent}
 
 

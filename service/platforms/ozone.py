@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime, timedelta
 
-from service.model import JsonObject, microseconds
+from service.model import JsonObject
 from service.platforms import ozone_activities, ozone_events
 from service.platforms.ozone_acts import acts_of
 from service.platforms.platform import Platform
@@ -19,9 +19,11 @@ from service.platforms.poll_protocol import (
     Taken,
     Unexpected,
     due_walk,
+    is_without,
     same_page,
     walk_in,
     with_walk,
+    without,
 )
 
 PAGE = 100
@@ -38,7 +40,6 @@ _PATHS = {
     ACTIVITIES: "/xrpc/tools.ozone.report.queryActivities",
 }
 _LONGEST_CURSOR = 200
-_AGAIN_US = 86_400_000_000  # how long a server that has no activities is believed
 NAME = "admin"  # Ozone accepts no other
 
 
@@ -97,7 +98,7 @@ class Ozone:
         """An older server has no activities; none has no events."""
         if ask.walk == ACTIVITIES:
             return Absence(
-                {**cursor, "without_activities_us": microseconds(now)},
+                without(cursor, ACTIVITIES, now),
                 "this Ozone is older than June 2026 and does not serve tools.ozone.report.queryActivities: reports that"
                 " are closed without a moderation event give no outcome; it is asked again in a day",
             )
@@ -109,8 +110,7 @@ class Ozone:
 
 
 def _paces(cursor: JsonObject, now: datetime) -> dict[str, Pace]:
-    since = cursor.get("without_activities_us")
-    absent = isinstance(since, int) and 0 <= microseconds(now) - since < _AGAIN_US
+    absent = is_without(cursor, ACTIVITIES, now)
     return {name: pace for name, pace in _WALKS.items() if name == EVENTS or not absent}
 
 
