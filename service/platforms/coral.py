@@ -77,7 +77,7 @@ class Coral:
             return Taken(
                 Listing(),
                 without(cursor, _ABSENT, now),
-                said="this Coral has no reports of illegal content (dsaReports); it is asked again in a day",
+                said="this Coral has no reports of illegal content (dsaReports); the next attempt is in a day",
             )
         connection = _connection(answer, which)
         try:

@@ -115,7 +115,7 @@ class Ozone:
             return Absence(
                 without(cursor, ACTIVITIES, now),
                 "this Ozone is older than June 2026 and does not serve tools.ozone.report.queryActivities: reports that"
-                " are closed without a moderation event give no outcome; it is asked again in a day",
+                " are closed without a moderation event give no outcome; the next attempt is in a day",
             )
         return Absence(
             cursor,
