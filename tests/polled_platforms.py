@@ -49,8 +49,8 @@ class Coral(Server):
     dsa_asked: list[Any] = field(default_factory=list)
     stuck: bool = False  # says for ever that there is more, and gives the same cursor
 
-    def flag(self, number: int, at: datetime, **changes: Any) -> Json:
-        comment = {
+    def comment(self, number: int) -> Json:
+        return {
             "id": f"comment-{number % 7}",
             "body": "What they said.",
             "permalink": f"https://paper.example/c/{number % 7}",
@@ -59,13 +59,15 @@ class Coral(Server):
             "parent": None,
             "statusHistory": {"edges": []},
         }
+
+    def flag(self, number: int, at: datetime, **changes: Any) -> Json:
         made = {
             "id": f"flag-{number}",
             "createdAt": text(at),
             "reason": "COMMENT_REPORTED_ABUSIVE",
             "additionalDetails": "rude",
             "flagger": {"id": f"reader-{number}", "createdAt": text(BEGIN - timedelta(days=400))},
-            "comment": comment,
+            "comment": self.comment(number),
             **changes,
         }
         self.flags.append(made)
@@ -73,8 +75,6 @@ class Coral(Server):
 
     def report(self, number: int, at: datetime, **changes: Any) -> Json:
         """A report of illegal content."""
-        comment = self.flag(number, at)["comment"]
-        self.flags.pop()
         made = {
             "id": f"report-{number}",
             "submissionID": f"form-{number}",
@@ -83,7 +83,7 @@ class Coral(Server):
             "additionalInformation": "as it says",
             "reporter": {"id": f"reader-{number}", "createdAt": text(BEGIN - timedelta(days=400))},
             "history": [],
-            "comment": comment,
+            "comment": self.comment(number),
             **changes,
         }
         self.reports.append(made)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from service.model import JsonObject, microseconds
+from service.model import JsonObject
 from service.platforms import coral_dsa, coral_flags, coral_webhook
+from service.platforms.coral_comments import PAGE
 from service.platforms.listed import Listing, Unreadable, moment_if_any
 from service.platforms.platform import Platform
 from service.platforms.poll_pagination import Pace
@@ -25,9 +26,11 @@ from service.platforms.poll_protocol import (
     Unexpected,
     bearer,
     due_walk,
+    is_without,
     same_page,
     walk_in,
     with_walk,
+    without,
 )
 from service.platforms.signatures import Hmac
 
@@ -39,9 +42,9 @@ _WALKS = {
     "review": (FLAGS, REVIEW),
     "dsa-review": (REPORTS, REVIEW),
 }
-_QUERIES = {FLAGS: (coral_flags.QUERY, coral_flags.PAGE), REPORTS: (coral_dsa.QUERY, coral_dsa.PAGE)}
+_QUERIES = {FLAGS: coral_flags.QUERY, REPORTS: coral_dsa.QUERY}
 _STEP = timedelta(milliseconds=1)
-_AGAIN_US = 86_400_000_000  # how long a server that has no reports of illegal content is believed
+_ABSENT = "reports"  # in the cursor of a server that does not have them
 _UNKNOWN_FIELD = 'Cannot query field "dsaReports"'  # in what graphql-js says of it
 
 
@@ -59,11 +62,10 @@ class Coral:
             return None
         name, walk = found
         which = _WALKS[name][0]
-        query, first = _QUERIES[which]
         after = walk.page or (_text(walk.bound) if which == FLAGS else None)
         return Ask(
             "/api/graphql",
-            body={"query": query, "variables": {"first": first, "after": after}},
+            body={"query": _QUERIES[which], "variables": {"first": PAGE, "after": after}},
             walk=name,
             review=name.endswith("review"),
         )
@@ -74,8 +76,8 @@ class Coral:
         if which == REPORTS and _UNKNOWN_FIELD in _refusal(answer):
             return Taken(
                 Listing(),
-                {**cursor, "without_reports_us": microseconds(now)},
-                said="this Coral has no reports of illegal content (dsaReports); it is asked again in a day",
+                without(cursor, _ABSENT, now),
+                said="this Coral has no reports of illegal content (dsaReports); the next attempt is in a day",
             )
         connection = _connection(answer, which)
         try:
@@ -99,8 +101,7 @@ class Coral:
 
 
 def _paces(cursor: JsonObject, now: datetime) -> dict[str, Pace]:
-    since = cursor.get("without_reports_us")
-    absent = isinstance(since, int) and 0 <= microseconds(now) - since < _AGAIN_US
+    absent = is_without(cursor, _ABSENT, now)
     return {name: pace for name, (which, pace) in _WALKS.items() if which == FLAGS or not absent}
 
 

@@ -7,12 +7,14 @@ rejected as well stands in the comment's own history.
 
 from __future__ import annotations
 
-from service.model import JsonObject
-from service.platforms.coral_flags import COMMENT, decisions, id_of, target_of
-from service.platforms.items import complaint, outcome, words
-from service.platforms.listed import Listing, Unreadable, gather, mapping, moment, moment_if_any, name
+from datetime import datetime
 
-PAGE = 50  # the most that Coral gives at once
+from service.model import JsonObject
+from service.platforms import coral_comments
+from service.platforms.coral_comments import id_of
+from service.platforms.items import complaint, outcome, words
+from service.platforms.listed import Listing, moment_if_any, name
+
 _DECISIONS = {"ILLEGAL": ("upheld", "removed"), "LEGAL": ("rejected", "kept")}
 
 QUERY = (
@@ -29,7 +31,7 @@ query brigadewatchDSAReports($first: Int!, $after: Cursor) {
         reporter { id createdAt }
         history { id type createdAt createdBy { id } decision { legality } }
         comment {"""
-    + COMMENT
+    + coral_comments.COMMENT
     + """        }
       }
     }
@@ -42,25 +44,10 @@ query brigadewatchDSAReports($first: Int!, $after: Cursor) {
 
 def listing_of(connection: JsonObject) -> Listing:
     """The reports of a DSAReportsConnection. Raises Unreadable for anything else."""
-    edges = connection.get("edges")
-    if not isinstance(edges, list):
-        raise Unreadable("dsaReports.edges is not a list")
-    seen: set[str] = set()
-
-    def read(edge: JsonObject, listing: Listing) -> None:
-        _read(mapping(edge.get("node"), "node"), listing, seen)
-
-    return gather(edges, read)
+    return coral_comments.listing_of(connection, "dsaReports", _read)
 
 
-def _read(report: JsonObject, listing: Listing, seen: set[str]) -> None:
-    made = moment(report.get("createdAt"), "createdAt")
-    listing.times.append(made)
-    comment = report.get("comment")
-    if not isinstance(comment, dict):
-        listing.left_out["comment deleted"] += 1
-        return
-    target = target_of(comment)
+def _read(report: JsonObject, made: datetime, target: JsonObject, listing: Listing) -> None:
     identity = f"dsa-report/{name(report.get('id'), 'id')}"
     reporter = report.get("reporter")
     by = id_of(reporter) or f"submission/{name(report.get('submissionID'), 'submissionID')}"
@@ -80,14 +67,15 @@ def _read(report: JsonObject, listing: Listing, seen: set[str]) -> None:
         )
     )
     _rulings(report.get("history"), identity, str(target["id"]), listing)
-    decisions(comment.get("statusHistory"), str(target["id"]), listing, seen)
 
 
 def _rulings(history: object, complaint_id: str, target: str, listing: Listing) -> None:
     for item in history if isinstance(history, list) else ():
-        decision = item.get("decision") if isinstance(item, dict) else None
+        if not isinstance(item, dict):
+            continue
+        decision = item.get("decision")
         legality = decision.get("legality") if isinstance(decision, dict) else None
-        identity, decided = id_of(item), moment_if_any(item.get("createdAt")) if isinstance(item, dict) else None
+        identity, decided = id_of(item), moment_if_any(item.get("createdAt"))
         if not isinstance(legality, str) or legality not in _DECISIONS or identity is None or decided is None:
             continue
         verdict, action = _DECISIONS[legality]

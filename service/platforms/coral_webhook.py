@@ -1,7 +1,7 @@
 """Coral's webhook. PURE.
 
 It never says who flagged what, nor who decided: only that a comment entered or left a moderation queue. So it only
-wakes the poller, which reads the flags and each comment's moderation history (service/platforms/coral_flags.py).
+wakes the poller, which reads the flags and each comment's moderation history (service/platforms/coral.py).
 """
 
 from __future__ import annotations

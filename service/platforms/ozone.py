@@ -5,11 +5,14 @@ were closed without an event (tools.ozone.report.queryActivities, since 2026).
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from service.model import JsonObject, microseconds
+from service.model import JsonObject
 from service.platforms import ozone_activities, ozone_events
-from service.platforms.ozone_acts import acts_of
+from service.platforms.listed import Listing
+from service.platforms.ozone_acts import Acts, acts_of
 from service.platforms.platform import Platform
 from service.platforms.poll_pagination import Pace, Walk
 from service.platforms.poll_protocol import (
@@ -19,9 +22,11 @@ from service.platforms.poll_protocol import (
     Taken,
     Unexpected,
     due_walk,
+    is_without,
     same_page,
     walk_in,
     with_walk,
+    without,
 )
 
 PAGE = 100
@@ -29,17 +34,37 @@ EVENTS, ACTIVITIES = "news", "activities"
 # A log changes only at its end; the overlap is for transactions that commit after a later one. Activities come second:
 # what they mean depends on the events. Ozone collects much for each of them, and outcomes are in no hurry.
 _OVERLAP = timedelta(minutes=2)
-_WALKS = {
-    EVENTS: Pace(every=timedelta(0), lookback=FIRST_LOOKBACK, overlap=_OVERLAP),
-    ACTIVITIES: Pace(every=timedelta(minutes=5), lookback=FIRST_LOOKBACK, overlap=_OVERLAP),
-}
-_PATHS = {
-    EVENTS: "/xrpc/tools.ozone.moderation.queryEvents",
-    ACTIVITIES: "/xrpc/tools.ozone.report.queryActivities",
-}
 _LONGEST_CURSOR = 200
-_AGAIN_US = 86_400_000_000  # how long a server that has no activities is believed
 NAME = "admin"  # Ozone accepts no other
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """One of the two lists."""
+
+    path: str
+    kinds: tuple[tuple[str, str], ...]  # of the entries that are requested, as parameters of the query
+    field: str  # of the answer
+    listing_of: Callable[[Sequence[object], Acts], Listing]
+    pace: Pace
+
+
+_LOGS = {
+    EVENTS: _Log(
+        "/xrpc/tools.ozone.moderation.queryEvents",
+        tuple(("types", event) for event in ozone_events.EVENTS),
+        "events",
+        ozone_events.listing_of,
+        Pace(every=timedelta(0), lookback=FIRST_LOOKBACK, overlap=_OVERLAP),
+    ),
+    ACTIVITIES: _Log(
+        "/xrpc/tools.ozone.report.queryActivities",
+        tuple(("activityTypes", kind) for kind in (ozone_activities.CLOSE, ozone_activities.REOPEN)),
+        "activities",
+        ozone_activities.listing_of,
+        Pace(every=timedelta(minutes=5), lookback=FIRST_LOOKBACK, overlap=_OVERLAP),
+    ),
+}
 
 
 class Ozone:
@@ -66,29 +91,20 @@ class Ozone:
         if found is None:
             return None
         name, walk = found
+        log = _LOGS[name]
         since = walk.bound.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        if name == EVENTS:
-            kinds = [("types", event) for event in ozone_events.EVENTS]
-        else:
-            kinds = [("activityTypes", kind) for kind in (ozone_activities.CLOSE, ozone_activities.REOPEN)]
-        query = [("limit", str(PAGE)), ("sortDirection", "asc"), ("createdAfter", since), *kinds]
-        return Ask(
-            _PATHS[name],
-            (*query, *([] if walk.page is None else [("cursor", walk.page)])),
-            walk=name,
-        )
+        query = [("limit", str(PAGE)), ("sortDirection", "asc"), ("createdAfter", since), *log.kinds]
+        return Ask(log.path, (*query, *([] if walk.page is None else [("cursor", walk.page)])), walk=name)
 
     def read(self, cursor: JsonObject, ask: Ask, answer: object, now: datetime) -> Taken:
         """Reports, and outcomes of what moderators did."""
-        field, read = (
-            ("events", ozone_events.listing_of) if ask.walk == EVENTS else ("activities", ozone_activities.listing_of)
-        )
-        entries = answer.get(field) if isinstance(answer, dict) else None
+        log = _LOGS[ask.walk]
+        entries = answer.get(log.field) if isinstance(answer, dict) else None
         if not isinstance(answer, dict) or not isinstance(entries, list):
-            raise Unexpected(f"Ozone's answer does not contain a list of {field}")
+            raise Unexpected(f"Ozone's answer does not contain a list of {log.field}")
         acts = acts_of(cursor.get("acts"))
-        listing = read(entries, acts)
-        walk = walk_in(cursor, ask.walk).begun(_WALKS[ask.walk], now)
+        listing = log.listing_of(entries, acts)
+        walk = walk_in(cursor, ask.walk).begun(log.pace, now)
         page = _next(answer.get("cursor"), len(entries), walk)
         changed = with_walk(cursor, ask.walk, walk.onward(listing.times, page, now))
         return Taken(listing, {**changed, "acts": acts.stored()})
@@ -97,9 +113,9 @@ class Ozone:
         """An older server has no activities; none has no events."""
         if ask.walk == ACTIVITIES:
             return Absence(
-                {**cursor, "without_activities_us": microseconds(now)},
+                without(cursor, ACTIVITIES, now),
                 "this Ozone is older than June 2026 and does not serve tools.ozone.report.queryActivities: reports that"
-                " are closed without a moderation event give no outcome; it is asked again in a day",
+                " are closed without a moderation event give no outcome; the next attempt is in a day",
             )
         return Absence(
             cursor,
@@ -109,9 +125,8 @@ class Ozone:
 
 
 def _paces(cursor: JsonObject, now: datetime) -> dict[str, Pace]:
-    since = cursor.get("without_activities_us")
-    absent = isinstance(since, int) and 0 <= microseconds(now) - since < _AGAIN_US
-    return {name: pace for name, pace in _WALKS.items() if name == EVENTS or not absent}
+    absent = is_without(cursor, ACTIVITIES, now)
+    return {name: log.pace for name, log in _LOGS.items() if name == EVENTS or not absent}
 
 
 def _next(following: object, count: int, walk: Walk) -> str | None:

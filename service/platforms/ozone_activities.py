@@ -8,6 +8,7 @@ subject, so the complaint is rejected, alone. A report that is opened again take
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from service.model import JsonObject, microseconds
 from service.platforms.items import LARGEST_NUMBER, outcome
@@ -22,11 +23,7 @@ _LATEST = (2**62, 0)
 
 def listing_of(activities: Sequence[object], acts: Acts) -> Listing:
     """What a page of activities, oldest first, holds. `acts` is brought up to date."""
-
-    def read(activity: JsonObject, listing: Listing) -> None:
-        _read(activity, listing, acts)
-
-    return gather(activities, read)
+    return gather(activities, partial(_read, acts=acts))
 
 
 def _read(view: JsonObject, listing: Listing, acts: Acts) -> None:

@@ -12,6 +12,7 @@ records on its own, unseen by a person: that says nothing about those records.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from service.model import JsonObject, microseconds
 from service.platforms.items import complaint, outcome, words
@@ -37,11 +38,7 @@ _AUTOMATIC = ("[AUTO_RESOLVE", "[SCHEDULED_REVERSAL]")  # comments of actions th
 
 def listing_of(events: Sequence[object], acts: Acts) -> Listing:
     """What a page of events, oldest first, holds. `acts` is brought up to date."""
-
-    def read(event: JsonObject, listing: Listing) -> None:
-        _read(event, listing, acts)
-
-    return gather(events, read)
+    return gather(events, partial(_read, acts=acts))
 
 
 def _read(view: JsonObject, listing: Listing, acts: Acts) -> None:

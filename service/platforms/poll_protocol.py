@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from service.errors import BrigadewatchError
-from service.model import JsonObject
+from service.model import JsonObject, microseconds
 from service.platforms.listed import Listing
 from service.platforms.poll_pagination import Pace, Walk, stored_of, walk_of
 
@@ -20,6 +20,7 @@ FIRST_LOOKBACK = timedelta(days=30)  # twice the window: older complaints would 
 NEWS = Pace(every=timedelta(0), lookback=FIRST_LOOKBACK, overlap=timedelta(minutes=10))
 # Decisions change entries that were read long ago, so the last week is read again, slowly.
 REVIEW = Pace(every=timedelta(minutes=15), lookback=timedelta(days=7), overlap=None)
+_AGAIN_US = 86_400_000_000  # how long a server that does not have a list is believed
 
 
 class Unexpected(BrigadewatchError):
@@ -95,6 +96,21 @@ def due_walk(cursor: JsonObject, names: Mapping[str, Pace], now: datetime) -> tu
         if walk.due(pace, now):
             return name, walk.begun(pace, now)
     return None
+
+
+def without(cursor: JsonObject, what: str, now: datetime) -> JsonObject:
+    """The cursor of a server that said at `now` that it does not have this list."""
+    return {**cursor, _without(what): microseconds(now)}
+
+
+def is_without(cursor: JsonObject, what: str, now: datetime) -> bool:
+    """Whether the server said so in the last day; after that it is worth another try."""
+    since = cursor.get(_without(what))
+    return isinstance(since, int) and 0 <= microseconds(now) - since < _AGAIN_US
+
+
+def _without(what: str) -> str:
+    return f"without_{what}_us"
 
 
 def same_page(walk: Walk, page: str | None) -> str | None:

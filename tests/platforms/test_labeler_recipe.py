@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from listening import answers, free_port
 from loopback import Answer, Asked, Receiver, serving
 from platforms.node_programs import INSTALLED, ROOT, ask, node
 from up import end_with_the_tests
-from wordpress.servers import answers, free_port
 
 from service.intake.documents import Submission
 from service.platforms import registry

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from platforms.node_programs import ROOT
 from platforms.ozone_process import RealOzone, account, conversation, message, post
+from polled_platforms import text
 from polled_world import Clocked, World, world_of
 from sqlalchemy import Engine
 
@@ -24,7 +25,6 @@ from service.storage.sql import schema
 from service.storage.sql.engine import write
 from workers import ingest
 
-ROOT = Path(__file__).parents[2]
 MINUTE = timedelta(minutes=1)
 
 # One poll in a process of its own, which ends itself with SIGKILL: at the n-th request, or when the n-th page is in the
@@ -190,8 +190,7 @@ def test_a_poll_killed_at_any_page_of_one_millisecond_loses_and_doubles_nothing(
 ) -> None:
     author = ozone.person()
     subjects = [post(author, str(number)) for number in range(3)]
-    at = (datetime.now(UTC) - 10 * MINUTE).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    made = ozone.reports_of_one_millisecond(300, subjects, at)
+    made = ozone.reports_of_one_millisecond(300, subjects, text(datetime.now(UTC) - 10 * MINUTE))
     with redis.Redis.from_url(valkey_url) as client:
         world = world_at(ozone, settings, engine, client)
         # before and behind the first page, the second, and the third, which is sent twice before its cursor is stored

@@ -6,12 +6,12 @@ import getpass
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from listening import answers, free_port
 from up import end_with_the_tests
 from wordpress.programs import php_fpm
 
@@ -58,26 +58,12 @@ catch_workers_output = yes
 """
 
 
-def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def until(holds: Callable[[], bool], of: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until it holds; fails with the log when the process ends or the time does."""
     deadline = time.monotonic() + _SECONDS
     while not holds():
         assert of.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")[-2_000:]
         time.sleep(0.05)
-
-
-def answers(port: int) -> bool:
-    """Whether somebody listens there."""
-    with socket.socket() as tried:
-        tried.settimeout(1)
-        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Process:
