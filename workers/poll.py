@@ -149,8 +149,8 @@ class Turn:
             result, error, failures = "waiting", f"waits for our own stream: {ours}", source.failures
             pause_us = int(getattr(ours, "retry_after_seconds", 5) * SECOND_US)
         self._record(source, poll.cursor, began_us + interval_us, pause_us, failures, error)
-        if poll.counts["sent"] or poll.counts["refused"] or (error and not source.failures):
-            recent_deliveries.note_blocking(self.resources.redis, self.tenant, source.id, poll.arrival(result, error))
+        if poll.counts["sent"] or poll.counts["refused"] or error:
+            recent_deliveries.note_poll(self.resources.redis, self.tenant, source.id, poll.arrival(result, error))
         with worker_metrics.WorkerMetrics(self.resources.redis, self.tenant) as metrics:
             metrics.count(worker_metrics.POLLS, source.platform, result)
         counts = ", ".join(f"{number} {what}" for what, number in poll.counts.items())
@@ -285,7 +285,7 @@ class _Poll:
             if len(batch.lines) > before:
                 self.sent.add((item.is_outcome, item.id))
         sent = len(batch.lines)
-        self.counts.update({"read": len(listing.items), "sent": sent, **listing.left_out})
+        self.counts.update({"read": len(listing.items), "sent": 0, **listing.left_out})
         if batch.rejected_count:  # what is valid is refused only where its reporter was erased
             self.counts["erased"] += batch.rejected_count
         if batch.notes.count:
@@ -293,6 +293,7 @@ class _Poll:
         if sent:
             joined, marks = b"\n".join(batch.lines), b"".join(batch.marks)
             self._append(StreamBatch(sent, joined, logs.current_id() or "", marks))
+            self.counts["sent"] += sent
             self.first_lines += batch.lines[: recent_deliveries.MOST_NAMED - len(self.first_lines)]
 
     def _unknown(self, items: list[Item]) -> list[Item]:

@@ -282,6 +282,31 @@ def test_polls_that_brought_something_and_the_first_that_failed_are_noted_for_th
     assert (brought["result"], brought["stored"], brought["refused"], len(brought["ids"])) == ("ok", 60, 0, 10)
     assert brought["notes"] == ["left out: comment deleted (2)"] and brought["ids"][0].startswith("complaint ")
     assert first_failed["result"] == "failed" and first_failed["stored"] == 0 and first_failed["notes"]
+    assert first_failed["at_us"] == microseconds(world.now)  # of the latest that failed alike
+
+
+def test_what_a_poll_tells_every_minute_pushes_out_nothing(make: Make) -> None:
+    coral = Coral()
+    coral.flag(1, BEGIN - HOUR)
+    coral.flag(2, BEGIN + timedelta(days=300))  # refused, and read again by each poll
+    world = make(coral)
+    for _ in range(15):
+        world.poll()
+    (key,) = world.resources.redis.keys("bw:paper:recent:*")  # type: ignore[misc]
+    noted = [json.loads(text) for text in world.resources.redis.lrange(key, 0, -1)]  # type: ignore[union-attr]
+    assert [(one["stored"], one["refused"] > 0) for one in noted] == [(0, True), (1, True)]
+
+
+def test_what_our_own_stream_has_no_room_for_is_not_noted_as_stored(make: Make) -> None:
+    coral = Coral(page_size=10)
+    for number in range(30):
+        coral.flag(number, BEGIN - HOUR + timedelta(seconds=number))
+    world = make(coral, max_stream_items=15)
+    world.passes(timedelta(minutes=1))
+    world.turn()
+    (key,) = world.resources.redis.keys("bw:paper:recent:*")  # type: ignore[misc]
+    (noted,) = [json.loads(text) for text in world.resources.redis.lrange(key, 0, -1)]  # type: ignore[union-attr]
+    assert (noted["result"], noted["stored"], len(noted["ids"]), world.position()) == ("waiting", 10, 10, 10)
 
 
 def test_a_platform_without_news_is_asked_once_a_poll_and_sends_nothing(make: Make) -> None:

@@ -38,6 +38,13 @@ _RESULTS = {
     "wrong": ("wrong signature", "bad", "!"),
     "stale": ("signed too long ago", "bad", "!"),
     "unverifiable": ("signature cannot be verified here", "bad", "!"),
+    "waiting": ("not stored yet", "warn", "!"),
+    "failed": ("failed", "bad", "!"),
+    "unreachable": ("no answer", "bad", "!"),
+    "unauthorized": ("access denied", "bad", "!"),
+    "limited": ("too many requests", "warn", "!"),
+    "unreadable": ("answer not readable", "bad", "!"),
+    "refused": ("failed", "bad", "!"),
 }
 
 
@@ -106,7 +113,7 @@ async def _listed(api: ApiContext, source: Source, at_us: int) -> tuple[list[dic
     return [
         {
             "at": moment(one.at_us),
-            "result": _RESULTS.get(one.result, (f"failed: {one.result}", "bad", "!")),
+            "result": _RESULTS.get(one.result, (one.result, "plain", "·")),
             "stored": one.stored,
             "refused": one.refused,
             "ids": one.ids,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json
@@ -95,11 +95,18 @@ async def note(client: AsyncRedis, tenant: str, source_id: str, one: Arrival, *,
         log.info("a delivery could not be noted: %s", error)
 
 
-def note_blocking(client: Redis, tenant: str, source_id: str, one: Arrival) -> None:
-    """The same for workers."""
+def note_poll(client: Redis, tenant: str, source_id: str, one: Arrival) -> None:
+    """The same for a poll. One that says what the latest one said takes its place: polls come by the minute, and would
+    push out everything else.
+    """
+    key = _key(tenant, source_id, True)
     try:
+        latest = cast(bytes | None, client.lindex(key, 0))
+        again = latest is not None and replace(_ARRIVAL.validate_json(latest), at_us=one.at_us) == one
         with client.pipeline(transaction=True) as pipeline:
-            _add(pipeline, _key(tenant, source_id, True), one)
+            if again:
+                pipeline.lpop(key)
+            _add(pipeline, key, one)
             pipeline.execute()
     except (RedisError, OSError, TimeoutError) as error:
         log.info("a poll could not be noted: %s", error)
