@@ -290,7 +290,7 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
     secret = open_privacy_filter(house.engine, SecretBox(house.resources.settings), house.id).key
     sought = forms(VERA) | {"known member": marker(secret)("t", VERA)[-8:]}
 
-    arrived = recent_deliveries.arrival(1, "taken", [line({**told[0], "id": f"{VERA}-post-9"})])
+    arrived = recent_deliveries.arrival(1, "taken", lines=[line({**told[0], "id": f"{VERA}-post-9"})])
     recent_deliveries.note_poll(house.redis, house.name, "src_of_the_platform", arrived)
 
     rows = in_rows(house.engine, sought)
