@@ -90,7 +90,7 @@ class _Bounded(io.RawIOBase):
 
     def __init__(self, inflated: IO[bytes], compressed: int, name: str) -> None:
         self._inflated, self._name = inflated, name
-        self._left = max(FREELY, MOST_FOR_ONE * compressed)
+        self._left = most_inflated(compressed)
 
     def readable(self) -> bool:
         return True
@@ -102,6 +102,11 @@ class _Bounded(io.RawIOBase):
             raise Refused(f"{self._name} inflates to more than {MOST_FOR_ONE} times its size: no table does")
         buffer[: len(found)] = found
         return len(found)
+
+
+def most_inflated(compressed: int) -> int:
+    """The bytes that may come out of so many compressed ones."""
+    return max(FREELY, MOST_FOR_ONE * compressed)
 
 
 def open_file(path: Path, progress: Callable[[int], None]) -> Opened:
