@@ -92,8 +92,8 @@ def show_report(out: Console, report: dict[str, Any], threshold: int, written: S
 
 def _show_groups(out: Console, flagged: Sequence[dict[str, Any]]) -> None:
     table = Table(title="Flagged groups, highest score first", show_lines=True, title_justify="left")
-    for name, justify in (("score", "right"), ("accounts", "right"), ("targets", "right"), ("likely", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name in ("score", "accounts", "targets", "likely"):
+        table.add_column(name, justify="right")
     table.add_column("what was found")
     for cluster in flagged[:GROUPS_SHOWN]:
         table.add_row(

@@ -11,7 +11,7 @@ from typing import Any
 
 from service.intake.items import OUTCOME, Noun, read_value
 from service.intake.notes import NoteCount
-from service.model import Complaint, Frozen, Outcome, RejectedItem
+from service.model import Complaint, Frozen, Outcome, RejectedItem, Verdict
 from service.tabular.recognition import Recognition
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
 from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown, plain_text
@@ -38,7 +38,7 @@ class ColumnVerdict:
 
     complaint_id: str
     target_id: str
-    verdict: str
+    verdict: Verdict
     decided_at: datetime | None
 
 
@@ -192,7 +192,7 @@ class Assembler:
                 id=f"verdict-{_digest(v.complaint_id, v.target_id)}",
                 target_id=v.target_id,
                 decided_at=v.decided_at or latest,
-                verdict=v.verdict,  # type: ignore[arg-type]
+                verdict=v.verdict,
                 complaint_id=v.complaint_id,
             )
             for v in self.verdicts

@@ -13,9 +13,12 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, BinaryIO, Literal, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Literal, cast
 
 from service.errors import Refused
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 Kind = Literal["text", "parquet", "workbook"]
 MOST_INFLATED = 2 * 1024**3  # bytes of a table that has to be held whole
@@ -57,7 +60,7 @@ class Opened:
 class _Counted(io.RawIOBase):
     """Reports how many bytes of a file were read."""
 
-    def __init__(self, file: IO[bytes], progress: Callable[[int], None]) -> None:
+    def __init__(self, file: io.FileIO, progress: Callable[[int], None]) -> None:
         self._file, self._progress = file, progress
         self._furthest = 0
 
@@ -73,8 +76,8 @@ class _Counted(io.RawIOBase):
     def tell(self) -> int:
         return self._file.tell()
 
-    def readinto(self, buffer: object) -> int:
-        count = self._file.readinto(buffer)  # type: ignore[attr-defined]
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        count = self._file.readinto(buffer)
         if (at := self._file.tell()) > self._furthest:
             self._progress(at - self._furthest)
             self._furthest = at
@@ -95,12 +98,13 @@ class _Bounded(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        found = self._inflated.read(len(buffer))
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        into = memoryview(buffer)
+        found = self._inflated.read(len(into))
         self._left -= len(found)
         if self._left < 0:
             raise Refused(f"{self._name} inflates to more than {MOST_FOR_ONE} times its size: no table does")
-        buffer[: len(found)] = found
+        into[: len(found)] = found
         return len(found)
 
 

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Field = Literal[
     "id",
@@ -52,6 +52,7 @@ SHORT_NAMES: dict[str, Field] = {  # as --column takes them, beside the fields' 
     "author": "author_id",
     "context": "context_id",
 }
+FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get_args(Field)}}
 
 _ID = r"(?:_(?:id|ids|uid|uuid|guid|pid|key|ref|reference|uri|no|nr|num|number|num_id|did|hash|fullname))"
 _NAME = (
