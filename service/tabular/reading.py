@@ -14,7 +14,7 @@ from typing import Any
 from service.errors import Refused
 from service.intake.items import OUTCOME, Noun
 from service.intake.notes import NoteCount
-from service.model import Complaint, Frozen, Outcome, RejectedItem
+from service.model import Frozen, Outcome, RejectedItem
 from service.tabular.assembly import Assembler
 from service.tabular.delimited import DelimitedTable
 from service.tabular.documents import (
@@ -84,11 +84,9 @@ class SourceFile:
         self.notes: list[str] = []
         self.amended = NoteCount()  # what could not be used of optional fields
         self.naive = False  # times have no offset, and were taken as UTC
-        self.judged: set[str] = set()  # complaints that a verdict column is about
         self.is_plain_lines = False  # NDJSON in the API's form, as replay sends it
         self._noun, self._now, self._options, self._progress = noun, now, options, progress
         self._assembler: Assembler | None = None
-        self._latest: datetime | None = None
         self._opened: Opened | None = None
         try:
             self._items = self._begin()
@@ -111,9 +109,11 @@ class SourceFile:
 
     def outcomes(self) -> list[Outcome]:
         """What a verdict column of the complaints says; complete after `items`."""
-        if self._assembler is None or self._latest is None:
-            return []
-        return self._assembler.outcomes(self._latest)
+        return [] if self._assembler is None else self._assembler.outcomes()
+
+    def is_judged(self, complaint_id: str) -> bool:
+        """Whether a verdict column is about this complaint, which was read."""
+        return self._assembler is not None and complaint_id in self._assembler.judged
 
     def _begin(self) -> Iterator[Frozen | RejectedItem]:
         with _named(self.path):
@@ -269,18 +269,10 @@ class SourceFile:
 
     def _of_batch(self, batch: Batch) -> Iterator[Frozen | RejectedItem]:
         yield from batch.refused
-        assembler = self._assembler
-        if assembler is None:
+        if self._assembler is None:
             return
-        verdicts = len(assembler.verdicts)
         for line, row in zip(batch.lines, batch.rows, strict=True):
-            item = assembler.read(line, row)
-            if len(assembler.verdicts) > verdicts:
-                verdicts = len(assembler.verdicts)
-                self.judged.add(assembler.verdicts[-1].complaint_id)
-            if isinstance(item, Complaint) and (self._latest is None or item.occurred_at > self._latest):
-                self._latest = item.occurred_at
-            if item is not None:
+            if (item := self._assembler.read(line, row)) is not None:
                 yield item
 
 

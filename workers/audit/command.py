@@ -178,7 +178,7 @@ def _read(
     for path in paths:
         for item in read_items(path, COMPLAINT, now, files.complaints, read, options):
             complaint = cast(Complaint, item)
-            if complaint.id in files.complaints.sources[-1].judged:
+            if files.complaints.sources[-1].is_judged(complaint.id):
                 collector.judged_complaints.add(complaint.id)
             if as_of is None or complaint.occurred_at <= as_of:
                 collector.add(complaint)
