@@ -174,7 +174,6 @@ class SourceFile:
     def _recognised(self, table: Table) -> Iterator[Frozen | RejectedItem]:
         if self._options.preset is not None and self._noun is not OUTCOME:
             table = PresetTable(table, self._options.preset, PRESETS[self._options.preset])
-        self.kind = table.kind
         batches = table.batches()
         sample: list[Batch] = []
         rows: list[Sequence[Any]] = []

@@ -126,11 +126,7 @@ def _one_style(styles: dict[str, Any]) -> str:
     if len(units) > 1:
         shown = " and ".join(f"{_shown(styles[u])} ({u})" for u in sorted(units))
         raise UnreadableTime(f"its numbers have different magnitudes, {shown}: name the unit with --time-format")
-    if len(kinds) == 1:
-        return next(iter(kinds))
-    if units:
-        return next(iter(units)) if len(kinds) == 1 else "mixed"
-    return "mixed"
+    return next(iter(kinds)) if len(kinds) == 1 else "mixed"
 
 
 def _note_of(style: str, styles: dict[str, Any]) -> str:
