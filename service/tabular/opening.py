@@ -50,6 +50,7 @@ class Opened:
     stream: BinaryIO
     notes: list[str] = field(default_factory=list)
     closing: list[IO[bytes] | io.RawIOBase] = field(default_factory=list)
+    gzips: int = 0  # how many times it is compressed with gzip
 
     def close(self) -> None:
         """Close the file, and the copy if there is one."""
@@ -130,7 +131,9 @@ def _opened(stream: io.BufferedReader, size: int, name: str, depth: int) -> Open
     if head[:2] == b"\x1f\x8b":
         _check_depth(depth, name)
         inflated = _Bounded(cast(IO[bytes], gzip.GzipFile(fileobj=stream)), size, name)
-        return _opened(io.BufferedReader(inflated, 1 << 18), FREELY, name, depth + 1)
+        found = _opened(io.BufferedReader(inflated, 1 << 18), FREELY, name, depth + 1)
+        found.gzips += 1
+        return found
     if head[:4] == b"PK\x03\x04":
         file = _seekable(stream, name, depth)
         try:

@@ -132,17 +132,17 @@ class SourceFile:
         text = TextBlocks(opened.stream, name)
         beginning = text.head.replace(b"\0", b"").lstrip()[:1]
         if not beginning:
-            self.kind, self.is_plain_lines = "empty", not self._is_gzip()
+            self.kind, self.is_plain_lines = "empty", self._is_plain(opened, text)
             self.notes.append("nothing is in it")
             return iter(()), None
         if beginning == b"{" and not _is_document(text):
-            return self._lines(JsonLines(opened.stream, text), text)
+            return self._lines(opened, text)
         if beginning in (b"[", b"{"):
             return self._document(text)
         return iter(()), DelimitedTable(text, name)
 
-    def _lines(self, lines: JsonLines, text: TextBlocks) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
-        numbered = iter(lines)
+    def _lines(self, opened: Opened, text: TextBlocks) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
+        numbered = iter(JsonLines(opened.stream, text))
         first = list(islice(numbered, _LOOKED_AT))
         objects = [value for _, line in first if isinstance(value := parsed_line(line), dict)]
 
@@ -152,15 +152,15 @@ class SourceFile:
 
         if not objects or any(is_item(value, self._noun) for value in objects):
             self.kind = f"NDJSON in the API's form, {text.encoding_name}"
-            as_it_is = text.encoding == "utf-8" and not text.has_mark and not self.notes
-            self.is_plain_lines = as_it_is and (self.path.suffix == ".gz") == self._is_gzip()
+            self.is_plain_lines = self._is_plain(opened, text)
             return items_of_lines(everything(), self._noun, self._now, self.amended), None
         values = ((number, parsed_line(line)) for number, line in everything())
         return iter(()), ObjectTable(f"NDJSON, {text.encoding_name}", values, self.path.name)
 
-    def _is_gzip(self) -> bool:
-        with self.path.open("rb") as file:
-            return file.read(2) == b"\x1f\x8b"
+    def _is_plain(self, opened: Opened, text: TextBlocks) -> bool:
+        """Whether the file's own bytes are lines of UTF-8, in gzip where its name says so."""
+        gzips = 1 if self.path.suffix == ".gz" else 0
+        return text.encoding == "utf-8" and not text.has_mark and not opened.notes and opened.gzips == gzips
 
     def _document(self, text: TextBlocks) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
         document = document_of(text, self.path.name)
