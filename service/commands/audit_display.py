@@ -73,7 +73,7 @@ def _show_file(out: Console, source: SourceFile) -> None:
 def show_report(out: Console, report: dict[str, Any], threshold: int, written: Sequence[Path]) -> None:
     """Print the groups, the targets whose count falls below the threshold, and where the report is."""
     complaints = plural(report["complaints"], "complaint")
-    out.print(f"{complaints} from {_day(report['from'])} to {_day(report['to'])}", style="bold")
+    out.print(f"{complaints} from {_minute(report['from'])} to {_minute(report['to'])}", style="bold")
     flagged = [c for c in report["clusters"] if c["disposition"] == "flagged"]
     if flagged:
         _show_groups(out, flagged)
@@ -81,7 +81,7 @@ def show_report(out: Console, report: dict[str, Any], threshold: int, written: S
         out.print("No group of accounts was found that complains together more than chance explains.")
     others = len(report["clusters"]) - len(flagged)
     if others:
-        out.print(f"{plural(others, 'cluster')} more in the report, not flagged")
+        out.print(f"{plural(others, 'more cluster')} in the report, not flagged")
     _show_targets(out, report["targets"], threshold)
     for note in report["notes"]:
         if "were rejected" not in note and "was rejected" not in note:
@@ -105,7 +105,7 @@ def _show_groups(out: Console, flagged: Sequence[dict[str, Any]]) -> None:
         )
     out.print(table)
     if len(flagged) > GROUPS_SHOWN:
-        out.print(f"{len(flagged) - GROUPS_SHOWN} more flagged groups are in the report")
+        out.print(f"{plural(len(flagged) - GROUPS_SHOWN, 'more flagged group')} in the report")
 
 
 def _show_targets(out: Console, targets: Sequence[dict[str, Any]], threshold: int) -> None:
@@ -126,8 +126,8 @@ def _show_targets(out: Console, targets: Sequence[dict[str, Any]], threshold: in
         table.add_row(Text(target["id"]), f"{target['complaints']:,}", f"{target['independent_complaints']:,.1f}")
     out.print(table)
     if len(below) > TARGETS_SHOWN:
-        out.print(f"{len(below) - TARGETS_SHOWN} more are in the report")
+        out.print(f"{plural(len(below) - TARGETS_SHOWN, 'more target')} in the report")
 
 
-def _day(text: str | None) -> str:
+def _minute(text: str | None) -> str:
     return text[:16].replace("T", " ") if text else "-"

@@ -84,11 +84,14 @@ class Assembler:
                 return row[column]
         return None
 
+    def _named(self, name: Field) -> str:
+        """The columns of a field, for people."""
+        return " or ".join(repr(self._header[c]) for c in self._columns[name])
+
     def _required_id(self, name: Field, row: Sequence[Any]) -> str:
         found = self._id_of(name, row)
         if found is None:
-            shown = " or ".join(repr(self._header[c]) for c in self._columns[name])
-            raise _Unfit(name, f"{shown} is empty")
+            raise _Unfit(name, f"{self._named(name)} is empty")
         return found
 
     def _id_of(self, name: Field, row: Sequence[Any]) -> str | None:
@@ -103,7 +106,7 @@ class Assembler:
     def _time(self, name: Field, row: Sequence[Any]) -> datetime:
         value = self._value(name, row)
         if value is None or is_zero(value):
-            raise _Unfit(name, f"{self._header[self._columns[name][0]]!r} is empty")
+            raise _Unfit(name, f"{self._named(name)} is empty")
         try:
             return self._times[name].read(value)
         except UnreadableTime as error:
@@ -116,7 +119,7 @@ class Assembler:
         try:
             return self._times[name].read(value)
         except UnreadableTime:
-            self.counts[f"values of {self._header[self._columns[name][0]]!r} are not times, and unknown"] += 1
+            self.counts[f"values of {self._named(name)} that are not times, taken as unknown"] += 1
             return None
 
     def _text(self, name: Field, row: Sequence[Any]) -> str | None:
@@ -125,7 +128,7 @@ class Assembler:
             return None
         text, longest = plain_text(value), LONGEST[name]
         if len(text) > longest:
-            self.counts[f"values of {self._header[self._columns[name][0]]!r} were cut to {longest} characters"] += 1
+            self.counts[f"values of {self._named(name)} that were cut to {longest} characters"] += 1
         return text[:longest]
 
     def _target(self, row: Sequence[Any]) -> tuple[str, str | None]:
@@ -175,7 +178,7 @@ class Assembler:
             word = plain_text(found["verdict"]).strip()
             found["verdict"] = verdict_of(word) or word.lower()
             if word.casefold() in OPEN and found["action"] is None:
-                self.counts["outcomes do not judge (open, closed and the like), and were left out"] += 1
+                self.counts["outcomes that do not judge (open, closed and the like), left out"] += 1
                 return None
         at = self._time("decided_at", row)
         about, retracts = self._id_of("complaint_id", row), self._id_of("retracts", row)

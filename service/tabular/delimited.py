@@ -16,6 +16,7 @@ from typing import Any
 
 from service.errors import Refused
 from service.model import RejectedItem
+from service.moderation.phrases import plural
 from service.tabular.tables import Batch, is_blank, refused, unique_names
 from service.tabular.text import TextBlocks
 from service.tabular.times import looks_like_time
@@ -101,7 +102,7 @@ class DelimitedTable:
                 )
             self._check_header(cells)
             if any(not is_blank(line) for line in lines[at:skip]):
-                self.notes.append(f"{skip - at} lines above the header were skipped")
+                self.notes.append(f"{plural(skip - at, 'line')} above the header skipped")
             return unique_names(cells), skip + taken
         if not lines or all(is_blank(line) for line in lines):
             raise Refused(f"{self._name} is empty")

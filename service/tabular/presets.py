@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Refused
+from service.moderation.phrases import plural
 from service.tabular.tables import Batch, Table
 from service.tabular.values import is_unknown, plain_text
 
@@ -100,4 +101,4 @@ class PresetTable:
                 rows.append([*row, *self._preset.ended(cells)] if self._preset.ended else row)
             yield Batch(lines, rows, batch.refused)
         if left:
-            self.notes.append(f"{left:,} rows are {self._preset.left_out}, and were left out")
+            self.notes.append(f"{plural(left, 'row')} left out: {self._preset.left_out}")

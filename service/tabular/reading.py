@@ -264,7 +264,7 @@ class SourceFile:
             yield from self._of_batch(batch)
         self.notes += table.notes[known:]
         if self._assembler is not None:
-            self.notes += [f"{count:,} {what}" for what, count in self._assembler.counts.items()]
+            self.notes += [f"{what}: {count:,}" for what, count in self._assembler.counts.items()]
 
     def _of_batch(self, batch: Batch) -> Iterator[Frozen | RejectedItem]:
         yield from batch.refused

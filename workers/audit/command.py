@@ -15,7 +15,7 @@ from service.errors import Refused
 from service.intake.items import COMPLAINT, OUTCOME
 from service.model import Complaint, JsonObject, Outcome
 from service.moderation.outcomes import standing
-from service.moderation.phrases import percent
+from service.moderation.phrases import percent, plural
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 from service.tabular.reading import ReadingOptions
@@ -201,7 +201,7 @@ def _check_offsets(files: FilesRead) -> None:
 
 def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, outcome_reading: Reading) -> list[str]:
     notes = [
-        f"{result.windows} windows were analysed. A group that is found again keeps its id.",
+        f"{plural(result.windows, 'window')} analysed. A group that is found again keeps its id.",
         "The daily quota of new flags does not apply to an audit.",
         "At the end, all clusters were re-scored once with all outcomes.",
     ]
@@ -213,11 +213,11 @@ def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, out
             f"Optional fields that could not be used as they were, and are unknown or cut: {'; '.join(amended)}"
         )
     if history.duplicates:
-        notes.append(f"{history.duplicates} complaints had the id of an earlier one and were ignored.")
+        notes.append(f"{plural(history.duplicates, 'complaint')} had the id of an earlier one: ignored.")
     if history.repeats:
         notes.append(
-            f"{history.repeats} complaints repeated an earlier one by the same reporter about the same"
-            " target and were not counted again."
+            f"{plural(history.repeats, 'complaint')} repeated an earlier one by the same reporter about the same"
+            " target: not counted again."
         )
     if (given := share_given(history.complaints)) < MOSTLY_GIVEN:
         notes.append(
@@ -228,7 +228,7 @@ def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, out
     cut = result.counters.get("cut", 0)
     if cut:
         notes.append(
-            f"{cut:,} pairs of complaints on crowded targets were not compared, counted over all windows: each"
+            f"Pairs of complaints on crowded targets that were not compared, counted over all windows: {cut:,}. Each"
             " complaint is compared with the 32 before it."
         )
     return notes
