@@ -70,8 +70,13 @@ def _show_file(out: Console, source: SourceFile) -> None:
         out.print(Text(f"  {note}"))
 
 
-def show_report(out: Console, report: dict[str, Any], threshold: int, written: Sequence[Path]) -> None:
-    """Print the groups, the targets whose count falls below the threshold, and where the report is."""
+def show_report(
+    out: Console, report: dict[str, Any], files: FilesRead, threshold: int, written: Sequence[Path]
+) -> None:
+    """Print the groups, the targets whose count falls below the threshold, and where the report is.
+
+    Of its notes, those on rejected rows were printed by `show_files`.
+    """
     complaints = plural(report["complaints"], "complaint")
     out.print(f"{complaints} from {_minute(report['from'])} to {_minute(report['to'])}", style="bold")
     flagged = [c for c in report["clusters"] if c["disposition"] == "flagged"]
@@ -83,8 +88,9 @@ def show_report(out: Console, report: dict[str, Any], threshold: int, written: S
     if others:
         out.print(f"{plural(others, 'more cluster')} in the report, not flagged")
     _show_targets(out, report["targets"], threshold)
+    known = files.rejections()
     for note in report["notes"]:
-        if "were rejected" not in note and "was rejected" not in note:
+        if note not in known:
             out.print(Text(f"- {note}", style="dim"))
     for path in written:
         out.print(Text(f"written: {path}"), soft_wrap=True)
