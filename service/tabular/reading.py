@@ -64,6 +64,11 @@ class ReadAs:
     why: str
     example: str
 
+def rejection_text(path: Path, item: RejectedItem) -> str:
+    """What is wrong with a row, and its place in the file, for people."""
+    return f"{path.name}:{item.line}: {item.pointer or 'item'}: {item.detail}"
+
+
 
 class SourceFile:
     """A file of complaints or outcomes. `items` yields what it contains, once.
