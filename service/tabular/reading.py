@@ -35,12 +35,11 @@ from service.tabular.tables import Batch, Table
 from service.tabular.text import TextBlocks
 from service.tabular.times import TimeStyle, UnreadableTime, style_of
 from service.tabular.values import is_unknown
-from service.tabular.vocabulary import Field
+from service.tabular.vocabulary import TIMES, Field
 from service.tabular.workbook import WorkbookTable
 
 SAMPLE = 10_000  # rows that show how a table is read
 _LOOKED_AT = 100  # lines of NDJSON that show its form
-_TIMES: tuple[Field, ...] = ("occurred_at", "decided_at", "account_created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +63,10 @@ class ReadAs:
     why: str
     example: str
 
+
 def rejection_text(path: Path, item: RejectedItem) -> str:
     """What is wrong with a row, and its place in the file, for people."""
     return f"{path.name}:{item.line}: {item.pointer or 'item'}: {item.detail}"
-
 
 
 class SourceFile:
@@ -177,8 +176,10 @@ class SourceFile:
         return iter(()), ObjectTable(kind, iter(enumerate(found, 1)), self.path.name)
 
     def _recognised(self, table: Table) -> Iterator[Frozen | RejectedItem]:
+        chosen = self._options.columns
         if self._options.preset is not None and self._noun is not OUTCOME:
-            table = PresetTable(table, self._options.preset, PRESETS[self._options.preset])
+            preset = PRESETS[self._options.preset]
+            table, chosen = PresetTable(table, self._options.preset, preset), {**preset.columns, **chosen}
         batches = table.batches()
         sample: list[Batch] = []
         rows: list[Sequence[Any]] = []
@@ -190,18 +191,17 @@ class SourceFile:
         self.kind = table.kind  # the encoding may have shown itself
         self.notes += table.notes
         if rows:
-            self._assembler = self._assembler_of(table.header, rows)
+            self._assembler = self._assembler_of(table.header, rows, chosen)
         return self._assembled(sample, batches, table)
 
-    def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
-        name = self.path.name
+    def _assembler_of(
+        self, header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Mapping[str, str]
+    ) -> Assembler:
         try:
-            preset = PRESETS.get(self._options.preset or "") if self._noun is not OUTCOME else None
-            chosen = chosen_columns(header, {**(preset.columns if preset else {}), **self._options.columns})
-            found = recognise(header, rows, chosen, outcomes=self._noun is OUTCOME)
+            found = recognise(header, rows, chosen_columns(header, columns), outcomes=self._noun is OUTCOME)
         except Refused as error:
-            raise Refused(f"{name}: {error}") from None
-        times = {f: style for f in _TIMES if (style := self._style(f, found, header, rows)) is not None}
+            raise Refused(f"{self.path.name}: {error}") from None
+        times = {f: style for f in TIMES if (style := self._style(f, found, header, rows)) is not None}
         self.notes += found.notes
         self._describe(header, found, times)
         return Assembler(header, found, times, self._noun, self._now, self.amended)

@@ -20,6 +20,7 @@ from service.tabular.vocabulary import (
     REQUIRED,
     REQUIRED_OF_OUTCOMES,
     SHORT_NAMES,
+    TIMES,
     Field,
     normalised,
     ranks_of,
@@ -102,7 +103,7 @@ class _Recogniser:
             return True
         if not look.known:
             return False
-        if name in ("occurred_at", "decided_at", "account_created_at"):
+        if name in TIMES:
             return look.is_time
         if name in ("reporter_id", "target_id", "author_id", "context_id"):
             named_time = "occurred_at" in self.ranks[look.number] and look.is_time
@@ -242,16 +243,7 @@ class _Recogniser:
         """What is left describes targets, if it is the same for all complaints about one."""
         target = self.result.uses["target_id"]
         left: list[str] = []
-        people = (
-            "reporter_id",
-            "author_id",
-            "occurred_at",
-            "decided_at",
-            "account_created_at",
-            "verdict",
-            "text",
-            "excerpt",
-        )
+        people = ("reporter_id", "author_id", *TIMES, "verdict", "text", "excerpt")
         for look, ranks in zip(self.looks, self.ranks, strict=True):
             if look.number in self.taken or not look.known:
                 continue

@@ -35,6 +35,7 @@ Field = Literal[
     "complaint_id",
     "retracts",
 ]
+TIMES: tuple[Field, ...] = ("occurred_at", "decided_at", "account_created_at")
 REQUIRED: tuple[Field, ...] = ("reporter_id", "target_id", "occurred_at")
 REQUIRED_OF_OUTCOMES: tuple[Field, ...] = ("target_id", "decided_at", "verdict")
 IN_WORDS = {
