@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.moderation.phrases import percent, plural
+from service.tabular.reading import ATTRIBUTE
 
 if TYPE_CHECKING:
     from service.tabular.reading import SourceFile
@@ -57,14 +58,14 @@ def _show_file(out: Console, source: SourceFile) -> None:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("column", "read as", "because of", "for example"):
             table.add_column(name, overflow="fold")
-        shown = [r for r in source.read_as if r.field != "target attribute"]
-        attributes = [r.column for r in source.read_as if r.field == "target attribute"]
+        shown = [r for r in source.read_as if r.field != ATTRIBUTE]
+        attributes = [r for r in source.read_as if r.field == ATTRIBUTE]
         for read in shown:
             table.add_row(Text(read.column), FIELDS.get(read.field, read.field), Text(read.why), Text(read.example))
         if attributes:
             more = f" and {len(attributes) - ATTRIBUTES_SHOWN} more" if len(attributes) > ATTRIBUTES_SHOWN else ""
-            names = ", ".join(attributes[:ATTRIBUTES_SHOWN]) + more
-            table.add_row(Text(names), "describes targets", "the same for each complaint about a target", "")
+            names = ", ".join(r.column for r in attributes[:ATTRIBUTES_SHOWN]) + more
+            table.add_row(Text(names), "describes targets", Text(attributes[0].why), "")
         out.print(table)
     for note in source.notes[:NOTES_SHOWN]:
         out.print(Text(f"  {note}"))

@@ -38,6 +38,7 @@ from service.tabular.values import is_unknown
 from service.tabular.vocabulary import TIMES, Field
 from service.tabular.workbook import WorkbookTable
 
+ATTRIBUTE = "target attribute"  # of ReadAs, beside the fields
 SAMPLE = 10_000  # rows that show how a table is read
 _LOOKED_AT = 100  # lines of NDJSON that show its form
 
@@ -210,8 +211,8 @@ class SourceFile:
         for name, use in found.uses.items():
             why = f"{use.why}; {times[name].note}" if name in times and times[name].note else use.why
             self.read_as.append(ReadAs(" or ".join(header[c] for c in use.columns), name, why, use.example))
-        for column, label in found.attributes.items():
-            self.read_as.append(ReadAs(header[column], "target attribute", f"describes targets, as {label!r}", ""))
+        for column in found.attributes:
+            self.read_as.append(ReadAs(header[column], ATTRIBUTE, "the same for each complaint about a target", ""))
         if "verdict" in found.uses and "decided_at" not in found.uses and self._noun is not OUTCOME:
             self.notes.append("verdicts have no time: they are taken as known at the end of the file")
 
