@@ -74,7 +74,8 @@ PRESETS = {
 class PresetTable:
     """A table without the rows that are not reports, and with a verdict where the preset knows one."""
 
-    def __init__(self, table: Table, name: str, preset: Preset) -> None:
+    def __init__(self, table: Table, name: str) -> None:
+        preset = PRESETS[name]
         self._table, self._preset = table, preset
         wanted = [*preset.columns.values(), *preset.needs]
         if missing := [column for column in wanted if column not in table.header]:

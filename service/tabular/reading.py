@@ -91,6 +91,7 @@ class SourceFile:
         self.naive = False  # times have no offset, and were taken as UTC
         self.is_plain_lines = False  # NDJSON in the API's form, as replay sends it
         self._noun, self._now, self._options, self._progress = noun, now, options, progress
+        self._preset = options.preset if noun is not OUTCOME else None
         self._assembler: Assembler | None = None
         self._opened: Opened | None = None
         try:
@@ -124,8 +125,15 @@ class SourceFile:
         with _named(self.path):
             self._opened = open_file(self.path, self._progress)
             self.notes += self._opened.notes
-            direct, table = self._look(self._opened)
+            direct, table = self._read(self._opened)
             return direct if table is None else self._recognised(table)
+
+    def _read(self, opened: Opened) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
+        """The items if the file has the API's form, else the table that it is, as the preset has it."""
+        direct, table = self._look(opened)
+        if table is not None and self._preset is not None:
+            table = PresetTable(table, self._preset)
+        return direct, table
 
     def _look(self, opened: Opened) -> tuple[Iterator[Frozen | RejectedItem], Table | None]:
         """The items if the file has the API's form, else the table that it is."""
@@ -177,10 +185,6 @@ class SourceFile:
         return iter(()), ObjectTable(kind, iter(enumerate(found, 1)), self.path.name)
 
     def _recognised(self, table: Table) -> Iterator[Frozen | RejectedItem]:
-        chosen = self._options.columns
-        if self._options.preset is not None and self._noun is not OUTCOME:
-            preset = PRESETS[self._options.preset]
-            table, chosen = PresetTable(table, self._options.preset, preset), {**preset.columns, **chosen}
         batches = table.batches()
         sample: list[Batch] = []
         rows: list[Sequence[Any]] = []
@@ -192,12 +196,11 @@ class SourceFile:
         self.kind = table.kind  # the encoding may have shown itself
         self.notes += table.notes
         if rows:
-            self._assembler = self._assembler_of(table.header, rows, chosen)
+            self._assembler = self._assembler_of(table.header, rows)
         return self._assembled(sample, batches, table)
 
-    def _assembler_of(
-        self, header: Sequence[str], rows: Sequence[Sequence[Any]], columns: Mapping[str, str]
-    ) -> Assembler:
+    def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
+        columns = {**(PRESETS[self._preset].columns if self._preset is not None else {}), **self._options.columns}
         try:
             found = recognise(header, rows, chosen_columns(header, columns), outcomes=self._noun is OUTCOME)
         except Refused as error:
@@ -250,7 +253,7 @@ class SourceFile:
                 raise
         opened = open_file(self.path, lambda count: None)
         try:
-            _, table = self._look(opened)
+            _, table = self._read(opened)
             for batch in table.batches() if table is not None else ():
                 try:
                     return style_of([*values[:10], *(row[column] for row in batch.rows)], chosen, self._options.zone)

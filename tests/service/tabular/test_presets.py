@@ -53,6 +53,20 @@ def test_zendesk_s_tickets_need_the_field_that_names_the_content(tmp_path: Path)
     assert [(c.reporter.id, c.target.id) for c in items] == [("5", "p/7"), ("6", "p/7")]
 
 
+def test_a_long_export_whose_first_flags_have_no_verdict_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.tabular.reading.SAMPLE", 5)
+    monkeypatch.setattr("service.tabular.text.BLOCK", 300)
+    text = "id,post_id,user_id,post_action_type_id,created_at,agreed_at\n" + "".join(
+        f"{k},{k % 3},{k % 7},3,2026-11-01T10:{k}:00Z,{'2026-11-02T10:00:00Z' if k == 58 else ''}\n"
+        for k in range(10, 60)
+    )
+    items, refused, source = read(written(tmp_path / "a.csv", text), preset="discourse-flags")
+    assert (len(items), refused) == (50, [])
+    assert [(o.complaint_id, o.verdict, o.decided_at.day) for o in source.outcomes()] == [("58", "upheld", 2)]
+
+
 def test_a_preset_for_another_table_names_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="--preset phpbb reads .*missing: report_id, user_id"):
         read(written(tmp_path / "a.csv", "id,post_id,report_time\n1,2,3\n"), preset="phpbb")
