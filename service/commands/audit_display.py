@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.moderation.phrases import percent, plural
+from service.tabular.reading import ATTRIBUTE
 
 if TYPE_CHECKING:
     from service.tabular.reading import SourceFile
@@ -57,23 +58,28 @@ def _show_file(out: Console, source: SourceFile) -> None:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("column", "read as", "because of", "for example"):
             table.add_column(name, overflow="fold")
-        shown = [r for r in source.read_as if r.field != "target attribute"]
-        attributes = [r.column for r in source.read_as if r.field == "target attribute"]
+        shown = [r for r in source.read_as if r.field != ATTRIBUTE]
+        attributes = [r for r in source.read_as if r.field == ATTRIBUTE]
         for read in shown:
             table.add_row(Text(read.column), FIELDS.get(read.field, read.field), Text(read.why), Text(read.example))
         if attributes:
             more = f" and {len(attributes) - ATTRIBUTES_SHOWN} more" if len(attributes) > ATTRIBUTES_SHOWN else ""
-            names = ", ".join(attributes[:ATTRIBUTES_SHOWN]) + more
-            table.add_row(Text(names), "describes targets", "the same for each complaint about a target", "")
+            names = ", ".join(r.column for r in attributes[:ATTRIBUTES_SHOWN]) + more
+            table.add_row(Text(names), "describes targets", Text(attributes[0].why), "")
         out.print(table)
     for note in source.notes[:NOTES_SHOWN]:
         out.print(Text(f"  {note}"))
 
 
-def show_report(out: Console, report: dict[str, Any], threshold: int, written: Sequence[Path]) -> None:
-    """Print the groups, the targets whose count falls below the threshold, and where the report is."""
+def show_report(
+    out: Console, report: dict[str, Any], files: FilesRead, threshold: int, written: Sequence[Path]
+) -> None:
+    """Print the groups, the targets whose count falls below the threshold, and where the report is.
+
+    Of its notes, those on rejected rows were printed by `show_files`.
+    """
     complaints = plural(report["complaints"], "complaint")
-    out.print(f"{complaints} from {_day(report['from'])} to {_day(report['to'])}", style="bold")
+    out.print(f"{complaints} from {_minute(report['from'])} to {_minute(report['to'])}", style="bold")
     flagged = [c for c in report["clusters"] if c["disposition"] == "flagged"]
     if flagged:
         _show_groups(out, flagged)
@@ -81,10 +87,11 @@ def show_report(out: Console, report: dict[str, Any], threshold: int, written: S
         out.print("No group of accounts was found that complains together more than chance explains.")
     others = len(report["clusters"]) - len(flagged)
     if others:
-        out.print(f"{plural(others, 'cluster')} more in the report, not flagged")
+        out.print(f"{plural(others, 'more cluster')} in the report, not flagged")
     _show_targets(out, report["targets"], threshold)
+    known = files.rejections()
     for note in report["notes"]:
-        if "were rejected" not in note and "was rejected" not in note:
+        if note not in known:
             out.print(Text(f"- {note}", style="dim"))
     for path in written:
         out.print(Text(f"written: {path}"), soft_wrap=True)
@@ -92,8 +99,8 @@ def show_report(out: Console, report: dict[str, Any], threshold: int, written: S
 
 def _show_groups(out: Console, flagged: Sequence[dict[str, Any]]) -> None:
     table = Table(title="Flagged groups, highest score first", show_lines=True, title_justify="left")
-    for name, justify in (("score", "right"), ("accounts", "right"), ("targets", "right"), ("likely", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for name in ("score", "accounts", "targets", "likely"):
+        table.add_column(name, justify="right")
     table.add_column("what was found")
     for cluster in flagged[:GROUPS_SHOWN]:
         table.add_row(
@@ -105,7 +112,7 @@ def _show_groups(out: Console, flagged: Sequence[dict[str, Any]]) -> None:
         )
     out.print(table)
     if len(flagged) > GROUPS_SHOWN:
-        out.print(f"{len(flagged) - GROUPS_SHOWN} more flagged groups are in the report")
+        out.print(f"{plural(len(flagged) - GROUPS_SHOWN, 'more flagged group')} in the report")
 
 
 def _show_targets(out: Console, targets: Sequence[dict[str, Any]], threshold: int) -> None:
@@ -126,8 +133,8 @@ def _show_targets(out: Console, targets: Sequence[dict[str, Any]], threshold: in
         table.add_row(Text(target["id"]), f"{target['complaints']:,}", f"{target['independent_complaints']:,.1f}")
     out.print(table)
     if len(below) > TARGETS_SHOWN:
-        out.print(f"{len(below) - TARGETS_SHOWN} more are in the report")
+        out.print(f"{plural(len(below) - TARGETS_SHOWN, 'more target')} in the report")
 
 
-def _day(text: str | None) -> str:
+def _minute(text: str | None) -> str:
     return text[:16].replace("T", " ") if text else "-"

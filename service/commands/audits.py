@@ -105,7 +105,7 @@ def audit(
     finally:
         audit_display.show_files(terminal, files)
     written = [path for path in (html, out) if path is not None]
-    audit_display.show_report(terminal, report, DEFAULT_POLICY.default_threshold, written)
+    audit_display.show_report(terminal, report, files, DEFAULT_POLICY.default_threshold, written)
     if show:
         typer.launch(str(html))
     if files.complaints.beyond(bound) or files.outcomes.beyond(bound):

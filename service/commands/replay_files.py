@@ -10,7 +10,7 @@ from pathlib import Path
 from service.commands.common import say
 from service.intake.items import COMPLAINT, OUTCOME, CheckedItem, Noun, canonical
 from service.model import RejectedItem
-from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.reading import ReadingOptions, SourceFile, rejection_text
 
 SHOWN = 5
 
@@ -63,7 +63,7 @@ def _write(copy: Path, items: Iterable[CheckedItem | RejectedItem], noun: Noun, 
             if isinstance(item, RejectedItem):
                 rejected += 1
                 if rejected <= SHOWN:
-                    say(f"{path.name}:{item.line}: {item.pointer or 'item'}: {item.detail}")
+                    say(rejection_text(path, item))
             else:
                 file.write(canonical(item, noun)[1:] + b"\n")
     found.rejected += rejected

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 from service.intake.items import OUTCOME, CheckedItem, Noun, read_value
 from service.intake.notes import NoteCount
-from service.model import Complaint, Outcome, RejectedItem
+from service.model import Complaint, Outcome, RejectedItem, Verdict
 from service.tabular.recognition import Recognition
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
 from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown, plain_text
@@ -38,7 +38,7 @@ class ColumnVerdict:
 
     complaint_id: str
     target_id: str
-    verdict: str
+    verdict: Verdict
     decided_at: datetime | None
 
 
@@ -57,8 +57,9 @@ class Assembler:
         self._header, self._recognition, self._times = header, recognition, times
         self._noun, self._now, self._notes = noun, now, notes
         self._columns = {name: use.columns for name, use in recognition.uses.items()}
-        self._id = recognition.column("id")
-        self.verdicts: list[ColumnVerdict] = []
+        self._verdicts: list[ColumnVerdict] = []
+        self._latest = datetime.min.replace(tzinfo=UTC)  # of the complaints, if they have verdicts
+        self.judged: set[str] = set()  # ids of complaints that have a verdict
         self.counts: Counter[str] = Counter()  # of what was changed or left out, by a sentence for people
 
     def read(self, line: int, row: Sequence[Any]) -> CheckedItem | RejectedItem | None:
@@ -83,12 +84,19 @@ class Assembler:
                 return row[column]
         return None
 
-    def _id_of(self, name: Field, row: Sequence[Any], *, required: bool = False) -> str | None:
+    def _named(self, name: Field) -> str:
+        """The columns of a field, for people."""
+        return " or ".join(repr(self._header[c]) for c in self._columns[name])
+
+    def _required_id(self, name: Field, row: Sequence[Any]) -> str:
+        found = self._id_of(name, row)
+        if found is None:
+            raise _Unfit(name, f"{self._named(name)} is empty")
+        return found
+
+    def _id_of(self, name: Field, row: Sequence[Any]) -> str | None:
         value = self._value(name, row)
         if value is None:
-            if required:
-                shown = " or ".join(repr(self._header[c]) for c in self._columns[name])
-                raise _Unfit(name, f"{shown} is empty")
             return None
         try:
             return id_text(value)
@@ -98,7 +106,7 @@ class Assembler:
     def _time(self, name: Field, row: Sequence[Any]) -> datetime:
         value = self._value(name, row)
         if value is None or is_zero(value):
-            raise _Unfit(name, f"{self._header[self._columns[name][0]]!r} is empty")
+            raise _Unfit(name, f"{self._named(name)} is empty")
         try:
             return self._times[name].read(value)
         except UnreadableTime as error:
@@ -111,7 +119,7 @@ class Assembler:
         try:
             return self._times[name].read(value)
         except UnreadableTime:
-            self.counts[f"values of {self._header[self._columns[name][0]]!r} are not times, and unknown"] += 1
+            self.counts[f"values of {self._named(name)} that are not times, taken as unknown"] += 1
             return None
 
     def _text(self, name: Field, row: Sequence[Any]) -> str | None:
@@ -120,12 +128,12 @@ class Assembler:
             return None
         text, longest = plain_text(value), LONGEST[name]
         if len(text) > longest:
-            self.counts[f"values of {self._header[self._columns[name][0]]!r} were cut to {longest} characters"] += 1
+            self.counts[f"values of {self._named(name)} that were cut to {longest} characters"] += 1
         return text[:longest]
 
     def _target(self, row: Sequence[Any]) -> tuple[str, str | None]:
         """The target's id and its kind."""
-        found = self._id_of("target_id", row, required=True) or ""
+        found = self._required_id("target_id", row)
         kind = self._text("kind", row)
         columns = self._columns["target_id"]
         if len(columns) > 1:
@@ -134,9 +142,8 @@ class Assembler:
         return (f"{kind}/{found}" if self._recognition.with_kind and kind else found), kind
 
     def _complaint(self, row: Sequence[Any]) -> dict[str, Any]:
-        reporter, (target, kind) = self._id_of("reporter_id", row, required=True) or "", self._target(row)
-        at = self._time("occurred_at", row)
-        own = self._id_of("id", row) if self._id is not None else None
+        reporter, (target, kind) = self._required_id("reporter_id", row), self._target(row)
+        at, own = self._time("occurred_at", row), self._id_of("id", row)
         about: dict[str, Any] = {"id": target, "kind": kind}
         about["author_id"], about["context_id"] = self._id_of("author_id", row), self._id_of("context_id", row)
         url, excerpt = self._value("url", row), self._text("excerpt", row)
@@ -171,7 +178,7 @@ class Assembler:
             word = plain_text(found["verdict"]).strip()
             found["verdict"] = verdict_of(word) or word.lower()
             if word.casefold() in OPEN and found["action"] is None:
-                self.counts["outcomes do not judge (open, closed and the like), and were left out"] += 1
+                self.counts["outcomes that do not judge (open, closed and the like), left out"] += 1
                 return None
         at = self._time("decided_at", row)
         about, retracts = self._id_of("complaint_id", row), self._id_of("retracts", row)
@@ -180,22 +187,24 @@ class Assembler:
         return {k: v for k, v in (value | found).items() if v is not None}
 
     def _judge(self, complaint: Complaint, row: Sequence[Any]) -> None:
+        self._latest = max(self._latest, complaint.occurred_at)
         verdict = verdict_of(self._value("verdict", row))
         if verdict is not None:
             at = self._optional_time("decided_at", row)
-            self.verdicts.append(ColumnVerdict(complaint.id, complaint.target.id, verdict, at))
+            self._verdicts.append(ColumnVerdict(complaint.id, complaint.target.id, verdict, at))
+            self.judged.add(complaint.id)
 
-    def outcomes(self, latest: datetime) -> list[Outcome]:
-        """What the verdict column says, as outcomes; `latest` is the time of those that have none."""
+    def outcomes(self) -> list[Outcome]:
+        """What the verdict column says, as outcomes; those without a time have that of the latest complaint."""
         return [
             Outcome(
                 id=f"verdict-{_digest(v.complaint_id, v.target_id)}",
                 target_id=v.target_id,
-                decided_at=v.decided_at or latest,
-                verdict=v.verdict,  # type: ignore[arg-type]
+                decided_at=v.decided_at or self._latest,
+                verdict=v.verdict,
                 complaint_id=v.complaint_id,
             )
-            for v in self.verdicts
+            for v in self._verdicts
         ]
 
 

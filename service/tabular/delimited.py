@@ -11,10 +11,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from service.errors import Refused
 from service.model import RejectedItem
+from service.moderation.phrases import plural
 from service.tabular.tables import Batch, is_blank, refused, unique_names
 from service.tabular.text import TextBlocks
 from service.tabular.times import looks_like_time
@@ -100,7 +102,7 @@ class DelimitedTable:
                 )
             self._check_header(cells)
             if any(not is_blank(line) for line in lines[at:skip]):
-                self.notes.append(f"{skip - at} lines above the header were skipped")
+                self.notes.append(f"{plural(skip - at, 'line')} above the header skipped")
             return unique_names(cells), skip + taken
         if not lines or all(is_blank(line) for line in lines):
             raise Refused(f"{self._name} is empty")
@@ -120,20 +122,17 @@ class DelimitedTable:
 
     def batches(self) -> Iterator[Batch]:
         """The rows, with what is refused."""
-        rest, number = self._first, self._number
-        for block in self._following():
+        rest: list[str] = []
+        number = self._number
+        for block in chain([self._first], self._blocks):
             done = _Progress(rest + block, number)
             left = self._read(done, last=False)
             number += len(done.lines) - left
-            rest = done.lines[len(done.lines) - left :] if left else []
+            rest = done.lines[len(done.lines) - left :]
             yield self._batch(done)
         done = _Progress(rest, number)
         self._read(done, last=True)
         yield self._batch(done)
-
-    def _following(self) -> Iterator[list[str]]:
-        yield []
-        yield from self._blocks
 
     def _batch(self, done: _Progress) -> Batch:
         width = len(self.header)
@@ -156,7 +155,7 @@ class DelimitedTable:
         done.rows, done.at = rows, at
 
     def _what(self) -> str:
-        return DELIMITERS.get(self._dialect.delimiter, "delimiter ").removesuffix("s")
+        return DELIMITERS.get(self._dialect.delimiter, "delimiter").removesuffix("s")
 
     def _read(self, done: _Progress, *, last: bool) -> int:
         """Parse the lines; returns how many of the last ones wait for what follows."""

@@ -34,7 +34,6 @@ class JsonLines:
         self._stream, self._text = stream, text
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        number = 0
         for number, line in enumerate(self._utf8() if self._text.encoding == "utf-8" else self._other(), 1):
             if stripped := line.strip():
                 yield number, stripped
@@ -141,13 +140,12 @@ class ObjectTable:
     """Objects that are not in the API's form, as a table."""
 
     def __init__(self, kind: str, objects: Iterator[tuple[int, Any]], name: str) -> None:
-        self.kind, self._name = kind, name
+        self.kind = kind
         self.notes: list[str] = []
         self._lists: set[str] = set()
         self._objects = objects
-        self._first = list(islice(objects, _LOOKED_AT))
         names: dict[str, None] = {}
-        self._flat = [(number, self._flattened(value)) for number, value in self._first]
+        self._flat = [(number, self._flattened(value)) for number, value in islice(objects, _LOOKED_AT)]
         for _, flat in self._flat:
             names.update(dict.fromkeys(flat or ()))
         if not names:

@@ -13,9 +13,12 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, BinaryIO, Literal, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Literal, cast
 
 from service.errors import Refused
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 Kind = Literal["text", "parquet", "workbook"]
 MOST_INFLATED = 2 * 1024**3  # bytes of a table that has to be held whole
@@ -47,6 +50,7 @@ class Opened:
     stream: BinaryIO
     notes: list[str] = field(default_factory=list)
     closing: list[IO[bytes] | io.RawIOBase] = field(default_factory=list)
+    gzips: int = 0  # how many times it is compressed with gzip
 
     def close(self) -> None:
         """Close the file, and the copy if there is one."""
@@ -57,7 +61,7 @@ class Opened:
 class _Counted(io.RawIOBase):
     """Reports how many bytes of a file were read."""
 
-    def __init__(self, file: IO[bytes], progress: Callable[[int], None]) -> None:
+    def __init__(self, file: io.FileIO, progress: Callable[[int], None]) -> None:
         self._file, self._progress = file, progress
         self._furthest = 0
 
@@ -73,8 +77,8 @@ class _Counted(io.RawIOBase):
     def tell(self) -> int:
         return self._file.tell()
 
-    def readinto(self, buffer: object) -> int:
-        count = self._file.readinto(buffer)  # type: ignore[attr-defined]
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        count = self._file.readinto(buffer)
         if (at := self._file.tell()) > self._furthest:
             self._progress(at - self._furthest)
             self._furthest = at
@@ -90,18 +94,24 @@ class _Bounded(io.RawIOBase):
 
     def __init__(self, inflated: IO[bytes], compressed: int, name: str) -> None:
         self._inflated, self._name = inflated, name
-        self._left = max(FREELY, MOST_FOR_ONE * compressed)
+        self._left = most_inflated(compressed)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        found = self._inflated.read(len(buffer))
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        into = memoryview(buffer)
+        found = self._inflated.read(len(into))
         self._left -= len(found)
         if self._left < 0:
             raise Refused(f"{self._name} inflates to more than {MOST_FOR_ONE} times its size: no table does")
-        buffer[: len(found)] = found
+        into[: len(found)] = found
         return len(found)
+
+
+def most_inflated(compressed: int) -> int:
+    """The bytes that may come out of so many compressed ones."""
+    return max(FREELY, MOST_FOR_ONE * compressed)
 
 
 def open_file(path: Path, progress: Callable[[int], None]) -> Opened:
@@ -121,7 +131,9 @@ def _opened(stream: io.BufferedReader, size: int, name: str, depth: int) -> Open
     if head[:2] == b"\x1f\x8b":
         _check_depth(depth, name)
         inflated = _Bounded(cast(IO[bytes], gzip.GzipFile(fileobj=stream)), size, name)
-        return _opened(io.BufferedReader(inflated, 1 << 18), FREELY, name, depth + 1)
+        found = _opened(io.BufferedReader(inflated, 1 << 18), FREELY, name, depth + 1)
+        found.gzips += 1
+        return found
     if head[:4] == b"PK\x03\x04":
         file = _seekable(stream, name, depth)
         try:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Refused
+from service.moderation.phrases import plural
 from service.tabular.tables import Batch, Table
 from service.tabular.values import is_unknown, plain_text
 
@@ -73,7 +74,8 @@ PRESETS = {
 class PresetTable:
     """A table without the rows that are not reports, and with a verdict where the preset knows one."""
 
-    def __init__(self, table: Table, name: str, preset: Preset) -> None:
+    def __init__(self, table: Table, name: str) -> None:
+        preset = PRESETS[name]
         self._table, self._preset = table, preset
         wanted = [*preset.columns.values(), *preset.needs]
         if missing := [column for column in wanted if column not in table.header]:
@@ -100,4 +102,4 @@ class PresetTable:
                 rows.append([*row, *self._preset.ended(cells)] if self._preset.ended else row)
             yield Batch(lines, rows, batch.refused)
         if left:
-            self.notes.append(f"{left:,} rows are {self._preset.left_out}, and were left out")
+            self.notes.append(f"{plural(left, 'row')} left out: {self._preset.left_out}")

@@ -14,7 +14,7 @@ from typing import Any
 from service.errors import Refused
 from service.intake.items import OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
-from service.model import Complaint, Outcome, RejectedItem
+from service.model import Outcome, RejectedItem
 from service.tabular.assembly import Assembler
 from service.tabular.delimited import DelimitedTable
 from service.tabular.documents import (
@@ -35,12 +35,12 @@ from service.tabular.tables import Batch, Table
 from service.tabular.text import TextBlocks
 from service.tabular.times import TimeStyle, UnreadableTime, style_of
 from service.tabular.values import is_unknown
-from service.tabular.vocabulary import Field
+from service.tabular.vocabulary import TIMES, Field
 from service.tabular.workbook import WorkbookTable
 
+ATTRIBUTE = "target attribute"  # of ReadAs, beside the fields
 SAMPLE = 10_000  # rows that show how a table is read
 _LOOKED_AT = 100  # lines of NDJSON that show its form
-_TIMES: tuple[Field, ...] = ("occurred_at", "decided_at", "account_created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,11 @@ class ReadAs:
     example: str
 
 
+def rejection_text(path: Path, item: RejectedItem) -> str:
+    """What is wrong with a row, and its place in the file, for people."""
+    return f"{path.name}:{item.line}: {item.pointer or 'item'}: {item.detail}"
+
+
 class SourceFile:
     """A file of complaints or outcomes. `items` yields what it contains, once.
 
@@ -84,11 +89,10 @@ class SourceFile:
         self.notes: list[str] = []
         self.amended = NoteCount()  # what could not be used of optional fields
         self.naive = False  # times have no offset, and were taken as UTC
-        self.judged: set[str] = set()  # complaints that a verdict column is about
         self.is_plain_lines = False  # NDJSON in the API's form, as replay sends it
         self._noun, self._now, self._options, self._progress = noun, now, options, progress
+        self._preset = options.preset if noun is not OUTCOME else None
         self._assembler: Assembler | None = None
-        self._latest: datetime | None = None
         self._opened: Opened | None = None
         try:
             self._items = self._begin()
@@ -111,16 +115,25 @@ class SourceFile:
 
     def outcomes(self) -> list[Outcome]:
         """What a verdict column of the complaints says; complete after `items`."""
-        if self._assembler is None or self._latest is None:
-            return []
-        return self._assembler.outcomes(self._latest)
+        return [] if self._assembler is None else self._assembler.outcomes()
+
+    def is_judged(self, complaint_id: str) -> bool:
+        """Whether a verdict column is about this complaint, which was read."""
+        return self._assembler is not None and complaint_id in self._assembler.judged
 
     def _begin(self) -> Iterator[CheckedItem | RejectedItem]:
         with _named(self.path):
             self._opened = open_file(self.path, self._progress)
             self.notes += self._opened.notes
-            direct, table = self._look(self._opened)
+            direct, table = self._read(self._opened)
             return direct if table is None else self._recognised(table)
+
+    def _read(self, opened: Opened) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
+        """The items if the file has the API's form, else the table that it is, as the preset has it."""
+        direct, table = self._look(opened)
+        if table is not None and self._preset is not None:
+            table = PresetTable(table, self._preset)
+        return direct, table
 
     def _look(self, opened: Opened) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         """The items if the file has the API's form, else the table that it is."""
@@ -132,17 +145,17 @@ class SourceFile:
         text = TextBlocks(opened.stream, name)
         beginning = text.head.replace(b"\0", b"").lstrip()[:1]
         if not beginning:
-            self.kind, self.is_plain_lines = "empty", not self._is_gzip()
+            self.kind, self.is_plain_lines = "empty", self._is_plain(opened, text)
             self.notes.append("nothing is in it")
             return iter(()), None
         if beginning == b"{" and not _is_document(text):
-            return self._lines(JsonLines(opened.stream, text), text)
+            return self._lines(opened, text)
         if beginning in (b"[", b"{"):
             return self._document(text)
         return iter(()), DelimitedTable(text, name)
 
-    def _lines(self, lines: JsonLines, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
-        numbered = iter(lines)
+    def _lines(self, opened: Opened, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
+        numbered = iter(JsonLines(opened.stream, text))
         first = list(islice(numbered, _LOOKED_AT))
         objects = [value for _, line in first if isinstance(value := parsed_line(line), dict)]
 
@@ -152,15 +165,15 @@ class SourceFile:
 
         if not objects or any(is_item(value, self._noun) for value in objects):
             self.kind = f"NDJSON in the API's form, {text.encoding_name}"
-            as_it_is = text.encoding == "utf-8" and not text.has_mark and not self.notes
-            self.is_plain_lines = as_it_is and (self.path.suffix == ".gz") == self._is_gzip()
+            self.is_plain_lines = self._is_plain(opened, text)
             return items_of_lines(everything(), self._noun, self._now, self.amended), None
         values = ((number, parsed_line(line)) for number, line in everything())
         return iter(()), ObjectTable(f"NDJSON, {text.encoding_name}", values, self.path.name)
 
-    def _is_gzip(self) -> bool:
-        with self.path.open("rb") as file:
-            return file.read(2) == b"\x1f\x8b"
+    def _is_plain(self, opened: Opened, text: TextBlocks) -> bool:
+        """Whether the file's own bytes are lines of UTF-8, in gzip where its name says so."""
+        gzips = 1 if self.path.suffix == ".gz" else 0
+        return text.encoding == "utf-8" and not text.has_mark and not opened.notes and opened.gzips == gzips
 
     def _document(self, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         document = document_of(text, self.path.name)
@@ -172,9 +185,6 @@ class SourceFile:
         return iter(()), ObjectTable(kind, iter(enumerate(found, 1)), self.path.name)
 
     def _recognised(self, table: Table) -> Iterator[CheckedItem | RejectedItem]:
-        if self._options.preset is not None and self._noun is not OUTCOME:
-            table = PresetTable(table, self._options.preset, PRESETS[self._options.preset])
-        self.kind = table.kind
         batches = table.batches()
         sample: list[Batch] = []
         rows: list[Sequence[Any]] = []
@@ -190,14 +200,12 @@ class SourceFile:
         return self._assembled(sample, batches, table)
 
     def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
-        name = self.path.name
+        columns = {**(PRESETS[self._preset].columns if self._preset is not None else {}), **self._options.columns}
         try:
-            preset = PRESETS.get(self._options.preset or "") if self._noun is not OUTCOME else None
-            chosen = chosen_columns(header, {**(preset.columns if preset else {}), **self._options.columns})
-            found = recognise(header, rows, chosen, outcomes=self._noun is OUTCOME)
+            found = recognise(header, rows, chosen_columns(header, columns), outcomes=self._noun is OUTCOME)
         except Refused as error:
-            raise Refused(f"{name}: {error}") from None
-        times = {f: style for f in _TIMES if (style := self._style(f, found, header, rows)) is not None}
+            raise Refused(f"{self.path.name}: {error}") from None
+        times = {f: style for f in TIMES if (style := self._style(f, found, header, rows)) is not None}
         self.notes += found.notes
         self._describe(header, found, times)
         return Assembler(header, found, times, self._noun, self._now, self.amended)
@@ -206,8 +214,8 @@ class SourceFile:
         for name, use in found.uses.items():
             why = f"{use.why}; {times[name].note}" if name in times and times[name].note else use.why
             self.read_as.append(ReadAs(" or ".join(header[c] for c in use.columns), name, why, use.example))
-        for column, label in found.attributes.items():
-            self.read_as.append(ReadAs(header[column], "target attribute", f"describes targets, as {label!r}", ""))
+        for column in found.attributes:
+            self.read_as.append(ReadAs(header[column], ATTRIBUTE, "the same for each complaint about a target", ""))
         if "verdict" in found.uses and "decided_at" not in found.uses and self._noun is not OUTCOME:
             self.notes.append("verdicts have no time: they are taken as known at the end of the file")
 
@@ -245,7 +253,7 @@ class SourceFile:
                 raise
         opened = open_file(self.path, lambda count: None)
         try:
-            _, table = self._look(opened)
+            _, table = self._read(opened)
             for batch in table.batches() if table is not None else ():
                 try:
                     return style_of([*values[:10], *(row[column] for row in batch.rows)], chosen, self._options.zone)
@@ -265,22 +273,14 @@ class SourceFile:
             yield from self._of_batch(batch)
         self.notes += table.notes[known:]
         if self._assembler is not None:
-            self.notes += [f"{count:,} {what}" for what, count in self._assembler.counts.items()]
+            self.notes += [f"{what}: {count:,}" for what, count in self._assembler.counts.items()]
 
     def _of_batch(self, batch: Batch) -> Iterator[CheckedItem | RejectedItem]:
         yield from batch.refused
-        assembler = self._assembler
-        if assembler is None:
+        if self._assembler is None:
             return
-        verdicts = len(assembler.verdicts)
         for line, row in zip(batch.lines, batch.rows, strict=True):
-            item = assembler.read(line, row)
-            if len(assembler.verdicts) > verdicts:
-                verdicts = len(assembler.verdicts)
-                self.judged.add(assembler.verdicts[-1].complaint_id)
-            if isinstance(item, Complaint) and (self._latest is None or item.occurred_at > self._latest):
-                self._latest = item.occurred_at
-            if item is not None:
+            if (item := self._assembler.read(line, row)) is not None:
                 yield item
 
 

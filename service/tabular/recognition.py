@@ -6,9 +6,8 @@ not clear is left out and said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
 
 from service.errors import Refused
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
@@ -16,10 +15,12 @@ from service.tabular.values import plain_text
 from service.tabular.verdicts import is_known, verdict_of
 from service.tabular.vocabulary import (
     ACCOUNTS,
+    FIELDS_BY_NAME,
     IN_WORDS,
     REQUIRED,
     REQUIRED_OF_OUTCOMES,
     SHORT_NAMES,
+    TIMES,
     Field,
     normalised,
     ranks_of,
@@ -47,7 +48,6 @@ OPTIONAL: tuple[Field, ...] = (
     "url",
 )
 OF_OUTCOMES: tuple[Field, ...] = ("id", "kind", "action", "decided_by", "complaint_id", "retracts")
-OF_COMPLAINTS = frozenset(("id", *REQUIRED, *OPTIONAL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class _Recogniser:
             return True
         if not look.known:
             return False
-        if name in ("occurred_at", "decided_at", "account_created_at"):
+        if name in TIMES:
             return look.is_time
         if name in ("reporter_id", "target_id", "author_id", "context_id"):
             named_time = "occurred_at" in self.ranks[look.number] and look.is_time
@@ -243,16 +243,7 @@ class _Recogniser:
         """What is left describes targets, if it is the same for all complaints about one."""
         target = self.result.uses["target_id"]
         left: list[str] = []
-        people = (
-            "reporter_id",
-            "author_id",
-            "occurred_at",
-            "decided_at",
-            "account_created_at",
-            "verdict",
-            "text",
-            "excerpt",
-        )
+        people = ("reporter_id", "author_id", *TIMES, "verdict", "text", "excerpt")
         for look, ranks in zip(self.looks, self.ranks, strict=True):
             if look.number in self.taken or not look.known:
                 continue
@@ -328,15 +319,15 @@ def chosen_columns(header: Sequence[str], options: Mapping[str, str]) -> dict[Fi
     """The columns named with --column, by field. Raises Refused for a field or column that does not exist."""
     found: dict[Field, int] = {}
     for short, name in options.items():
-        wanted = SHORT_NAMES.get(short, short)
-        if wanted not in get_args(Field):
-            fields = ", ".join([*SHORT_NAMES, *(f for f in get_args(Field) if f not in SHORT_NAMES.values())])
+        wanted = FIELDS_BY_NAME.get(short)
+        if wanted is None:
+            fields = ", ".join(name for name in FIELDS_BY_NAME if name not in SHORT_NAMES.values())
             raise Refused(f"--column {short}={name}: {short!r} is not a field; the fields are {fields}")
         exact = [k for k, column in enumerate(header) if column == name]
         alike = exact or [k for k, column in enumerate(header) if normalised(column) == normalised(name)]
         if len(alike) != 1:
             raise Refused(f"--column {short}={name}: there is no such column; the columns are {_shown(header)}")
-        found[wanted] = alike[0]  # type: ignore[index]
+        found[wanted] = alike[0]
     return found
 
 
@@ -344,8 +335,8 @@ def _short(name: Field) -> str:
     return next((short for short, field in SHORT_NAMES.items() if field == name), name)
 
 
-def _names(looks: object) -> str:
-    return " and ".join(repr(look.name) for look in looks)  # type: ignore[attr-defined]
+def _names(looks: Iterable[ColumnLook]) -> str:
+    return " and ".join(repr(look.name) for look in looks)
 
 
 def _shown(names: Sequence[str]) -> str:

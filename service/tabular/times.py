@@ -126,11 +126,7 @@ def _one_style(styles: dict[str, Any]) -> str:
     if len(units) > 1:
         shown = " and ".join(f"{_shown(styles[u])} ({u})" for u in sorted(units))
         raise UnreadableTime(f"its numbers have different magnitudes, {shown}: name the unit with --time-format")
-    if len(kinds) == 1:
-        return next(iter(kinds))
-    if units:
-        return next(iter(units)) if len(kinds) == 1 else "mixed"
-    return "mixed"
+    return next(iter(kinds)) if len(kinds) == 1 else "mixed"
 
 
 def _note_of(style: str, styles: dict[str, Any]) -> str:
@@ -236,11 +232,15 @@ def _slashed(day_first: bool) -> Callable[[str], datetime]:
 def _from_parts(found: re.Match[str], year: int, month: int, day: int) -> datetime:
     hour, half = int(found[5] or 0), (found[9] or "").lower().replace(".", "")
     if half and not 1 <= hour <= 12:
-        raise UnreadableTime(f"{_shown(found[0])} has an hour that {half} does not go with")
-    if half:
-        hour = hour % 12 + (12 if half == "pm" else 0)
+        raise UnreadableTime(f"{_shown(found[0])} has an hour that does not go with {half}")
+    hour = _hour_of_day(hour, half)
     micros = int((found[8] or "0")[:6].ljust(6, "0"))
     return datetime(year, month, day, hour, int(found[6] or 0), int(found[7] or 0), micros, _zone(found[10]))
+
+
+def _hour_of_day(hour: int, half: str) -> int:
+    """The hour on a 24-hour clock; `half` is am, pm or nothing."""
+    return hour % 12 + (12 if half == "pm" else 0) if half else hour
 
 
 def _zone(text: str | None) -> tzinfo | None:
@@ -257,8 +257,7 @@ def _named(text: str) -> datetime:
     if found is None or word not in _MONTHS:
         return _iso(text)
     day, hour, half = int(found[1] or found[4]), int(found[6] or 0), (found[9] or "").lower()
-    if half:
-        hour = hour % 12 + (12 if half == "pm" else 0)
+    hour = _hour_of_day(hour, half)
     month = _MONTHS.index(word) + 1
     return datetime(int(found[5]), month, day, hour, int(found[7] or 0), int(found[8] or 0), 0, _zone(found[10]))
 
@@ -284,10 +283,14 @@ def _digits(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if len(text) > 14 else moment
 
 
+def _check_number(text: str) -> None:
+    if not _NUMBER.match(text):
+        raise UnreadableTime(f"{_shown(text)} is not a number, as the other times of its column are")
+
+
 def _epoch(unit: str) -> Callable[[str], datetime]:
     def read(text: str) -> datetime:
-        if not _NUMBER.match(text):
-            raise UnreadableTime(f"{_shown(text)} is not a number, as the other times of its column are")
+        _check_number(text)
         whole, _, part = text.partition(".")
         micros = int(whole) * 1_000_000 // _UNITS[unit]
         micros += int(float(f"0.{part or 0}") * 1_000_000 / _UNITS[unit])
@@ -297,8 +300,7 @@ def _epoch(unit: str) -> Callable[[str], datetime]:
 
 
 def _excel(text: str) -> datetime:
-    if not _NUMBER.match(text):
-        raise UnreadableTime(f"{_shown(text)} is not a number, as the other times of its column are")
+    _check_number(text)
     moment = _SPREADSHEET_EPOCH + timedelta(milliseconds=round(float(text) * 86_400_000))
     return moment.replace(tzinfo=None)
 

@@ -29,18 +29,13 @@ def is_unknown(value: Any) -> bool:
     return isinstance(value, float) and value != value
 
 
-def is_spoilt_number(text: str) -> bool:
-    """Whether a spreadsheet wrote a long id in its scientific notation, and lost digits."""
-    return _SCIENTIFIC.match(text) is not None
-
-
 def id_text(value: Any) -> str:
     """An id as text: 123.0 of a column of floats is 123. Raises Spoilt for numbers that lost digits."""
     if isinstance(value, str):
         text = value.strip()
         if text[-2:-1] in ("0", ".") and (whole := _WHOLE_FLOAT.match(text)):
             return whole[1]
-        if is_spoilt_number(text):
+        if _SCIENTIFIC.match(text):  # a spreadsheet wrote a long id so, and lost digits
             raise Spoilt(
                 f"{text!r} is an id in a spreadsheet's notation, its last digits are lost: format the column as text"
                 " before exporting, or export without a spreadsheet"

@@ -5,8 +5,9 @@ Only words that judge the complaint itself are taken. `approved`, `resolved` or 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
+from service.model import Verdict
 from service.tabular.values import plain_text
 
 _UPHELD = """
@@ -26,14 +27,14 @@ _OPEN = """
     waiting_for_review ignored deferred solved hold on_hold received submitted assigned escalated true false 0 1 yes no
     offen erledigt done
 """
-_WORDS: dict[str, Literal["upheld", "rejected"]] = {
+_WORDS: dict[str, Verdict] = {
     **dict.fromkeys(_UPHELD.split(), "upheld"),
     **dict.fromkeys(_REJECTED.split(), "rejected"),
 }
 OPEN = frozenset(_OPEN.split())
 
 
-def verdict_of(value: Any) -> Literal["upheld", "rejected"] | None:
+def verdict_of(value: Any) -> Verdict | None:
     """What the word says about the complaint; None: nothing, or the word is unknown."""
     return _WORDS.get(_word(value))
 

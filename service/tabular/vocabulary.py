@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Field = Literal[
     "id",
@@ -35,6 +35,7 @@ Field = Literal[
     "complaint_id",
     "retracts",
 ]
+TIMES: tuple[Field, ...] = ("occurred_at", "decided_at", "account_created_at")
 REQUIRED: tuple[Field, ...] = ("reporter_id", "target_id", "occurred_at")
 REQUIRED_OF_OUTCOMES: tuple[Field, ...] = ("target_id", "decided_at", "verdict")
 IN_WORDS = {
@@ -52,6 +53,7 @@ SHORT_NAMES: dict[str, Field] = {  # as --column takes them, beside the fields' 
     "author": "author_id",
     "context": "context_id",
 }
+FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get_args(Field)}}
 
 _ID = r"(?:_(?:id|ids|uid|uuid|guid|pid|key|ref|reference|uri|no|nr|num|number|num_id|did|hash|fullname))"
 _NAME = (

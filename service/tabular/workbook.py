@@ -9,11 +9,10 @@ from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 from service.errors import Refused
+from service.tabular.opening import most_inflated
 from service.tabular.tables import Batch, is_blank, refused, unique_names
 
 MOST_INFLATED = 1024**3
-MOST_FOR_ONE = 400
-FREELY = 64 * 1024**2
 MOST_CELLS_OF_A_ROW = 2_000
 _BATCH = 2_000
 _ERRORS = ("#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!")
@@ -110,7 +109,7 @@ def _check_inflation(stream: BinaryIO, name: str) -> None:
     A part that inflates to more than it declares is cut off by zipfile, and then has the wrong checksum.
     """
     stream.seek(0, 2)
-    left = min(MOST_INFLATED, max(FREELY, MOST_FOR_ONE * stream.tell()))
+    left = min(MOST_INFLATED, most_inflated(stream.tell()))
     stream.seek(0)
     try:
         with zipfile.ZipFile(stream) as archive:

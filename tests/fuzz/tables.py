@@ -32,7 +32,7 @@ from tabular_files import NOW, workbook_of, zipped  # noqa: E402  (the test fold
 
 from service.errors import Refused  # noqa: E402
 from service.intake.items import COMPLAINT  # noqa: E402
-from service.model import RejectedItem  # noqa: E402
+from service.model import Complaint, RejectedItem  # noqa: E402
 from service.tabular.reading import ReadingOptions, SourceFile  # noqa: E402
 
 BOUND = 0.01  # of rows that may be missing with exit code 0
@@ -163,9 +163,7 @@ def _csv(draw: random.Random, made: Case, header: list[str], rows: list[list[str
 def _damage(draw: random.Random, made: Case, records: list[str], delimiter: str, end: str) -> None:
     at = draw.randrange(1, len(records))
     record = records[at].removesuffix(end)
-    what = draw.choice(
-        ["open quote", "quotes far apart", "more fields", "fewer fields", "blank line", "again", "garbage", "NUL"]
-    )
+    what = draw.choice(DAMAGES)
     made.how.append(f"{what} in record {at}")
     if what == "open quote":
         records[at] = _with_quote(draw, record, delimiter, "open") + end
@@ -220,8 +218,8 @@ def judged(number: int, folder: Path) -> tuple[str, str]:
         for item in source.items():
             if isinstance(item, RejectedItem):
                 rejected += 1
-            else:
-                facts[(item.reporter.id, item.target.id.rsplit("/", 1)[-1], item.occurred_at)] += 1  # type: ignore[attr-defined]
+            elif isinstance(item, Complaint):
+                facts[(item.reporter.id, item.target.id.rsplit("/", 1)[-1], item.occurred_at)] += 1
     except Refused:
         return "refused", ""
     except Exception as error:

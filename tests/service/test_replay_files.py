@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from tabular_files import NOW, compressed, csv_of, rows, written
+from tabular_files import NOW, compressed, csv_of, rows, written, zipped
 
 from service.commands.replay_files import as_lines
 from service.errors import Refused
@@ -47,6 +48,20 @@ def test_everything_else_is_sent_as_ndjson(tmp_path: Path, name: str, content: b
     (path,) = found.complaints
     assert path.name != name and sent(path) == [(r["reporter"], r["post_id"]) for r in ROWS]
     assert (found.rows, found.rejected, found.beyond(0)) == (40, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "count"),
+    [
+        pytest.param("a.ndjson.gz", gzip.compress(compressed(LINES)), 40, id="gzip in gzip"),
+        pytest.param("a.zip", zipped("a.ndjson", LINES.encode()), 40, id="zip"),
+        pytest.param("a.zip", zipped("a.ndjson", b""), 0, id="an empty file in zip"),
+    ],
+)
+def test_an_archive_is_never_sent_as_its_own_bytes(tmp_path: Path, name: str, content: bytes, count: int) -> None:
+    path = written(tmp_path / name, content)
+    (copy,) = as_lines([path], [], tmp_path, ReadingOptions(), NOW).complaints
+    assert copy != path and len(sent(copy)) == count
 
 
 def test_a_verdict_column_is_sent_as_outcomes_and_rejected_rows_are_counted(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from service.errors import Refused
 from service.intake.items import COMPLAINT, OUTCOME
 from service.model import Complaint, JsonObject, Outcome
 from service.moderation.outcomes import standing
-from service.moderation.phrases import percent
+from service.moderation.phrases import percent, plural
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 from service.tabular.reading import ReadingOptions
@@ -53,6 +53,11 @@ class FilesRead:
     complaints: Reading = field(default_factory=Reading)
     outcomes: Reading = field(default_factory=Reading)
 
+    def rejections(self) -> list[str]:
+        """A sentence on the complaints that were rejected, and one on the outcomes; none where none was."""
+        found = (self.complaints.sentence("complaints"), self.outcomes.sentence("outcomes"))
+        return [sentence for sentence in found if sentence]
+
 
 def run(
     paths: Sequence[Path],
@@ -86,11 +91,11 @@ def run(
     policy = replace(policy, window_seconds=window_seconds)
     _check_destinations(out, html)
     files = files or FilesRead()
-    reading, unread = files.complaints, files.outcomes
     history, judged = _read(paths, outcomes, as_of, now, policy, shown, options, files)
     if not len(history.complaints):
         raise Refused(
-            f"no valid complaint in {', '.join(map(str, paths))}" + "".join(f"\n  {e}" for e in reading.examples)
+            f"no valid complaint in {', '.join(map(str, paths))}"
+            + "".join(f"\n  {e}" for e in files.complaints.examples)
         )
     shown.stage("windows", 1)
 
@@ -100,7 +105,7 @@ def run(
         shown.advance(done)
 
     result = audit(history, judged, policy, step_seconds, window_done)
-    report = report_of(result.clusters, history, policy.version, _notes(history, result, reading, unread))
+    report = report_of(result.clusters, history, policy.version, _notes(history, result, files))
     if out is not None:
         _write(out, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     if html is not None:
@@ -178,7 +183,7 @@ def _read(
     for path in paths:
         for item in read_items(path, COMPLAINT, now, files.complaints, read, options):
             complaint = cast(Complaint, item)
-            if complaint.id in files.complaints.sources[-1].judged:
+            if files.complaints.sources[-1].is_judged(complaint.id):
                 collector.judged_complaints.add(complaint.id)
             if as_of is None or complaint.occurred_at <= as_of:
                 collector.add(complaint)
@@ -199,25 +204,23 @@ def _check_offsets(files: FilesRead) -> None:
         )
 
 
-def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, outcome_reading: Reading) -> list[str]:
+def _notes(history: ComplaintHistory, result: AuditResult, files: FilesRead) -> list[str]:
     notes = [
-        f"{result.windows} windows were analysed. A group that is found again keeps its id.",
+        f"{plural(result.windows, 'window')} analysed. A group that is found again keeps its id.",
         "The daily quota of new flags does not apply to an audit.",
         "At the end, all clusters were re-scored once with all outcomes.",
+        *files.rejections(),
     ]
-    for what, r in (("complaints", reading), ("outcomes", outcome_reading)):
-        if r.rejected:
-            notes.append(r.sentence(what))
-    if amended := [sentence for source in reading.sources for sentence in source.amended.sentences()]:
+    if amended := [sentence for source in files.complaints.sources for sentence in source.amended.sentences()]:
         notes.append(
             f"Optional fields that could not be used as they were, and are unknown or cut: {'; '.join(amended)}"
         )
     if history.duplicates:
-        notes.append(f"{history.duplicates} complaints had the id of an earlier one and were ignored.")
+        notes.append(f"{plural(history.duplicates, 'complaint')} had the id of an earlier one: ignored.")
     if history.repeats:
         notes.append(
-            f"{history.repeats} complaints repeated an earlier one by the same reporter about the same"
-            " target and were not counted again."
+            f"{plural(history.repeats, 'complaint')} repeated an earlier one by the same reporter about the same"
+            " target: not counted again."
         )
     if (given := share_given(history.complaints)) < MOSTLY_GIVEN:
         notes.append(
@@ -228,7 +231,7 @@ def _notes(history: ComplaintHistory, result: AuditResult, reading: Reading, out
     cut = result.counters.get("cut", 0)
     if cut:
         notes.append(
-            f"{cut:,} pairs of complaints on crowded targets were not compared, counted over all windows: each"
+            f"Pairs of complaints on crowded targets that were not compared, counted over all windows: {cut:,}. Each"
             " complaint is compared with the 32 before it."
         )
     return notes

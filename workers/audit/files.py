@@ -13,7 +13,7 @@ from pathlib import Path
 
 from service.intake.items import Noun
 from service.model import Frozen, RejectedItem
-from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.reading import ReadingOptions, SourceFile, rejection_text
 
 REJECTED_SHOWN = 5
 READ_AS_IT_IS = ReadingOptions(assume_utc=True)  # a constant offset changes no group
@@ -35,7 +35,7 @@ class Reading:
         fault = re.sub(r"'[^']*'|\d+", "", f"{item.pointer} {item.detail}")
         if len(self.examples) < REJECTED_SHOWN and fault not in self._faults:
             self._faults.add(fault)
-            self.examples.append(f"{path.name}:{item.line}: {item.pointer or 'item'}: {item.detail}")
+            self.examples.append(rejection_text(path, item))
 
     def sentence(self, what: str) -> str:
         """How many were rejected, with an instance; empty if none was."""

@@ -76,7 +76,7 @@ def test_a_workbook_is_read_with_its_dates_and_its_numbers(tmp_path: Path) -> No
     assert refused == [] and len(items) == 12 and "Excel" in source.kind
     assert {c.target.id for c in items} == {"500", "501", "502"}
     assert items[0].occurred_at == datetime(2026, 10, 1, 9, 30, tzinfo=UTC)
-    assert any("'Reported at'" in note or "above" in note for note in source.notes) or source.read_as
+    assert [r.column for r in source.read_as if r.field == "occurred_at"] == ["Reported at"]
 
 
 def test_numbers_of_a_workbook_that_lost_digits_are_refused(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_discourse_s_post_actions_without_likes_and_with_verdicts(tmp_path: Path
     text += "5,32,8,3,,2026-10-01 10:04:00,,,2026-10-02 10:00:00\n"
     items, refused, source = read(written(tmp_path / "a.csv", text), preset="discourse-flags")
     assert [(c.id, c.reporter.id, c.target.id) for c in items] == [("2", "6", "31"), ("3", "7", "31"), ("5", "8", "32")]
-    assert refused == [] and any(note.startswith("2 rows are likes") for note in source.notes)
+    assert refused == [] and any(note.startswith("2 rows left out: likes") for note in source.notes)
     assert [(o.complaint_id, o.verdict) for o in source.outcomes()] == [("2", "upheld"), ("3", "rejected")]
     assert source.outcomes()[1].decided_at == datetime(2026, 10, 2, 11, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def test_phpbb_s_reports_without_private_messages_and_guests(tmp_path: Path) -> 
     items, refused, source = read(written(tmp_path / "a.csv", text), preset="phpbb")
     assert [(c.id, c.reporter.id, c.target.id) for c in items] == [("1", "12", "77"), ("4", "14", "78")]
     assert refused == [] and items[0].occurred_at.timestamp() == 1790000000
-    assert any(note.startswith("2 rows are reports of private messages and by guests") for note in source.notes)
+    assert any(note.startswith("2 rows left out: reports of private messages and by guests") for note in source.notes)
 
 
 def test_mastodon_s_reports_are_about_accounts(tmp_path: Path) -> None:
@@ -51,6 +51,20 @@ def test_zendesk_s_tickets_need_the_field_that_names_the_content(tmp_path: Path)
         read(path, preset="zendesk")
     items, _, _ = read(path, preset="zendesk", columns={"target": "link_to_it"})
     assert [(c.reporter.id, c.target.id) for c in items] == [("5", "p/7"), ("6", "p/7")]
+
+
+def test_a_long_export_whose_first_flags_have_no_verdict_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.tabular.reading.SAMPLE", 5)
+    monkeypatch.setattr("service.tabular.text.BLOCK", 300)
+    text = "id,post_id,user_id,post_action_type_id,created_at,agreed_at\n" + "".join(
+        f"{k},{k % 3},{k % 7},3,2026-11-01T10:{k}:00Z,{'2026-11-02T10:00:00Z' if k == 58 else ''}\n"
+        for k in range(10, 60)
+    )
+    items, refused, source = read(written(tmp_path / "a.csv", text), preset="discourse-flags")
+    assert (len(items), refused) == (50, [])
+    assert [(o.complaint_id, o.verdict, o.decided_at.day) for o in source.outcomes()] == [("58", "upheld", 2)]
 
 
 def test_a_preset_for_another_table_names_what_is_missing(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_the_same_complaint_again_and_a_second_one_about_the_same_target_change_
     report = audit(tmp_path, as_ndjson(tmp_path / "in.ndjson", again), outcomes=(as_ndjson(tmp_path / "o", OUTCOMES),))
     assert {k: v for k, v in report.items() if k != "notes"} == {k: v for k, v in plain.items() if k != "notes"}
     assert any(note.startswith("40 complaints had the id") for note in report["notes"])
-    assert any(note.startswith("1 complaints repeated") for note in report["notes"])
+    assert any(note.startswith("1 complaint repeated an earlier one") for note in report["notes"])
 
 
 def test_rejected_rows_are_counted_with_their_place_and_reason(tmp_path: Path, plain: JsonObject) -> None:
