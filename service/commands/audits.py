@@ -57,6 +57,18 @@ AsOf = Annotated[
 ]
 
 
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        min=1,
+        metavar="COUNT",
+        help="Windows analysed at once, each in a process of its own. [default: one per processor core]",
+        show_default=False,
+    ),
+]
+
+
 @commands.command()
 def audit(
     paths: Paths,
@@ -73,6 +85,7 @@ def audit(
     window: Window = "14d",
     step: Step = "1d",
     as_of: AsOf = None,
+    processes: Processes = None,
 ) -> None:
     """Look for coordinated groups in files, without a server.
 
@@ -82,6 +95,7 @@ def audit(
     from service.commands import audit_display
     from service.policy import DEFAULT_POLICY
     from workers.audit.command import FilesRead, run
+    from workers.audit.window_sweeps import cores
 
     if show and html is None:
         raise typer.BadParameter("--open needs --html: it opens that page", param_hint="--open")
@@ -101,6 +115,7 @@ def audit(
                 progress=stages,
                 options=reading_options(column, timezone, time_format, sheet, preset, assume_utc=True),
                 files=files,
+                processes=processes or cores(),
             )
     finally:
         audit_display.show_files(terminal, files)

@@ -23,6 +23,7 @@ from workers.audit.files import READ_AS_IT_IS, Reading, read_items
 from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
 from workers.audit.report import report_of
 from workers.audit.scenes import AuditScope, given_fields, scenes_of
+from workers.audit.window_sweeps import sweeps_in
 from workers.audit.windows import AuditResult, audit
 from workers.detection.contexts import MOSTLY_GIVEN, share_given
 
@@ -73,12 +74,13 @@ def run(
     policy: Policy = DEFAULT_POLICY,
     options: ReadingOptions = READ_AS_IT_IS,
     files: FilesRead | None = None,
+    processes: int = 1,
 ) -> JsonObject:
     """Audit the files and write the report to `out`, and as a page for people to `html`; returns the report.
 
-    Complaints and outcomes after `as_of` are left out; `files` is filled with how reading went. Raises Refused for
-    unreadable files, for files without one valid complaint, for a window or step that makes no sense and for reports
-    that cannot be written.
+    Complaints and outcomes after `as_of` are left out; `files` is filled with how reading went; the windows of a large
+    history are swept in that many `processes`. Raises Refused for unreadable files, for files without one valid
+    complaint, for a window or step that makes no sense and for reports that cannot be written.
     """
     shown = progress or Silent()
     if window_seconds < 3600 or step_seconds < 3600:
@@ -104,7 +106,7 @@ def run(
             shown.stage("windows", total)
         shown.advance(done)
 
-    result = audit(history, judged, policy, step_seconds, window_done)
+    result = audit(history, judged, policy, step_seconds, window_done, sweeps_in(processes))
     report = report_of(result.clusters, history, policy.version, _notes(history, result, files))
     if out is not None:
         _write(out, json.dumps(report, ensure_ascii=False, indent=1) + "\n")

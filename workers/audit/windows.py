@@ -18,8 +18,8 @@ from service.policy import Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.history import ComplaintHistory
 from workers.audit.records import Records
+from workers.audit.window_sweeps import Sweeps, sweeps_here
 from workers.detection.arrays import Ints
-from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.detection.target_traits import shared_traits_of
 from workers.group_adapter import found_group
@@ -67,6 +67,7 @@ def audit(
     policy: Policy,
     step_seconds: int,
     progress: Callable[[int, int], None],
+    sweeps: Sweeps = sweeps_here,
 ) -> AuditResult:
     """All clusters of the history. `progress` is called with (windows done, windows in all)."""
     policy = replace(policy, flags_per_day=UNLIMITED)
@@ -80,13 +81,15 @@ def audit(
     records, verdicts = Records(history, outcomes), VerdictsOverTime(chain.from_iterable(outcomes.values()))
     window_ms = policy.window_seconds * 1000
     ends = list(window_ends(int(time[0]), int(time[-1]), window_ms, step_seconds * 1000))
-    for done, end in enumerate(ends, 1):
-        first, last = int(np.searchsorted(time, end - window_ms)), int(np.searchsorted(time, end, "right"))
-        if first == last:  # nothing happened for longer than a window: the window has no clusters
+    rows = [(int(np.searchsorted(time, end - window_ms)), int(np.searchsorted(time, end, "right"))) for end in ends]
+    # Where nothing happened for longer than a window, the window has no clusters.
+    swept = sweeps(policy, history, [(first, last) for first, last in rows if first < last])
+    for done, (end, (first, last)) in enumerate(zip(ends, rows, strict=True), 1):
+        if first == last:
             progress(done, len(ends))
             continue
-        detector, groups = Detector.sweep(policy, history.between(first, last))
-        counters.update(detector.counters)
+        counted, groups = next(swept)
+        counters.update(counted)
         traits = traits_by_targets(history, history.complaints.target[first:last], groups, traits)
         known = _KnownBy(outcomes, end * 1000)
         usual = usual_of(verdicts.until(end * 1000), states.values(), policy.prior_unfounded)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,13 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import DAY, HOUR, Row, document, draw_town, keys_of
 
+from service.errors import Refused
 from service.intake.items import COMPLAINT, read_value
 from service.model import Complaint
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of
+from workers.audit import window_sweeps
 from workers.audit.history import Collector, ComplaintHistory
+from workers.audit.window_sweeps import sweeps_in
 from workers.audit.windows import AuditResult, audit, window_ends
+from workers.detection.detector import Detector
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -125,3 +132,34 @@ def test_the_step_decides_how_often_not_what_is_found(step_hours: int) -> None:
     town = draw_town(2)
     (cluster,) = result([*town.rows, Row(90_001, 1, 90_001, 30 * DAY)], step=round(step_hours * HOUR)).clusters
     assert cluster.members == keys_of(f"r{r}" for r in town.brigades[0]) and cluster.disposition == "flagged"
+
+
+def test_windows_swept_in_several_processes_give_what_one_process_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window_sweeps, "WORTH_PROCESSES", 0)
+    town, later = draw_town(2, brigades=2), draw_town(3)
+    history = history_of([*town.rows, *shifted(later.rows, 20, 500_000)])
+    alone, told = audit(history, {}, DEFAULT_POLICY, 86_400, lambda done, total: None), []
+    beside = audit(history, {}, DEFAULT_POLICY, 86_400, lambda done, total: told.append(done), sweeps_in(2))
+    assert len(alone.clusters) >= 2 and alone.windows > 5
+    assert beside == alone
+    assert told == list(range(1, alone.windows + 1))
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_is_ended_from_outside_is_named_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window_sweeps, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(Detector, "sweep", lambda policy, batch: os.kill(os.getpid(), signal.SIGKILL))
+    history = history_of([*draw_town(1).rows, Row(90_001, 1, 90_001, 30 * DAY)])
+    with pytest.raises(Refused, match="--processes 1"):
+        audit(history, {}, DEFAULT_POLICY, 86_400, lambda done, total: None, sweeps_in(2))
+
+
+def test_an_error_in_a_process_is_the_audit_s_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(policy: object, batch: object) -> None:
+        raise ArithmeticError("window")
+
+    monkeypatch.setattr(window_sweeps, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(Detector, "sweep", fail)
+    history = history_of([*draw_town(1).rows, Row(90_001, 1, 90_001, 30 * DAY)])
+    with pytest.raises(ArithmeticError, match="window"):
+        audit(history, {}, DEFAULT_POLICY, 86_400, lambda done, total: None, sweeps_in(2))

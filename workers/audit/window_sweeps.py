@@ -1,0 +1,100 @@
+"""The sweeps of an audit's windows: one after the other, or several at once in processes of their own.
+
+No window's sweep needs another's, so the groups are the same either way, and they come in the order of the windows.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+
+from service.errors import Refused
+from service.policy import Policy
+from workers.audit.history import ComplaintHistory
+from workers.detection.detector import Detector
+from workers.detection.groups import Group
+
+Rows = tuple[int, int]  # the first row of a window, and the one behind its last
+Swept = tuple[Counter[str], list[Group]]  # what the sweep counted, and its groups
+Sweeps = Callable[[Policy, ComplaintHistory, Sequence[Rows]], Iterator[Swept]]
+
+WORTH_PROCESSES = 100_000  # complaints over all windows: fewer are swept before a second process has begun
+AHEAD = 2  # windows a process that are swept before their groups are asked for: bounds memory
+
+
+def sweeps_in(processes: int) -> Sweeps:
+    """Sweeps in so many processes at once; small histories in this one."""
+
+    def chosen(policy: Policy, history: ComplaintHistory, windows: Sequence[Rows]) -> Iterator[Swept]:
+        at_once = min(processes, len(windows))
+        if at_once < 2 or sum(last - first for first, last in windows) < WORTH_PROCESSES:
+            return sweeps_here(policy, history, windows)
+        return _sweeps_beside(policy, history, windows, at_once)
+
+    return chosen
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def sweeps_here(policy: Policy, history: ComplaintHistory, windows: Sequence[Rows]) -> Iterator[Swept]:
+    """Sweep each window in this process, when its groups are asked for."""
+    for first, last in windows:
+        detector, groups = Detector.sweep(policy, history.between(first, last))
+        yield detector.counters, groups
+
+
+def _sweeps_beside(
+    policy: Policy, history: ComplaintHistory, windows: Sequence[Rows], processes: int
+) -> Iterator[Swept]:
+    # A forked process shares the history's memory; elsewhere than on Linux forking is unsafe, and it is copied.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    pool = ProcessPoolExecutor(processes, context, _begin, (policy, history))
+    left, under_way = iter(windows), deque[Future[Swept]]()
+    try:
+        under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, processes * AHEAD))
+        while under_way:
+            found = under_way.popleft().result()
+            under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, 1))
+            yield found
+    except BrokenProcessPool as error:
+        raise Refused(
+            f"one of the {processes} processes of the audit was ended from outside, most likely for want of memory:"
+            " --processes 1 needs the least"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_given: tuple[Policy, ComplaintHistory] | None = None  # of a process that sweeps
+
+
+def _begin(policy: Policy, history: ComplaintHistory) -> None:
+    global _given
+    _given = policy, history
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot end its processes, and they would wait for its next window for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _sweep(rows: Rows) -> Swept:
+    assert _given is not None  # _begin ran before
+    policy, history = _given
+    return next(sweeps_here(policy, history, [rows]))
