@@ -156,15 +156,16 @@ def put_outcome(
     tenant_id: int,
     seq: int,
     target: str,
-    verdict: str,
+    verdict: str | None,
     *,
     hours: float,
     decided_by: str = "person",
     complaint_id: str | None = None,
     retracts: str | None = None,
+    action: str | None = None,
 ) -> None:
     """An archived outcome about a target, or about one complaint."""
-    content = {
+    content: dict[str, str | None] = {
         "id": f"o{seq}",
         "target_id": target,
         "decided_at": at_text(hours),
@@ -175,6 +176,8 @@ def put_outcome(
         content["complaint_id"] = complaint_id
     if retracts is not None:
         content["retracts"] = retracts
+    if action is not None:
+        content["action"] = action
     with write(engine) as connection:
         connection.execute(
             sa.insert(schema.outcomes).values(

@@ -16,9 +16,18 @@ from service.api.namespaces import NAMESPACE_PARAMETER, requested_id
 from service.api.openapi_parts import ASSESSMENT_EXAMPLE, ID_PARAMETER, THRESHOLD_PARAMETER, answers, described
 from service.api.questions import Question, answers_to, requested_threshold
 from service.model import Action, DecidedBy, Decision, Disposition, Kind, Status, Verdict
-from service.moderation.brief import AutomatedDecision, Dossier, SourceType, fragment, not_known, sentences
+from service.moderation.brief import (
+    AutomatedDecision,
+    Dossier,
+    Fragment,
+    SourceType,
+    fragment,
+    not_known,
+    sentences,
+)
 from service.moderation.restorations import RestorationState
 from service.moderation.target_assessment import Assessment
+from service.moderation.transparency_database import PLATFORM_ONLY, statement_of
 from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases.brief_reads import read_dossier
@@ -43,6 +52,20 @@ _FRAGMENT: dict[str, Any] = {
         "12 people complained; counted independently 4.2. 7.8 were discounted as coordinated. Removed automatically on"
         " 2021-12-23 14:05 UTC."
     ),
+    "transparency_database": {
+        "fields": {
+            "decision_visibility": ["DECISION_VISIBILITY_CONTENT_REMOVED"],
+            "application_date": "2021-12-23",
+            "decision_facts": (
+                "12 people complained; counted independently 4.2. 7.8 were discounted as coordinated. Removed"
+                " automatically on 2021-12-23 14:05 UTC."
+            ),
+            "source_type": "SOURCE_TYPE_OTHER_NOTIFICATION",
+            "automated_detection": "No",
+            "automated_decision": "AUTOMATED_DECISION_FULLY",
+        },
+        "platform_only": {"puid": PLATFORM_ONLY["puid"], "category": PLATFORM_ONLY["category"]},
+    },
 }
 BRIEF_EXAMPLE: dict[str, Any] = {
     "target_id": "comment/5",
@@ -175,6 +198,20 @@ class BriefRestoration(BaseModel):
     removed_by: str = Field(description="`automatic`, `person` or `appeal`.")
 
 
+class DatabaseFields(BaseModel):
+    """The removal in the fields of the DSA Transparency Database (Art. 24(5) DSA), without personal data."""
+
+    fields: dict[str, str | list[str]] = Field(
+        description=(
+            "What complaints and outcomes tell, under the database's names. For an account that was suspended, send"
+            " `decision_account` in place of `decision_visibility`."
+        )
+    )
+    platform_only: dict[str, str] = Field(
+        description="The other required fields, which only the platform knows, each with what belongs there."
+    )
+
+
 class StatementFragment(BaseModel):
     """Facts for a statement of reasons (DSA Art. 17), with the terms of the Commission's transparency database where it
     has one. Have a lawyer check it.
@@ -204,6 +241,9 @@ class StatementFragment(BaseModel):
     crossed_by_independent: bool = Field(description="Whether the independent count reaches the threshold.")
     policy_version: str = Field(description="Version of the thresholds of detection.")
     decision_facts: str = Field(description="The facts of the decision in a few sentences.")
+    transparency_database: DatabaseFields | None = Field(
+        description="The same in the fields of the DSA Transparency Database. Null: no removal is in force."
+    )
 
 
 class Brief(BaseModel):
@@ -248,6 +288,13 @@ async def get_brief(request: Request) -> Brief:
     return _brief(assessment, dossier, threshold, policy.version)
 
 
+def _statement(told: Fragment) -> StatementFragment:
+    found = statement_of(told)
+    return StatementFragment(
+        **asdict(told), transparency_database=None if found is None else DatabaseFields(**asdict(found))
+    )
+
+
 def _brief(assessment: Assessment, dossier: Dossier, threshold: int, policy_version: str) -> Brief:
     shares = {share.id: share for share in assessment.clusters}
     clusters = []
@@ -279,6 +326,6 @@ def _brief(assessment: Assessment, dossier: Dossier, threshold: int, policy_vers
         clusters=clusters,
         outcomes=[BriefOutcome(**asdict(outcome)) for outcome in dossier.outcomes],
         restoration=None if dossier.restoration is None else BriefRestoration(**asdict(dossier.restoration)),
-        statement_of_reasons=StatementFragment(**asdict(fragment(assessment, dossier, threshold, policy_version))),
+        statement_of_reasons=_statement(fragment(assessment, dossier, threshold, policy_version)),
         not_known=not_known(assessment, dossier),
     )

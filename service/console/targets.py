@@ -28,6 +28,7 @@ from service.moderation.assessment import NO_CLUSTERS, TargetStanding, assess
 from service.moderation.brief import Dossier, GroupOnTarget, ReceivedOutcome, fragment, not_known, sentences
 from service.moderation.phrases import plural
 from service.moderation.target_assessment import Assessment
+from service.moderation.transparency_database import statement_of
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview
 from service.storage.cases.brief_reads import read_dossier
@@ -198,6 +199,7 @@ def _read(
         raise HTTPException(404, "No complaints or outcomes have been received for this target.")
     next_cursor = cursor_behind(behind, NAME, SORT, {"target": target_id})
     brief = [] if assessment is None else sentences(assessment, dossier, policy.default_threshold)
+    statement = None if assessment is None else fragment(assessment, dossier, policy.default_threshold, policy.version)
     return {
         "target_id": target_id,
         "content": content,
@@ -210,9 +212,8 @@ def _read(
         "restoration": dossier.restoration,
         "brief": brief,
         "unknown": [] if assessment is None else not_known(assessment, dossier),
-        "statement": (
-            None if assessment is None else fragment(assessment, dossier, policy.default_threshold, policy.version)
-        ),
+        "statement": statement,
+        "database": None if statement is None else statement_of(statement),
         "timeline": timeline(points, dossier.counting, dossier.groups),
         "complaints": complaints,
         "next_url": None

@@ -69,6 +69,10 @@ def test_the_brief_of_an_attacked_comment_tells_the_whole_story(api: Api, paper:
         "AUTOMATED_DECISION_FULLY",
         "SOURCE_TYPE_OTHER_NOTIFICATION",
     )
+    database = reasons["transparency_database"]
+    assert (
+        database["fields"]["automated_decision"] == "AUTOMATED_DECISION_FULLY" and "puid" in database["platform_only"]
+    )
     assert reasons["crossed_by_complaints"] and not reasons["crossed_by_independent"]
     assert any("removed automatically, and as far as we know no moderator" in line for line in brief["text"])
     assert brief["not_known"] and brief["policy_version"] == "2026.12"
@@ -106,6 +110,7 @@ def test_a_decision_an_appeal_and_a_notice_are_in_the_next_brief(api: Api, paper
     assert (
         brief["statement_of_reasons"]["source_type"] == "SOURCE_ARTICLE_16"
         and brief["statement_of_reasons"]["restriction"] is None
+        and brief["statement_of_reasons"]["transparency_database"] is None
     )
     assert brief["restoration"]["state"] == "restored" and [o["decided_by"] for o in brief["outcomes"]] == [
         "automatic",

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import re
+from html import unescape
 from typing import Any
 from urllib.parse import quote
 
@@ -100,6 +101,18 @@ def test_a_retracted_outcome_is_shown_as_taken_back_on_the_target_and_in_the_cas
     case = texts(world.get("/console/clusters/k-1").text)
     assert "recorded the outcome: rejected (taken back later)" in case
     assert "recorded the outcome: upheld and took back outcome o5" in case
+
+
+def test_a_removed_target_s_page_has_the_fields_of_a_statement_of_reasons(world: Visitor) -> None:
+    def page() -> str:
+        return unescape(world.get("/console/targets/t%2F1", raw_path=b"/console/targets/t%2F1").text)
+
+    assert 'id="statement"' not in page()
+    put_outcome(world.api.engine, tenant_id(world.api.engine, "default"), 6, "t/1", None, hours=4, action="removed")
+    found = re.search(r'<textarea id="statement"[^>]*>([^<]+)</textarea>', page())
+    assert found is not None
+    assert json.loads(found[1])["decision_visibility"] == ["DECISION_VISIBILITY_CONTENT_REMOVED"]
+    assert "<code>decision_ground</code>" in page()
 
 
 def test_a_target_page_works_from_the_archive_while_redis_is_unavailable(
