@@ -109,14 +109,16 @@ def put_complaint(
     state: int = schema.STANDING,
     cluster: str | None = None,
     exempt: bool = False,
+    **more: str,
 ) -> str:
-    """An archived complaint, in `cluster` where one is named; its id."""
+    """An archived complaint, in `cluster` where one is named; its id. `more`: further fields of it."""
     content = {
         "id": f"c{seq}",
         "occurred_at": at_text(hours),
         "reporter": {"id": reporter},
         "target": {"id": target},
         "text": "<b>rude</b>",
+        **more,
     }
     row_key = tenant_id << 40 | seq
     with write(engine) as connection:

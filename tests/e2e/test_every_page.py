@@ -20,6 +20,7 @@ PAGES = (
     "/console/decisions",
     "/console/targets",
     "/console/reporters",
+    "/console/misuse",
     "/console/restorations",
     "/console/overview",
     "/console/overview?span=week",
@@ -39,6 +40,7 @@ def addresses(installation: Installation, page: Page) -> list[str]:
     own += [
         f"/console/targets/{quote(case['targets'][0], safe='')}",
         f"/console/reporters/{quote(case['reporters'][0], safe='')}",
+        f"/console/reporters/{quote(case['reporters'][0], safe='')}/misuse",
     ]
     page.goto("/console/settings")
     settings = page.locator("main a[href^='/console/settings']").evaluate_all(

@@ -270,6 +270,10 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
                 detail=json.dumps({"reporter_id": VERA}),
             )
         )
+        about = {"tenant_id": house.id, "reporter_key": key_of(VERA), "reporter_id": VERA, "at_us": 1, "by": "ann"}
+        connection.execute(schema.misuse_marks.insert().values(row_key=house.id << 40 | 1, **about))
+        reasons = {"gravity": f"{VERA} floods us", "intention": f"{VERA} says so", "manifest": 2, "notices": 3}
+        connection.execute(schema.misuse_steps.insert().values(step="warned", days=90, **reasons, **about))
         allow_list.allow(connection, house.id, VERA, note=f"{VERA} reports spam since 2019", by="ann", now_us=1)
         add_note(connection, house.id, cluster.id, f"Ask {VERA} first.", by="ann", now=moment(1))
         connection.execute(
@@ -305,6 +309,8 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
         "audit_trail",
         "events",
         "reporter_warnings",
+        "misuse_marks",
+        "misuse_steps",
         "dead_letters",
         "notes",
         "allowed_reporters",

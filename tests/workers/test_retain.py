@@ -157,6 +157,22 @@ def test_the_rest_that_is_as_old_goes_too(paper: Archive) -> None:
     assert [paper.count(table) for table in (schema.events, schema.dead_letters, schema.reporter_warnings)] == [1, 1, 0]
 
 
+def test_a_suspension_that_is_in_force_stays_known(paper: Archive) -> None:
+    now = paper.resources.now_us()
+    about = {"tenant_id": paper.id, "reporter_key": 1, "reporter_id": "x", "at_us": 1, "by": "ann"}
+    facts = {"manifest": 2, "notices": 3, "days": 90, "gravity": "", "intention": ""}
+    with write(paper.engine) as connection:
+        connection.execute(schema.misuse_marks.insert().values(row_key=paper.id << 40 | 9, **about))
+        for step, until in (("warned", None), ("suspended", 2), ("suspended", now + 1_000_000)):
+            connection.execute(schema.misuse_steps.insert().values(step=step, until_us=until, **facts, **about))
+    paper.keeps(30)
+    paper.consents(3)
+    paper.retains()
+    with paper.engine.connect() as connection:
+        assert list(connection.scalars(sa.select(schema.misuse_steps.c.until_us))) == [now + 1_000_000]
+    assert paper.count(schema.misuse_marks) == 0
+
+
 def test_the_rest_goes_in_transactions_of_bounded_size_and_over_several_turns(
     paper: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -154,10 +154,13 @@ def oldest(connection: Connection, tenant_id: int) -> int | None:
     return min((us for us in found if us is not None), default=None)
 
 
-_RECORDS: tuple[tuple[sa.Table, sa.Column[Any]], ...] = (
+_RECORDS: tuple[tuple[sa.Table, sa.ColumnElement[Any]], ...] = (
     (schema.withdrawals, schema.withdrawals.c.received_us),
     (schema.dead_letters, schema.dead_letters.c.received_us),
     (schema.reporter_warnings, schema.reporter_warnings.c.at_us),
+    (schema.misuse_marks, schema.misuse_marks.c.at_us),
+    # A suspension that is in force stays known.
+    (schema.misuse_steps, sa.func.coalesce(schema.misuse_steps.c.until_us, schema.misuse_steps.c.at_us)),
     (schema.events, schema.events.c.at_us),
 )
 

@@ -157,6 +157,40 @@ reporter_warnings = Table(
     Column("detail", Text, nullable=False, info=personal("document")),
 )
 
+# Notices of illegal content that a person found manifestly unfounded (DSA Art. 23), by their row in the archive.
+misuse_marks = Table(
+    "misuse_marks",
+    metadata,
+    Column("row_key", Big, primary_key=True, autoincrement=False),
+    Column("tenant_id", Integer, nullable=False),
+    Column("reporter_key", Big, nullable=False, info=personal("reporter key")),
+    Column("reporter_id", String(ID_CHARACTERS), nullable=False, info=personal("reporter id")),
+    Column("at_us", Big, nullable=False),
+    Column("by", String(128), nullable=False, info=personal("user")),
+    Index("misuse_marks_by_reporter", "tenant_id", "reporter_key"),
+)
+
+# What a platform did about them, as a person recorded it: warned, suspended until, restored.
+misuse_steps = Table(
+    "misuse_steps",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("tenant_id", Integer, nullable=False),
+    Column("reporter_key", Big, nullable=False, info=personal("reporter key")),
+    Column("reporter_id", String(ID_CHARACTERS), nullable=False, info=personal("reporter id")),
+    Column("step", String(16), nullable=False, info=not_personal("one of service.moderation.misuse.Step")),
+    Column("at_us", Big, nullable=False),
+    Column("until_us", Big),
+    Column("manifest", Integer, nullable=False),
+    Column("notices", Integer, nullable=False),
+    Column("days", Integer, nullable=False),
+    Column("gravity", Text, nullable=False, info=personal("prose")),
+    Column("intention", Text, nullable=False, info=personal("prose")),
+    Column("by", String(128), nullable=False, info=personal("user")),
+    Index("misuse_steps_by_reporter", "tenant_id", "reporter_key", "id"),
+    Index("misuse_steps_by_time", "tenant_id", "at_us"),
+)
+
 # Who works on a case. Detection neither reads nor writes it.
 claims = Table(
     "claims",
