@@ -53,6 +53,19 @@ SHORT_NAMES: dict[str, Field] = {  # as --column takes them, beside the fields' 
     "author": "author_id",
     "context": "context_id",
 }
+_TITLES = {
+    "id": "id of the complaint",
+    "occurred_at": "time of the complaint",
+    "reporter_id": "who reported",
+    "target_id": "what was reported",
+    "kind": "kind of target",
+    "author_id": "author of the target",
+    "context_id": "context (thread, article)",
+    "text": "text of the complaint",
+    "excerpt": "text of the target",
+    "account_created_at": "age of the reporter's account",
+    "decided_at": "time of the decision",
+}
 FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get_args(Field)}}
 
 _ID = r"(?:_(?:id|ids|uid|uuid|guid|pid|key|ref|reference|uri|no|nr|num|number|num_id|did|hash|fullname))"
@@ -254,6 +267,11 @@ UNSUITABLE = (
         " there is nothing to compare",
     ),
 )
+
+
+def what_is(field: str) -> str:
+    """What a column that was read as this field holds, for people."""
+    return _TITLES.get(field, field.replace("_", " "))
 
 
 def normalised(name: str) -> str:
