@@ -15,6 +15,7 @@ from service.moderation.outcomes import standing
 from service.moderation.phrases import percent, plural
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
+from service.tabular.dataframes import Dataframe
 from service.tabular.reading import ReadingOptions
 from service.tabular.vocabulary import what_is
 from workers.audit.files import READ_AS_IT_IS, Reading, read_items
@@ -86,9 +87,9 @@ class Examination:
 
 
 def examine(
-    paths: Sequence[Path],
+    paths: Sequence[Path | Dataframe],
     *,
-    outcomes: Sequence[Path],
+    outcomes: Sequence[Path | Dataframe],
     now: datetime,
     window_seconds: int = DEFAULT_POLICY.window_seconds,
     step_seconds: int = 86_400,
@@ -184,8 +185,8 @@ def _remarks(files: FilesRead) -> Iterator[str]:
 
 
 def _read(
-    paths: Sequence[Path],
-    outcome_paths: Sequence[Path],
+    paths: Sequence[Path | Dataframe],
+    outcome_paths: Sequence[Path | Dataframe],
     as_of: datetime | None,
     now: datetime,
     policy: Policy,
@@ -193,7 +194,7 @@ def _read(
     options: ReadingOptions,
     files: FilesRead,
 ) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]]]:
-    total = sum(p.stat().st_size for p in (*paths, *outcome_paths) if p.exists())
+    total = sum(p.stat().st_size for p in (*paths, *outcome_paths) if isinstance(p, Path) and p.exists())
     progress.stage("reading", total)
     done = 0
 
