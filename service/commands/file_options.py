@@ -46,7 +46,7 @@ PresetName = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="The software that the files come from: discourse-flags, mastodon-reports, phpbb or zendesk.",
+        help="The software that the files come from: discourse-flags, mastodon-reports, phpbb, wordpress or zendesk.",
         show_default=False,
     ),
 ]
