@@ -149,8 +149,9 @@ promtool:
 e2e: $(INSTALLED) chromium oidc-provider ## the console in a real browser, against a running service
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
-screenshots: $(INSTALLED) chromium ## docs/pictures/console-*.png anew, from the demo's world
+screenshots: $(INSTALLED) chromium ## docs/pictures/console-*.png anew from the demo's world, audit-*.png from a generated file
 	PYTHONPATH=.:tests $(BIN)/python tests/e2e/screenshots.py
+	PYTHONPATH=.:tests $(BIN)/python tests/e2e/audit_pictures.py
 
 # Debian's Chromium and a font; on other systems any Chromium or Chrome on the PATH will do. Without one the tests fail, and say so.
 chromium:
