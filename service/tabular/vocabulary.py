@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from service.tabular.compounds import in_english
+
 Field = Literal[
     "id",
     "occurred_at",
@@ -285,7 +287,7 @@ def normalised(name: str) -> str:
 def ranks_of(name: str) -> dict[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(name)
-    return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain))
+    return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
 
 
 def _ranks(plain: str) -> dict[Field, int]:
