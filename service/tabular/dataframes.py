@@ -26,7 +26,7 @@ class Dataframe:
         if not hasattr(given, "__arrow_c_stream__"):
             raise Refused(
                 f"a {self.name} is not a table: give a path, or a dataframe with Arrow's interface"
-                " (__arrow_c_stream__), as those of pandas 2.2, polars 1, pyarrow 14, DuckDB 1.4 and newer have it"
+                " (__arrow_c_stream__), as current versions of pandas, polars, pyarrow and DuckDB have it"
             )
         try:
             self._content = pyarrow.RecordBatchReader.from_stream(given).read_all()
