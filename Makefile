@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo test test-postgres test-postgres-quick postgresql test-redis test-redis-quick platforms wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
+.PHONY: help install demo test first-audit test-postgres test-postgres-quick postgresql test-redis test-redis-quick platforms wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -24,6 +24,10 @@ demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 d
 
 test: $(INSTALLED) oidc-provider ## all tests except those in a browser, a WordPress or an Ozone, on all cores
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# A fresh clone with an installation of its own, from the package index; bounded to a quarter of an hour.
+first-audit: ## the README's way from a foreign CSV file to a report, as printed, in a fresh clone
+	$(PYTHON) tests/first_audit.py
 
 # Programs of npm, as locked, each in a folder of its own: the certified OpenID Connect provider that single sign-on is tested
 # against, every PHP that the WordPress plugin runs on, and a real Ozone beside the libraries that verify our webhooks.
@@ -145,8 +149,9 @@ promtool:
 e2e: $(INSTALLED) chromium oidc-provider ## the console in a real browser, against a running service
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
-screenshots: $(INSTALLED) chromium ## docs/pictures/console-*.png anew, from the demo's world
+screenshots: $(INSTALLED) chromium ## docs/pictures/console-*.png anew from the demo's world, audit-*.png from a generated file
 	PYTHONPATH=.:tests $(BIN)/python tests/e2e/screenshots.py
+	PYTHONPATH=.:tests $(BIN)/python tests/e2e/audit_pictures.py
 
 # Debian's Chromium and a font; on other systems any Chromium or Chrome on the PATH will do. Without one the tests fail, and say so.
 chromium:
@@ -195,7 +200,7 @@ release: $(INSTALLED) .venv-release/.installed ## a release of HEAD in build/rel
 	@touch $@
 
 # Where there is no Docker engine, or nobody who knows of vulnerabilities can be reached, that part says so (exit code 3) and the rest counts.
-verify: lint types rules docs test e2e platforms wordpress test-postgres test-redis prometheus fuzz chaos ## everything in its long form, as for a night
+verify: lint types rules docs test first-audit e2e platforms wordpress test-postgres test-redis prometheus fuzz chaos ## everything in its long form, as for a night
 	$(TRY_COMPOSE) || [ $$? -eq 3 ]
 	$(MAKE) --no-print-directory .venv-audit/bin/pip-audit
 	$(AUDIT) || [ $$? -eq 3 ]

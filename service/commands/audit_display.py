@@ -11,28 +11,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.moderation.phrases import percent, plural
+from service.charts.words import share
+from service.moderation.phrases import plural
 from service.tabular.reading import ATTRIBUTE
+from service.tabular.vocabulary import what_is
 
 if TYPE_CHECKING:
     from service.tabular.reading import SourceFile
-    from workers.audit.command import FilesRead
+    from workers.audit.examination import FilesRead
 
 GROUPS_SHOWN, TARGETS_SHOWN, NOTES_SHOWN = 20, 15, 12
 ATTRIBUTES_SHOWN = 5
-FIELDS = {
-    "id": "id of the complaint",
-    "occurred_at": "time of the complaint",
-    "reporter_id": "who reported",
-    "target_id": "what was reported",
-    "kind": "kind of target",
-    "author_id": "author of the target",
-    "context_id": "context (thread, article)",
-    "text": "text of the complaint",
-    "excerpt": "text of the target",
-    "account_created_at": "age of the reporter's account",
-    "decided_at": "time of the decision",
-}
 
 
 def console() -> Console:
@@ -61,7 +50,7 @@ def _show_file(out: Console, source: SourceFile) -> None:
         shown = [r for r in source.read_as if r.field != ATTRIBUTE]
         attributes = [r for r in source.read_as if r.field == ATTRIBUTE]
         for read in shown:
-            table.add_row(Text(read.column), FIELDS.get(read.field, read.field), Text(read.why), Text(read.example))
+            table.add_row(Text(read.column), what_is(read.field), Text(read.why), Text(read.example))
         if attributes:
             more = f" and {len(attributes) - ATTRIBUTES_SHOWN} more" if len(attributes) > ATTRIBUTES_SHOWN else ""
             names = ", ".join(r.column for r in attributes[:ATTRIBUTES_SHOWN]) + more
@@ -107,7 +96,7 @@ def _show_groups(out: Console, flagged: Sequence[dict[str, Any]]) -> None:
             f"{cluster['score']:.1f}",
             f"{cluster['reporter_count']:,}",
             f"{cluster['target_count']:,}",
-            percent(cluster["probability"]),
+            share(cluster["probability"]),
             Text(cluster["summary"]),
         )
     out.print(table)

@@ -42,7 +42,12 @@ Outcomes = Annotated[
 ]
 Page = Annotated[
     Path | None,
-    typer.Option("--html", metavar="FILE", help="Report to write as a self-contained HTML page.", show_default=False),
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Report to write as a self-contained HTML page; accounts and targets stand beside it as CSV.",
+        show_default=False,
+    ),
 ]
 Window = Annotated[str, typer.Option("--window", help="Length of the analysis window in event time, like 14d or 36h.")]
 Step = Annotated[str, typer.Option("--step", help="How far the window moves at each step, like 1d or 12h.")]
@@ -94,7 +99,8 @@ def audit(
     """
     from service.commands import audit_display
     from service.policy import DEFAULT_POLICY
-    from workers.audit.command import FilesRead, run
+    from workers.audit.command import listing_paths, run
+    from workers.audit.examination import FilesRead
     from workers.audit.window_sweeps import cores
 
     if show and html is None:
@@ -119,7 +125,8 @@ def audit(
             )
     finally:
         audit_display.show_files(terminal, files)
-    written = [path for path in (html, out) if path is not None]
+    beside = listing_paths(html).values() if html is not None else ()
+    written = [path for path in (html, *beside, out) if path is not None]
     audit_display.show_report(terminal, report, files, DEFAULT_POLICY.default_threshold, written)
     if show:
         typer.launch(str(html))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo, available_timezones
 
 import typer
 
@@ -47,7 +46,7 @@ PresetName = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="The software that the files come from: discourse-flags, mastodon-reports, phpbb or zendesk.",
+        help="The software that the files come from: discourse-flags, mastodon-reports, phpbb, wordpress or zendesk.",
         show_default=False,
     ),
 ]
@@ -69,9 +68,7 @@ def reading_options(
     assume_utc: bool,
 ) -> ReadingOptions:
     """The options as the reader takes them. Raises typer.BadParameter."""
-    from service.tabular.presets import PRESETS
-    from service.tabular.reading import ReadingOptions
-    from service.tabular.times import FORMATS
+    from service.tabular.options import UnknownChoice, options_of
 
     named = {}
     for pair in columns or []:
@@ -79,19 +76,10 @@ def reading_options(
         if not (sign and field and column):
             raise typer.BadParameter(f"{pair!r} is not like target=post_id", param_hint="--column")
         named[field.strip()] = column.strip()
-    if timezone is not None and timezone not in available_timezones():
-        raise typer.BadParameter(
-            f"{timezone!r} is not a known time zone; write for example Europe/Berlin or UTC", param_hint="--timezone"
-        )
-    if time_format is not None and time_format not in FORMATS and "%" not in time_format:
-        raise typer.BadParameter(
-            f"{time_format!r} is not one of {', '.join(FORMATS)}, and not a pattern like '%d.%m.%Y %H:%M'",
-            param_hint="--time-format",
-        )
-    if preset is not None and preset not in PRESETS:
-        raise typer.BadParameter(f"{preset!r} is not one of {', '.join(PRESETS)}", param_hint="--preset")
-    zone = ZoneInfo(timezone) if timezone else None
-    return ReadingOptions(named, zone, time_format, sheet, preset, assume_utc=assume_utc)
+    try:
+        return options_of(named, timezone, time_format, sheet, preset, assume_utc=assume_utc)
+    except UnknownChoice as error:
+        raise typer.BadParameter(error.detail, param_hint=error.option) from None
 
 
 def share_of(text: str, option: str) -> float:

@@ -5,6 +5,7 @@ flags that were taken back (`deleted_at`). `agreed_at` and `disagreed_at` are ve
 phpbb: the table `phpbb_reports`. Reports of private messages (`post_id` 0) and by guests (`user_id` 1, all of them one
 account) are left out.
 mastodon-reports: the table `reports`. The targets are accounts, since a report names any number of posts.
+wordpress: what our plugin for WordPress exports (Comments › Reported). WordPress itself keeps no reports.
 zendesk: tickets, as JSON, NDJSON or CSV of the API's names. Which field names the reported content is the help desk's
 own choice: `--column target=...` says it.
 """
@@ -66,6 +67,21 @@ PRESETS = {
     ),
     "mastodon-reports": Preset(
         {"id": "id", "reporter": "account_id", "target": "target_account_id", "time": "created_at"}
+    ),
+    "wordpress": Preset(
+        {
+            "id": "id",
+            "time": "occurred_at",
+            "reporter": "reporter_id",
+            "account_created_at": "account_created_at",
+            "fingerprint": "fingerprint",
+            "target": "target_id",
+            "author": "author_id",
+            "context": "context_id",
+            "reason": "reason",
+            "text": "text",
+            "verdict": "verdict",
+        }
     ),
     "zendesk": Preset({"id": "id", "reporter": "requester_id", "time": "created_at"}),
 }

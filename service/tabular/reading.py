@@ -16,6 +16,7 @@ from service.intake.items import OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
 from service.model import Outcome, RejectedItem
 from service.tabular.assembly import Assembler
+from service.tabular.dataframes import Dataframe
 from service.tabular.delimited import DelimitedTable
 from service.tabular.documents import (
     JsonLines,
@@ -71,20 +72,22 @@ def rejection_text(path: Path, item: RejectedItem) -> str:
 
 
 class SourceFile:
-    """A file of complaints or outcomes. `items` yields what it contains, once.
+    """A file or dataframe of complaints or outcomes. `items` yields what it contains, once.
 
     Raises Refused, with the file's name, for what cannot serve and for what cannot be read.
     """
 
     def __init__(
         self,
-        path: Path,
+        source: Path | Dataframe,
         noun: Noun,
         now: datetime,
         options: ReadingOptions = ReadingOptions(),
         progress: Callable[[int], None] = lambda count: None,
     ) -> None:
-        self.path, self.kind = path, ""
+        self._dataframe = source if isinstance(source, Dataframe) else None
+        self.path = Path(source.name) if isinstance(source, Dataframe) else source  # named in what is said about it
+        self.kind = ""
         self.read_as: list[ReadAs] = []
         self.notes: list[str] = []
         self.amended = NoteCount()  # what could not be used of optional fields
@@ -123,14 +126,20 @@ class SourceFile:
 
     def _begin(self) -> Iterator[CheckedItem | RejectedItem]:
         with _named(self.path):
-            self._opened = open_file(self.path, self._progress)
-            self.notes += self._opened.notes
+            if self._dataframe is None:
+                self._opened = open_file(self.path, self._progress)
+                self.notes += self._opened.notes
             direct, table = self._read(self._opened)
             return direct if table is None else self._recognised(table)
 
-    def _read(self, opened: Opened) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
+    def _read(self, opened: Opened | None) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         """The items if the file has the API's form, else the table that it is, as the preset has it."""
-        direct, table = self._look(opened)
+        direct: Iterator[CheckedItem | RejectedItem] = iter(())
+        table: Table | None = None
+        if opened is not None:
+            direct, table = self._look(opened)
+        elif self._dataframe is not None:
+            table = self._dataframe.table()
         if table is not None and self._preset is not None:
             table = PresetTable(table, self._preset)
         return direct, table
@@ -251,7 +260,7 @@ class SourceFile:
         except UnreadableTime:
             if len(values) < SAMPLE:
                 raise
-        opened = open_file(self.path, lambda count: None)
+        opened = open_file(self.path, lambda count: None) if self._dataframe is None else None
         try:
             _, table = self._read(opened)
             for batch in table.batches() if table is not None else ():
@@ -260,7 +269,8 @@ class SourceFile:
                 except UnreadableTime:
                     continue
         finally:
-            opened.close()
+            if opened is not None:
+                opened.close()
         return style_of(values, chosen, self._options.zone)
 
     def _assembled(

@@ -31,8 +31,10 @@ _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _NAMED = re.compile(
     r"(?:[A-Za-z]{3,9},? )?"
     r"(?:(\d{1,2})[ -]([A-Za-z]{3,9})\.?,?[ -]|([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? )(\d{4})"
-    r"(?:,? (?:at )?(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([AaPp][Mm])?)?(?: (Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
+    r"(?:,? (?:at )?(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([AaPp]\.?[Mm]\.?)?)?(?: (Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
 )
+_WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_MAIL_ZONES = {"UT", "UTC", "GMT", "Z", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT"}
 _UNITS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
 _SPREADSHEET_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 EARLIEST_YEAR = 1971  # of a time that was meant: year 1, 1900 and 1970 stand for "none" in many databases
@@ -230,17 +232,18 @@ def _slashed(day_first: bool) -> Callable[[str], datetime]:
 
 
 def _from_parts(found: re.Match[str], year: int, month: int, day: int) -> datetime:
-    hour, half = int(found[5] or 0), (found[9] or "").lower().replace(".", "")
-    if half and not 1 <= hour <= 12:
-        raise UnreadableTime(f"{_shown(found[0])} has an hour that does not go with {half}")
-    hour = _hour_of_day(hour, half)
+    hour = _hour_of_day(found[0], int(found[5] or 0), found[9])
     micros = int((found[8] or "0")[:6].ljust(6, "0"))
     return datetime(year, month, day, hour, int(found[6] or 0), int(found[7] or 0), micros, _zone(found[10]))
 
 
-def _hour_of_day(hour: int, half: str) -> int:
-    """The hour on a 24-hour clock; `half` is am, pm or nothing."""
-    return hour % 12 + (12 if half == "pm" else 0) if half else hour
+def _hour_of_day(text: str, hour: int, half: str | None) -> int:
+    """The hour on a 24-hour clock; `half` is am, pm, a.m., p.m. or nothing. Raises UnreadableTime for 13 pm."""
+    if not half:
+        return hour
+    if not 1 <= hour <= 12:
+        raise UnreadableTime(f"{_shown(text)} has an hour that does not go with {half}")
+    return hour % 12 + (12 if half[0] in "pP" else 0)
 
 
 def _zone(text: str | None) -> tzinfo | None:
@@ -256,8 +259,7 @@ def _named(text: str) -> datetime:
     word = (found[2] or found[3])[:3].lower() if found else ""
     if found is None or word not in _MONTHS:
         return _iso(text)
-    day, hour, half = int(found[1] or found[4]), int(found[6] or 0), (found[9] or "").lower()
-    hour = _hour_of_day(hour, half)
+    day, hour = int(found[1] or found[4]), _hour_of_day(text, int(found[6] or 0), found[9])
     month = _MONTHS.index(word) + 1
     return datetime(int(found[5]), month, day, hour, int(found[7] or 0), int(found[8] or 0), 0, _zone(found[10]))
 
@@ -270,6 +272,10 @@ def _mail(text: str) -> datetime:
 
 
 def _mail_date(text: str) -> datetime | None:
+    """The time of a date as in mail; None if it has a word that Python's reader passes over, as PM or a zone's name."""
+    words = re.findall(r"[^\W\d_]+", re.sub(r"\([^)]*\)", "", text))
+    if any(word[:3].lower() not in (*_MONTHS, *_WEEKDAYS) and word.upper() not in _MAIL_ZONES for word in words):
+        return None
     try:
         return parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError):

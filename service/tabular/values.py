@@ -44,12 +44,12 @@ def id_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Decimal):
-        value = float(value) if value != int(value) or abs(value) >= LONGEST_EXACT else int(value)
+        return str(int(value)) if value.is_finite() and value == int(value) else str(value)
     if isinstance(value, float):
         if abs(value) >= LONGEST_EXACT:
             raise Spoilt(
-                f"{value:.0f} has more digits than a number in a spreadsheet keeps (15): store ids as text and export"
-                " again"
+                f"{value:.0f} has more digits than a spreadsheet or a column of floating-point numbers keeps (15):"
+                " store ids as text and export again"
             )
         return str(int(value)) if value == int(value) else str(value)
     return plain_text(value)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from service.tabular.compounds import in_english
+
 Field = Literal[
     "id",
     "occurred_at",
@@ -52,6 +54,19 @@ SHORT_NAMES: dict[str, Field] = {  # as --column takes them, beside the fields' 
     "time": "occurred_at",
     "author": "author_id",
     "context": "context_id",
+}
+_TITLES = {
+    "id": "id of the complaint",
+    "occurred_at": "time of the complaint",
+    "reporter_id": "who reported",
+    "target_id": "what was reported",
+    "kind": "kind of target",
+    "author_id": "author of the target",
+    "context_id": "context (thread, article)",
+    "text": "text of the complaint",
+    "excerpt": "text of the target",
+    "account_created_at": "age of the reporter's account",
+    "decided_at": "time of the decision",
 }
 FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get_args(Field)}}
 
@@ -256,6 +271,11 @@ UNSUITABLE = (
 )
 
 
+def what_is(field: str) -> str:
+    """What a column that was read as this field holds, for people."""
+    return _TITLES.get(field, field.replace("_", " "))
+
+
 def normalised(name: str) -> str:
     """A column's name in lower case without accents, its words joined with `_`."""
     spaced = _CAMEL.sub("_", name.strip())
@@ -267,7 +287,7 @@ def normalised(name: str) -> str:
 def ranks_of(name: str) -> dict[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(name)
-    return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain))
+    return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
 
 
 def _ranks(plain: str) -> dict[Field, int]:

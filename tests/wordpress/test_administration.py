@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from up import Up, make_key
 from wordpress.people import bulk, press, report, send
@@ -15,6 +18,9 @@ from wordpress.servers import Database
 from wordpress.site import PLUGIN, Site, fields_of
 
 from brigadewatch_client import Client
+from service.intake.items import COMPLAINT
+from service.model import Complaint
+from service.tabular.reading import ReadingOptions, SourceFile
 
 NAME = f"{PLUGIN.name}/{PLUGIN.name}.php"
 
@@ -45,6 +51,75 @@ def test_moderators_see_reported_comments_alone_and_judge_them(site: Site) -> No
     (back,) = [one for one in site.queued("outcomes") if "verdict" in one]
     assert (back["verdict"], back["action"], back["decided_by"]) == ("rejected", "restored", "person")
     assert f"id='comment-{comment}'" not in editor.get("/wp-admin/edit-comments.php?brigadewatch=reported").text
+
+
+def export(person: httpx.Client) -> httpx.Response:
+    """Press the button above the list of reported comments."""
+    listed = person.get("/wp-admin/edit-comments.php?brigadewatch=reported").text
+    link = re.search(r'id="brigadewatch-export" href="([^"]+)"', listed)
+    assert link, "there is no button"
+    return person.get(html.unescape(link[1]))
+
+
+def test_the_export_is_what_the_audit_reads(site: Site, tmp_path: Path) -> None:
+    hold_back(site)
+    (comment,) = site.comments(site.post(), comment_author_email="carla@example.org")
+    name = f"reader{comment}"
+    user = site.user(name)
+    report(site, comment, browser=site.signed_in(name), text='=1+1; "quoted",\nsecond line')
+    report(site, comment, address="203.0.113.77", agent="A browser's name")
+    editor = site.signed_in()
+    bulk(editor, [comment], "brigadewatch_unfounded", "?brigadewatch=reported")
+    answer = export(editor)
+    assert answer.status_code == 200 and answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert re.fullmatch(
+        r'attachment; filename="brigadewatch-reports-[-0-9]+\.csv"', answer.headers["content-disposition"]
+    )
+    for private in ("203.0.113.77", "A browser's name", "carla@", f"{name}@", name):
+        assert private not in answer.text
+    path = tmp_path / "reports.csv"
+    path.write_bytes(answer.content)
+    source = SourceFile(path, COMPLAINT, datetime.now(UTC), ReadingOptions(preset="wordpress"))
+    items = list(source.items())
+    queued = {one["id"]: one for one in site.queued("complaints")}
+    assert [one.id for one in items if isinstance(one, Complaint)] == list(queued), "none is refused"
+    for item in items:
+        assert isinstance(item, Complaint)
+        sent = queued[item.id]
+        assert sent["occurred_at"] == item.occurred_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert (item.target.id, item.target.context_id) == (sent["target"]["id"], sent["target"]["context_id"])
+        assert (item.target.author_id, item.reason) == (sent["target"].get("author_id"), sent["reason"])
+        assert item.reporter.fingerprint == sent["reporter"]["fingerprint"]
+        assert item.target.attributes["is_reply"] == "no"
+    mine = next(one for one in items if isinstance(one, Complaint) and one.reporter.id == str(user))
+    assert mine.text == '\'=1+1; "quoted",\nsecond line' and mine.reporter.account_created_at
+    ruled = {o.complaint_id: o.verdict for o in source.outcomes()}
+    assert ruled == {one: "rejected" for one in queued if f"report-{site.target(comment)}-" in one}
+
+
+def test_the_export_is_for_those_who_may_export_and_leaves_out_what_a_site_does_not_send(site: Site) -> None:
+    (comment,) = site.comments(site.post())
+    report(site, comment, text="He lives next to me.")
+    admin = site.signed_in()
+    assert "He lives next to me." in export(admin).text
+    name = f"moderator{comment}"
+    site.user(name, "editor")
+    moderator = site.signed_in(name)
+    assert "brigadewatch-export" not in moderator.get("/wp-admin/edit-comments.php?brigadewatch=reported").text
+    assert moderator.get("/wp-admin/admin-post.php?action=brigadewatch_export").status_code == 403
+    assert admin.get("/wp-admin/admin-post.php?action=brigadewatch_export").status_code == 403, "no nonce"
+    assert "reporter_id" not in site.browser().get("/wp-admin/admin-post.php?action=brigadewatch_export").text
+    plugin = site.root / "wp-content" / "mu-plugins" / "less.php"
+    plugin.write_text(
+        "<?php add_filter( 'brigadewatch_complaint', function ( $document ) {"
+        " unset( $document['text'], $document['reporter']['fingerprint'] ); return $document; } );"
+    )
+    try:
+        text = export(admin).text
+        assert "He lives next to me." not in text and site.table("reports")[0]["address"] not in text
+        assert f'"{site.target(comment)}"' in text
+    finally:
+        plugin.unlink()
 
 
 def test_moderators_get_the_usual_mail_and_none_if_they_want_none(site: Site) -> None:

@@ -1,63 +1,24 @@
-"""The audit from paths to report: reading, windows, writing, with progress for a person."""
+"""The audit from paths to report: examined, and written as JSON, as a page and as tables beside the page."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, cast
+from urllib.parse import quote
 
 from service.errors import Refused
-from service.intake.items import COMPLAINT, OUTCOME
-from service.model import Complaint, JsonObject, Outcome
-from service.moderation.outcomes import standing
-from service.moderation.phrases import percent, plural
+from service.model import JsonObject
 from service.policy import DEFAULT_POLICY, Policy
-from service.storage.complaints.feed import FeedOutcome
 from service.tabular.reading import ReadingOptions
-from workers.audit.files import READ_AS_IT_IS, Reading, read_items
-from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
-from workers.audit.report import report_of
-from workers.audit.scenes import AuditScope, given_fields, scenes_of
-from workers.audit.window_sweeps import sweeps_in
-from workers.audit.windows import AuditResult, audit
-from workers.detection.contexts import MOSTLY_GIVEN, share_given
+from workers.audit.examination import Examination, FilesRead, ProgressDisplay, Silent, examine
+from workers.audit.files import READ_AS_IT_IS
+from workers.audit.listings import csv_of
 
-MAX_WINDOW_DAYS = 1_000  # times inside a window have 38 bits of milliseconds, with room for its margins
-
-
-class ProgressDisplay(Protocol):
-    """Receives what is being done and how much of it: `stage(name, total)`, then `advance(done_so_far)`."""
-
-    def stage(self, name: str, total: int) -> None: ...
-    def advance(self, done: int) -> None: ...
-
-
-class Silent:
-    """No progress: for tests and pipes."""
-
-    def stage(self, name: str, total: int) -> None:
-        """Nothing."""
-
-    def advance(self, done: int) -> None:
-        """Nothing."""
-
-
-@dataclass(slots=True)
-class FilesRead:
-    """What was read of the files of an audit, and what was not."""
-
-    complaints: Reading = field(default_factory=Reading)
-    outcomes: Reading = field(default_factory=Reading)
-
-    def rejections(self) -> list[str]:
-        """A sentence on the complaints that were rejected, and one on the outcomes; none where none was."""
-        found = (self.complaints.sentence("complaints"), self.outcomes.sentence("outcomes"))
-        return [sentence for sentence in found if sentence]
+LISTINGS = ("members", "targets")  # as CSV beside the page
 
 
 def run(
@@ -78,172 +39,66 @@ def run(
 ) -> JsonObject:
     """Audit the files and write the report to `out`, and as a page for people to `html`; returns the report.
 
-    Complaints and outcomes after `as_of` are left out; `files` is filled with how reading went; the windows of a large
-    history are swept in that many `processes`. Raises Refused for unreadable files, for files without one valid
-    complaint, for a window or step that makes no sense and for reports that cannot be written.
+    Beside the page stand its members and targets as CSV. Raises Refused as `examine` does, and for reports that cannot
+    be written.
     """
     shown = progress or Silent()
-    if window_seconds < 3600 or step_seconds < 3600:
-        raise Refused(f"--window is {window_seconds} s and --step {step_seconds} s: both must be at least 3600 s (1 h)")
-    if window_seconds > MAX_WINDOW_DAYS * 86_400:
-        raise Refused(
-            f"--window is {window_seconds // 86_400} d: the longest window is {MAX_WINDOW_DAYS} d; a group that acts"
-            " for longer is followed from window to window"
-        )
-    policy = replace(policy, window_seconds=window_seconds)
-    _check_destinations(out, html)
-    files = files or FilesRead()
-    history, judged = _read(paths, outcomes, as_of, now, policy, shown, options, files)
-    if not len(history.complaints):
-        raise Refused(
-            f"no valid complaint in {', '.join(map(str, paths))}"
-            + "".join(f"\n  {e}" for e in files.complaints.examples)
-        )
-    shown.stage("windows", 1)
-
-    def window_done(done: int, total: int) -> None:
-        if done == 1:
-            shown.stage("windows", total)
-        shown.advance(done)
-
-    result = audit(history, judged, policy, step_seconds, window_done, sweeps_in(processes))
-    report = report_of(result.clusters, history, policy.version, _notes(history, result, files))
+    _check_destinations(out, html, (*paths, *outcomes))
+    found = examine(
+        paths,
+        outcomes=outcomes,
+        now=now,
+        window_seconds=window_seconds,
+        step_seconds=step_seconds,
+        as_of=as_of,
+        progress=shown,
+        policy=policy,
+        options=options,
+        files=files,
+        processes=processes,
+    )
     if out is not None:
-        _write(out, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+        _write(out, json.dumps(found.report, ensure_ascii=False, indent=1) + "\n")
     if html is not None:
-        from workers.audit.page import page_of  # brings Jinja2, which nothing else here needs
-
         shown.stage("page", 1)
-        scope = _scope(history, judged, result, policy, step_seconds, as_of, paths, outcomes)
-        _write(html, page_of(report, scenes_of(result.clusters, history, judged), scope))
+        write_page(found, html)
         shown.advance(1)
-    return report
+    return found.report
 
 
-def _check_destinations(out: Path | None, html: Path | None) -> None:
+def write_page(found: Examination, html: Path) -> None:
+    """Write the page, and its members and targets as CSV beside it. Raises Refused."""
+    beside = listing_paths(html)
+    for name, listing in (("members", found.members()), ("targets", found.targets())):
+        _write(beside[name], csv_of(listing), "utf-8-sig")  # the mark tells spreadsheets that it is UTF-8
+    _write(html, found.page({name: quote(os.fsencode(path.name), safe="") for name, path in beside.items()}))
+
+
+def listing_paths(html: Path) -> dict[str, Path]:
+    """Where the tables of a page are written."""
+    return {name: html.with_name(f"{html.stem or html.name}-{name}.csv") for name in LISTINGS}
+
+
+def _check_destinations(out: Path | None, html: Path | None, read: Sequence[Path]) -> None:
     """Check the output paths before the work starts."""
     for option, path in (("--out", out), ("--html", html)):
         if path is not None and not path.parent.is_dir():
             raise Refused(f"{path.parent} is not a folder: {option} needs a folder that exists")
     if html is not None and out is not None and html.resolve() == out.resolve():
         raise Refused(f"--out and --html are both {html}: the page would replace the report, name two files")
+    written = [p for p in (out, html, *(listing_paths(html).values() if html is not None else ())) if p is not None]
+    for path in written:
+        if path.resolve() in {p.resolve() for p in read}:
+            raise Refused(f"{path} is a file that is read: the report would replace it, choose another name")
+        if written.count(path) > 1:
+            raise Refused(f"--out is {path}, which is written beside the page: name another file")
 
 
-def _scope(
-    history: ComplaintHistory,
-    judged: Mapping[int, Sequence[FeedOutcome]],
-    result: AuditResult,
-    policy: Policy,
-    step_seconds: int,
-    as_of: datetime | None,
-    paths: Sequence[Path],
-    outcome_paths: Sequence[Path],
-) -> AuditScope:
-    return AuditScope(
-        files=tuple(p.name for p in paths),
-        outcome_files=tuple(p.name for p in outcome_paths),
-        reporters=len(history.reporter_ids),
-        targets=len(history.target_ids),
-        judged_targets=sum(
-            target in history.target_ids and standing(found) is not None for target, found in judged.items()
-        ),
-        windows=result.windows,
-        window_seconds=policy.window_seconds,
-        step_seconds=step_seconds,
-        as_of=as_of,
-        threshold=policy.default_threshold,
-        fields=given_fields(history),
-    )
-
-
-def _read(
-    paths: Sequence[Path],
-    outcome_paths: Sequence[Path],
-    as_of: datetime | None,
-    now: datetime,
-    policy: Policy,
-    progress: ProgressDisplay,
-    options: ReadingOptions,
-    files: FilesRead,
-) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]]]:
-    total = sum(p.stat().st_size for p in (*paths, *outcome_paths) if p.exists())
-    progress.stage("reading", total)
-    done = 0
-
-    def read(count: int) -> None:
-        nonlocal done
-        done += count
-        progress.advance(done)
-
-    known = [
-        cast(Outcome, o)
-        for path in outcome_paths
-        for o in read_items(path, OUTCOME, now, files.outcomes, read, options)
-    ]
-    collector = Collector(policy.text_min_words)
-    collector.judged_complaints = {o.complaint_id for o in known if o.complaint_id is not None}
-    for path in paths:
-        for item in read_items(path, COMPLAINT, now, files.complaints, read, options):
-            complaint = cast(Complaint, item)
-            if files.complaints.sources[-1].is_judged(complaint.id):
-                collector.judged_complaints.add(complaint.id)
-            if as_of is None or complaint.occurred_at <= as_of:
-                collector.add(complaint)
-        known += files.complaints.sources[-1].outcomes()
-    _check_offsets(files)
-    history, rows = collector.history()
-    return history, outcomes_by_target([o for o in known if as_of is None or o.decided_at <= as_of], rows)
-
-
-def _check_offsets(files: FilesRead) -> None:
-    """Refuse files whose times have no offset beside others that have one: they would not go together."""
-    sources = [*files.complaints.sources, *files.outcomes.sources]
-    naive = [source.path.name for source in sources if source.naive]
-    if naive and len(naive) < len(sources):
-        raise Refused(
-            f"the times in {naive[0]} have no UTC offset, those in another file have one: name the time zone of those"
-            " without, for instance --timezone Europe/Berlin or --timezone UTC"
-        )
-
-
-def _notes(history: ComplaintHistory, result: AuditResult, files: FilesRead) -> list[str]:
-    notes = [
-        f"{plural(result.windows, 'window')} analysed. A group that is found again keeps its id.",
-        "The daily quota of new flags does not apply to an audit.",
-        "At the end, all clusters were re-scored once with all outcomes.",
-        *files.rejections(),
-    ]
-    if amended := [sentence for source in files.complaints.sources for sentence in source.amended.sentences()]:
-        notes.append(
-            f"Optional fields that could not be used as they were, and are unknown or cut: {'; '.join(amended)}"
-        )
-    if history.duplicates:
-        notes.append(f"{plural(history.duplicates, 'complaint')} had the id of an earlier one: ignored.")
-    if history.repeats:
-        notes.append(
-            f"{plural(history.repeats, 'complaint')} repeated an earlier one by the same reporter about the same"
-            " target: not counted again."
-        )
-    if (given := share_given(history.complaints)) < MOSTLY_GIVEN:
-        notes.append(
-            f"{percent(given)} of the complaints come with a context (thread, article) that targets share. For the"
-            " others it was inferred from what reporters visit in one sitting, which makes it harder to distinguish"
-            " readers of one article from a group."
-        )
-    cut = result.counters.get("cut", 0)
-    if cut:
-        notes.append(
-            f"Pairs of complaints on crowded targets that were not compared, counted over all windows: {cut:,}. Each"
-            " complaint is compared with the 32 before it."
-        )
-    return notes
-
-
-def _write(out: Path, text: str) -> None:
+def _write(out: Path, text: str, encoding: str = "utf-8") -> None:
     """Write the file atomically: an existing report is always complete."""
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding=encoding, newline="")
         draft.replace(out)
     except OSError as error:
         with suppress(OSError):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from service.intake.items import Noun
 from service.model import Frozen, RejectedItem
+from service.tabular.dataframes import Dataframe
 from service.tabular.reading import ReadingOptions, SourceFile, rejection_text
 
 REJECTED_SHOWN = 5
@@ -51,23 +52,25 @@ class Reading:
 
 
 def read_items(
-    path: Path,
+    origin: Path | Dataframe,
     noun: Noun,
     now: datetime,
     reading: Reading,
     progress: Callable[[int], None],
     options: ReadingOptions = READ_AS_IT_IS,
 ) -> Iterator[Frozen]:
-    """The valid items of a file, in its order. `progress` is called with the number of bytes read since the last call.
+    """The valid items of a file or dataframe, in its order.
+
+    `progress` is called with the number of bytes read since the last call.
 
     Raises Refused for a file that cannot serve or cannot be read.
     """
-    source = SourceFile(path, noun, now, options, progress)
+    source = SourceFile(origin, noun, now, options, progress)
     reading.sources.append(source)
     try:
         for item in source.items():
             if isinstance(item, RejectedItem):
-                reading.refuse(path, item)
+                reading.refuse(source.path, item)
             else:
                 reading.items += 1
                 yield item

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -22,11 +23,13 @@ from service.charts.lockstep import LAGS, complaints_in_rows, raster, soon_share
 from service.charts.words import at, figure, label, lasting, p_value, question, share, signed, visible
 from service.model import Cluster, Evidence, JsonObject
 from service.moderation.assessment import recommend
+from service.moderation.phrases import duration
 from service.moderation.signals.shared_traits import TRAIT_PREFIX
 from workers.audit.scenes import AuditScope, Scene, TargetLine
 
 DRAWN = 200  # clusters with a section of their own; browsers cannot open a page with thousands of charts
 AUTHOR = "one_author"
+_NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,21 @@ class ClusterSection:
     targets: tuple[ReportTarget, ...]
 
 
-def page_of(report: JsonObject, scenes: Mapping[str, Scene], scope: AuditScope) -> str:
+def page_of(
+    report: JsonObject,
+    scenes: Mapping[str, Scene],
+    scope: AuditScope,
+    links: Mapping[str, str] = _NO_LINKS,
+    *,
+    embedded: bool = False,
+) -> str:
     """The whole page. The same report gives the same page; no clock is read.
 
     `scenes` is by cluster id (workers.audit.scenes.scenes_of); a cluster without one gets no pictures. The first DRAWN
-    clusters that are not merged get a section, the others stand in the table alone, and the page says so. Raises
-    ValueError (pydantic's) for a report whose clusters are not in the contract's form.
+    clusters that are not merged get a section, the others stand in the table alone, and the page says so. `links` are
+    the addresses of the tables "members" and "targets" beside it. An `embedded` page is for the srcdoc of an iframe,
+    where links within it would otherwise lead to the page around it. Raises ValueError (pydantic's) for a report whose
+    clusters are not in the contract's form.
     """
     clusters = [(f"c{n}", Cluster.model_validate(c, strict=False)) for n, c in enumerate(report["clusters"], 1)]
     independent = {row["id"]: (row["complaints"], row["independent_complaints"]) for row in report["targets"]}
@@ -71,6 +83,8 @@ def page_of(report: JsonObject, scenes: Mapping[str, Scene], scope: AuditScope) 
         undrawn=sum(c.disposition != "merged" for _, c in clusters) - len(drawn),
         dispositions=Counter(c.disposition for _, c in clusters),
         scenes=scenes,
+        links=links,
+        embedded=embedded,
         held=sum(recommend(raw, own, scope.threshold, flagged=True) == "hold" for raw, own in independent.values()),
         first_at=_moment(report["from"]),
         last_at=_moment(report["to"]),
@@ -128,6 +142,7 @@ for _name in (
     label,
     at,
     lasting,
+    duration,
     complaints_in_rows,
     burst_in_rows,
     soon_share,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from service.moderation.assessment import ClusterPart, independent_count, summar
 from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_state import ClusterState
 from workers.audit.history import ComplaintHistory
+from workers.audit.summary import summary_of
 
 SCHEMA = "brigadewatch.report/1"
 
@@ -64,10 +65,14 @@ def counts(states: Sequence[ClusterState], history: ComplaintHistory) -> list[Js
 
 
 def report_of(
-    states: Sequence[ClusterState], history: ComplaintHistory, policy_version: str, notes: list[str]
+    states: Sequence[ClusterState],
+    history: ComplaintHistory,
+    policy_version: str,
+    notes: list[str],
+    judged: Collection[int] = (),
 ) -> JsonObject:
-    """The whole report. Clusters: flagged first, then by score."""
-    time = history.complaints.time_ms
+    """The whole report. Clusters: flagged first, then by score; `judged` are the targets that people ruled on."""
+    time, targets = history.complaints.time_ms, counts(states, history)
     ordered = sorted(states, key=lambda s: (s.disposition != "flagged", -s.score, s.id))
     return {
         "schema": SCHEMA,
@@ -75,7 +80,8 @@ def report_of(
         "complaints": len(time),
         "from": moment(int(time[0]) * 1000).isoformat() if len(time) else None,
         "to": moment(int(time[-1]) * 1000).isoformat() if len(time) else None,
+        "summary": summary_of(states, history, targets, judged),
         "notes": notes,
         "clusters": [cluster_of(s, history).model_dump(mode="json") for s in ordered],
-        "targets": counts(states, history),
+        "targets": targets,
     }

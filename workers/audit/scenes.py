@@ -37,11 +37,35 @@ class GivenFields:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsRead:
+    """The rows of complaints, and what was left out of them."""
+
+    rows: int
+    rejected: int
+    duplicates: int  # the id of an earlier complaint
+    repeats: int  # the same reporter about the same target again
+    too_late: int  # after the time that the audit ends at
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRead:
+    """What one column of a file was taken for."""
+
+    file: str
+    column: str
+    read_as: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditScope:
     """The data that was audited."""
 
     files: tuple[str, ...]  # names without folders
     outcome_files: tuple[str, ...]
+    rows: RowsRead
+    columns: tuple[ColumnRead, ...]
+    remarks: tuple[str, ...]  # what reading the files showed, with their names
     reporters: int
     targets: int
     judged_targets: int  # targets with a verdict by a person
@@ -132,7 +156,7 @@ def _scene(
 ) -> Scene:
     on_target = by_target(counted, history.target_ids)
     number = {target: n for n, target in enumerate(on_target, 1)}
-    verdicts = {target: _judged(mine, outcomes) for target, mine in on_target.items()}
+    verdicts = {target: judged_as(mine, outcomes) for target, mine in on_target.items()}
     weight = {target: len(mine) for target, mine in on_target.items()}
     listed = [
         TargetLine(
@@ -155,7 +179,7 @@ def _scene(
     )
 
 
-def _judged(mine: Sequence[Filing], outcomes: Mapping[int, Sequence[Judgement]]) -> Judged:
+def judged_as(mine: Sequence[Filing], outcomes: Mapping[int, Sequence[Judgement]]) -> Judged:
     """The verdict as the score takes it: of people alone, and about complaints filed before it."""
     verdicts = tally([JudgedComplaint(m.seq, m.target, m.time_us) for m in mine], outcomes)
     return "upheld" if verdicts.upheld else ("rejected" if verdicts.rejected else None)

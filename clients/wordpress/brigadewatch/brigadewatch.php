@@ -26,7 +26,7 @@ foreach ( array( 'settings', 'tables', 'people', 'locks', 'http', 'queue', 'repo
 	require_once __DIR__ . "/includes/$brigadewatch_part.php";
 }
 if ( is_admin() || wp_doing_cron() || ( defined( 'WP_CLI' ) && WP_CLI ) ) {
-	foreach ( array( 'comment-list', 'dashboard', 'settings-page', 'site-health' ) as $brigadewatch_part ) {
+	foreach ( array( 'comment-list', 'dashboard', 'export', 'settings-page', 'site-health' ) as $brigadewatch_part ) {
 		require_once __DIR__ . "/admin/$brigadewatch_part.php";
 	}
 }

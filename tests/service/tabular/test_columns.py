@@ -10,7 +10,8 @@ import pytest
 from tabular_files import START, csv_of, read, rows, written
 
 from service.errors import Refused
-from service.tabular.vocabulary import normalised
+from service.tabular.times import UnreadableTime, style_of
+from service.tabular.vocabulary import normalised, ranks_of
 
 ROWS = rows()
 # (who, what, when, author or none): headers as forums, help desks and spreadsheets have them
@@ -35,6 +36,27 @@ HEADERS = [
     ("denunciante", "publicacion_id", "fecha", "autor"),
     ("signaleur", "commentaire_id", "date_signalement", "auteur"),
     ("segnalante", "messaggio", "data", "autore"),
+    ("Signalé par", "Commentaire n°", "Date du signalement", "Auteur du commentaire"),
+    ("Auteur du signalement", "ID du message", "Signalé le", "Auteur du message"),
+    ("Nom de l'utilisateur", "Contenu signalé", "Date et heure", None),
+    ("Usuario denunciante", "Comentario n.º", "Fecha de la denuncia", "Autor del comentario"),
+    ("Denunciado por", "ID do comentário", "Data da denúncia", "Autor do comentário"),
+    ("Segnalato da", "Numero del commento", "Data della segnalazione", "Autore del commento"),
+    ("Gemeldet von", "Nummer des Kommentars", "Datum der Meldung", "Verfasser des Kommentars"),
+    ("Melder", "Beitragsnummer", "Meldedatum", "Beitragsautor"),
+    ("Gemeld door", "Nummer van de reactie", "Meldingsdatum", "Auteur van de reactie"),
+]
+NOT_REPORTS = [  # counts, and times and people of something else
+    "Nombre de signalements",
+    "Número de denuncias",
+    "Date de publication",
+    "Datum des Beitrags",
+    "Data del commento",
+    "Date d'inscription",
+    "Fecha del mensaje",
+    "Auteur de l'article",
+    "Nom du modérateur",
+    "Statut du commentaire",
 ]
 
 
@@ -47,6 +69,22 @@ def test_columns_are_recognised_by_the_names_that_people_give_them(tmp_path: Pat
     assert refused == []
     assert [(c.reporter.id, c.target.id) for c in items] == [(r["reporter"], r["post_id"]) for r in ROWS]
     assert items[0].target.author_id == (ROWS[0]["author"] if author else None)
+
+
+@pytest.mark.parametrize("name", NOT_REPORTS)
+def test_headings_that_only_sound_like_a_report_s_are_not_taken_for_it(name: str) -> None:
+    assert not {"reporter_id", "target_id", "occurred_at", "id"} & set(ranks_of(name))
+
+
+def test_a_contradiction_or_an_unknown_zone_is_not_a_time() -> None:
+    for text in ("Jan 5, 2024, 13:05 PM", "5 Jan 2024 0:30 am", "13/1/2024 13:05 p.m."):
+        with pytest.raises(UnreadableTime, match="has an hour that does not go with"):
+            style_of([text], zone=UTC).read(text)
+    for text in ("Fri, 05 Jan 2024 01:05:00 PM EST", "Jan 5, 2024 1:05 pm CET", "Fri Jan  5 13:05:00 CET 2024"):
+        with pytest.raises(UnreadableTime):
+            style_of([text], zone=UTC)
+    for text in ("Fri 5 Jan 2024 1:05 p.m.", "Fri Jan  5 13:05:00 2024", "Fri, 05 Jan 2024 13:05:00 GMT (a comment)"):
+        assert style_of([text], zone=UTC).read(text) == datetime(2024, 1, 5, 13, 5, tzinfo=UTC)
 
 
 def test_a_column_of_people_that_goes_with_the_target_is_not_who_reported(tmp_path: Path) -> None:

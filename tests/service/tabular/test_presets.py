@@ -43,6 +43,24 @@ def test_mastodon_s_reports_are_about_accounts(tmp_path: Path) -> None:
     assert refused == [] and next((c.reporter.id, c.target.id, c.reason) for c in items) == ("231", "8", "spam")
 
 
+def test_wordpress_reports_have_verdicts_and_keep_their_columns_whatever_they_hold(tmp_path: Path) -> None:
+    text = "id,occurred_at,reporter_id,account_created_at,fingerprint,target_id,author_id,context_id,is_reply,"
+    text += "reason,text,verdict\r\n"
+    place = '"f1","2-15","3","2-9","yes"'
+    text += f'"r-ab","2026-10-01T10:00:00Z","7","2020-01-01T00:00:00Z",{place},"spam","","rejected"\r\n'
+    text += f'"r-cd","2026-10-01T10:01:00Z","guest-cd","",{place},"abuse","so ""rude"",\nreally",""\r\n'
+    text += "The export broke off here: the database did not answer.\r\n"
+    items, refused, source = read(written(tmp_path / "a.csv", text), preset="wordpress")
+    assert [(c.reporter.id, c.target.id, c.target.author_id, c.target.context_id) for c in items] == [
+        ("7", "2-15", "3", "2-9"),
+        ("guest-cd", "2-15", "3", "2-9"),
+    ]
+    assert items[1].text == 'so "rude",\nreally' and items[0].reporter.account_created_at is not None
+    assert items[0].target.attributes == {"is_reply": "yes"}
+    assert [(o.complaint_id, o.verdict) for o in source.outcomes()] == [("r-ab", "rejected")]
+    assert len(refused) == 1, "an export that broke off is seen"
+
+
 def test_zendesk_s_tickets_need_the_field_that_names_the_content(tmp_path: Path) -> None:
     text = '{"tickets": [{"id": 1, "requester_id": 5, "created_at": "2026-11-01T10:00:00Z", "link_to_it": "p/7"},'
     text += '{"id": 2, "requester_id": 6, "created_at": "2026-11-01T10:01:00Z", "link_to_it": "p/7"}]}'

@@ -108,7 +108,17 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> JsonObject:
 
 
 def test_the_report_is_the_contract_s(plain: JsonObject, tmp_path: Path) -> None:
-    assert set(plain) == {"schema", "policy_version", "complaints", "from", "to", "notes", "clusters", "targets"}
+    assert set(plain) == {
+        "schema",
+        "policy_version",
+        "complaints",
+        "from",
+        "to",
+        "summary",
+        "notes",
+        "clusters",
+        "targets",
+    }
     assert plain["schema"] == "brigadewatch.report/1" and plain["complaints"] == len(documents())
     assert datetime.fromisoformat(plain["from"]) >= START and plain["from"] < plain["to"]
     (cluster,) = [Cluster.model_validate_json(json.dumps(c)) for c in plain["clusters"]]
@@ -146,7 +156,12 @@ def test_the_same_complaint_again_and_a_second_one_about_the_same_target_change_
     docs = documents()
     again = [*docs, *docs[:40], {**docs[2], "id": "again", "occurred_at": docs[-1]["occurred_at"]}]
     report = audit(tmp_path, as_ndjson(tmp_path / "in.ndjson", again), outcomes=(as_ndjson(tmp_path / "o", OUTCOMES),))
-    assert {k: v for k, v in report.items() if k != "notes"} == {k: v for k, v in plain.items() if k != "notes"}
+    rows, plain_rows = report["summary"].pop("rows"), dict(plain["summary"])["rows"]
+    assert rows == plain_rows | {"rows": plain_rows["rows"] + 41, "duplicates": 40, "repeats": 1}
+    summary = {k: v for k, v in plain["summary"].items() if k != "rows"}
+    assert {k: v for k, v in report.items() if k != "notes"} == {
+        k: v for k, v in (plain | {"summary": summary}).items() if k != "notes"
+    }
     assert any(note.startswith("40 complaints had the id") for note in report["notes"])
     assert any(note.startswith("1 complaint repeated an earlier one") for note in report["notes"])
 

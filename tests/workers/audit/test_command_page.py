@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from audit_world import cluster_in, history_of
 
 from service.errors import Refused
 from workers.audit.command import run
+from workers.audit.listings import csv_of, members_of, targets_of
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -55,6 +59,76 @@ def test_the_page_tells_of_the_same_clusters_as_the_report(tmp_path: Path) -> No
     for id in (*brigade["reporters"], *brigade["targets"]):
         assert f"<bdi>{id}</bdi>" in text
     assert str(tmp_path) not in text
+
+
+def test_members_and_targets_stand_as_tables_beside_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "1: <b>ü.html"
+    report = run([write_world(tmp_path)], outcomes=[], out=None, html=page, now=NOW)
+    brigade = next(c for c in report["clusters"] if "brigade3" in c["reporters"])
+    rows = {}
+    for name in ("members", "targets"):
+        path = tmp_path / f"1: <b>ü-{name}.csv"
+        assert path.read_bytes().startswith(b"\xef\xbb\xbf"), "spreadsheets take it for UTF-8"
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows[name] = [row for row in csv.DictReader(file) if row["cluster"] == brigade["id"]]
+        assert f'href="{quote(path.name)}"' in page.read_text()
+    assert {row["reporter_id"] for row in rows["members"]} == set(brigade["reporters"])
+    assert {row["target_id"] for row in rows["targets"]} == set(brigade["targets"])
+    counted = {row["id"]: row for row in report["targets"]}
+    for row in rows["targets"]:
+        own = counted[row["target_id"]]
+        assert (int(row["complaints"]), float(row["independent_complaints"])) == (
+            own["complaints"],
+            own["independent_complaints"],
+        )
+        assert 0 < int(row["by_members"]) <= own["complaints"] and row["first_at"].endswith("Z")
+    assert sum(int(row["complaints"]) for row in rows["members"]) == sum(int(r["by_members"]) for r in rows["targets"])
+
+
+def test_the_summary_counts_targets_at_several_thresholds(tmp_path: Path) -> None:
+    path = write_world(tmp_path)
+    report = run([path], outcomes=[], out=None, now=NOW, as_of=datetime(2026, 3, 10, tzinfo=UTC))
+    reporters: dict[str, set[str]] = {}
+    later = 0
+    for line in path.read_text().splitlines():
+        complaint = json.loads(line)
+        if complaint["occurred_at"] <= "2026-03-10T00:00:00+00:00":
+            reporters.setdefault(complaint["target"]["id"], set()).add(complaint["reporter"]["id"])
+        else:
+            later += 1
+    own = {t: len(who) for t, who in reporters.items()} | {
+        row["id"]: row["independent_complaints"] for row in report["targets"]
+    }
+    assert report["summary"]["thresholds"] == [
+        {
+            "threshold": n,
+            "targets_by_complaints": sum(len(who) >= n for who in reporters.values()),
+            "targets_by_independent_complaints": sum(count >= n for count in own.values()),
+        }
+        for n in (5, 8, 10, 20)
+    ]
+    assert report["summary"]["rows"]["too_late"] == later > 0
+    assert report["summary"]["flagged"]["groups"] == sum(c["disposition"] == "flagged" for c in report["clusters"])
+    assert any(
+        row["targets_by_independent_complaints"] < row["targets_by_complaints"]
+        for row in report["summary"]["thresholds"]
+    )
+
+
+def test_no_output_replaces_a_file_that_is_read_or_another_output(tmp_path: Path) -> None:
+    read = write_world(tmp_path).rename(tmp_path / "r-targets.csv")
+    with pytest.raises(Refused, match=r"r-targets\.csv is a file that is read: the report would replace it"):
+        run([read], outcomes=[], out=None, html=tmp_path / "r.html", now=NOW)
+    with pytest.raises(Refused, match=r"--out is .*which is written beside the page"):
+        run([read], outcomes=[], out=tmp_path / "a-members.csv", html=tmp_path / "a.html", now=NOW)
+    assert read.stat().st_size > 10_000
+
+
+def test_ids_that_a_spreadsheet_would_run_are_text_in_the_tables() -> None:
+    history = history_of([(who, about, 60 * k) for k, about in enumerate(("t1", "@sum")) for who in ("=1+1", "bob")])
+    states = [cluster_in(history, ["=1+1", "bob"])]
+    assert "k1,flagged,'=1+1,2," in csv_of(members_of(states, history))
+    assert "k1,flagged,'@sum,2,2,2.0," in csv_of(targets_of(states, history, {}, []))
 
 
 def test_without_html_there_is_no_page(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
@@ -16,11 +17,12 @@ from service.model import Evidence
 from service.moderation.cluster_state import ClusterState
 from service.storage.sql.hashing import key_of
 from workers.audit import page
+from workers.audit.history import ComplaintHistory
 from workers.audit.page import page_of
 from workers.audit.report import report_of
-from workers.audit.scenes import AuditScope, given_fields, scenes_of
+from workers.audit.scenes import AuditScope, ColumnRead, RowsRead, given_fields, scenes_of
 
-VOID = {"meta", "br", "img", "link", "hr", "input"}
+VOID = {"base", "meta", "br", "img", "link", "hr", "input"}
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -94,10 +96,13 @@ class Read(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def written(states: list[ClusterState], history, outcomes=None, notes=(), **scope: Any) -> str:  # type: ignore[no-untyped-def]
+def scope_of(history: ComplaintHistory, **changed: Any) -> AuditScope:
     known = {
         "files": ("complaints.ndjson",),
         "outcome_files": (),
+        "rows": RowsRead(9, 0, 0, 0, 0),
+        "columns": (),
+        "remarks": (),
         "reporters": 9,
         "targets": 9,
         "judged_targets": 0,
@@ -107,11 +112,14 @@ def written(states: list[ClusterState], history, outcomes=None, notes=(), **scop
         "as_of": None,
         "threshold": 8,
         "fields": given_fields(history),
-        **scope,
+        **changed,
     }
-    return page_of(
-        report_of(states, history, "test", list(notes)), scenes_of(states, history, outcomes or {}), AuditScope(**known)
-    )
+    return AuditScope(**known)
+
+
+def written(states: list[ClusterState], history: ComplaintHistory, outcomes=None, notes=(), **scope: Any) -> str:  # type: ignore[no-untyped-def]
+    report = report_of(states, history, "test", list(notes), judged=set(outcomes or {}))
+    return page_of(report, scenes_of(states, history, outcomes or {}), scope_of(history, **scope))
 
 
 def campaign(reporters: list[str], targets: list[str], **changed: Any) -> tuple[list[ClusterState], Any]:
@@ -126,6 +134,8 @@ def test_whatever_ids_files_and_notes_hold_nothing_of_it_becomes_markup() -> Non
             *campaign(plain, plain, settle_with=tuple(map(key_of, plain)), split_from="k9"),
             notes=["a"] * len(HOSTILE),
             files=("f",) * len(HOSTILE),
+            columns=tuple(ColumnRead("f", "c", "reason", "its name") for _ in HOSTILE),
+            remarks=("a",) * len(HOSTILE),
         )
     )
     states, history = campaign(
@@ -137,7 +147,8 @@ def test_whatever_ids_files_and_notes_hold_nothing_of_it_becomes_markup() -> Non
         policy_version=HOSTILE[2],
         split_from=HOSTILE[3],
     )
-    text = written(states, history, notes=HOSTILE, files=tuple(HOSTILE))
+    columns = tuple(ColumnRead(h, h, h, h) for h in HOSTILE)
+    text = written(states, history, notes=HOSTILE, files=tuple(HOSTILE), columns=columns, remarks=tuple(HOSTILE))
     hostile = Read(text)
     assert {tag for tag, _ in hostile.elements} == {tag for tag, _ in harmless.elements}
     assert {(tag, name) for tag, attributes in hostile.elements for name in attributes} == {
@@ -203,6 +214,38 @@ def test_a_cluster_is_shown_with_its_sentence_figures_evidence_traits_and_counts
     assert "2 of them reach 8 complaints only through a group" in words
     assert words.count("hold") >= 2
     assert "1 of 2" in words  # not judged
+
+
+def test_the_summary_says_what_was_looked_at_how_sure_it_is_and_what_removal_by_count_meant() -> None:
+    states, history = campaign([f"r{k}" for k in range(9)], ["t1", "t2"])
+    states[0] = replace(states[0], probability=0.97, unfounded_probability=0.9)
+    outcomes = {key_of("t1"): [outcome("t1", "rejected")]}
+    rows = RowsRead(25, 3, 1, 3, 0)
+    words = Read(written(states, history, outcomes, rows=rows)).text
+    for said in (
+        "18 complaints by 9 accounts about 9 targets within 16 min",
+        "Of 25 rows: 3 rejected because they could not be used; 1 with the id of an earlier one; 3 by an account",
+        "1 flagged group with 9 accounts, which reported 2 targets.",
+        "by reading the same things: 97 %. That their complaints are unfounded, if they do: 90 %.",
+        "Moderators have reviewed 1 of the 2 targets. People can act together and be right",
+        "5 complaints202",
+        "10 complaints000",
+    ):
+        assert said in words, said
+    assert "largely an assumption" in Read(written(states, history)).text
+    nothing = Read(written([], history)).text
+    assert "No group is flagged." in nothing and "does not prove that there is nothing" in nothing
+
+
+def test_tables_beside_the_page_are_linked_and_an_embedded_page_keeps_its_links_to_itself() -> None:
+    states, history = campaign(["ann", "bob", "cid"], ["t1", "t2"])
+    scenes, scope = scenes_of(states, history, {}), scope_of(history)
+    report = report_of(states, history, "test", [])
+    links = {"members": "r-members.csv", "targets": "r-targets.csv"}
+    beside = Read(page_of(report, scenes, scope, links))
+    assert {"r-members.csv", "r-targets.csv"} <= {a["href"] for a in beside.all("a")} and not beside.all("base")
+    embedded = Read(page_of(report, scenes, scope, embedded=True))
+    assert [base["href"] for base in embedded.all("base")] == ["about:srcdoc"]
 
 
 def test_an_aim_stands_apart_from_the_evidence() -> None:

@@ -42,6 +42,8 @@ def test_a_foreign_file_shows_its_columns_its_groups_and_where_the_page_is(tmp_p
         "hit11",
         "Below 8, where a platform would remove by count: ",
         f"written: {tmp_path / 'page.html'}",
+        f"written: {tmp_path / 'page-members.csv'}",
+        f"written: {tmp_path / 'page-targets.csv'}",
     ):
         assert part in done.output.replace("\n", " ") or part in done.output, part
     assert (tmp_path / "page.html").exists()

@@ -1,0 +1,44 @@
+"""What a person may say about files, checked: the same for the command line and for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo, available_timezones
+
+from service.errors import Refused
+from service.tabular.presets import PRESETS
+from service.tabular.reading import ReadingOptions
+from service.tabular.times import FORMATS
+
+
+class UnknownChoice(Refused):
+    """An option's value that does not exist; `option` is its name on the command line."""
+
+    def __init__(self, option: str, detail: str) -> None:
+        super().__init__(f"{option}: {detail}")
+        self.option, self.detail = option, detail
+
+
+def options_of(
+    columns: Mapping[str, str],
+    timezone: str | None,
+    time_format: str | None,
+    sheet: str | None,
+    preset: str | None,
+    *,
+    assume_utc: bool,
+) -> ReadingOptions:
+    """The options as the reader takes them. Raises UnknownChoice."""
+    if timezone is not None and timezone not in available_timezones():
+        raise UnknownChoice(
+            "--timezone", f"{timezone!r} is not a known time zone; write for example Europe/Berlin or UTC"
+        )
+    if time_format is not None and time_format not in FORMATS and "%" not in time_format:
+        raise UnknownChoice(
+            "--time-format",
+            f"{time_format!r} is not one of {', '.join(FORMATS)}, and not a pattern like '%d.%m.%Y %H:%M'",
+        )
+    if preset is not None and preset not in PRESETS:
+        raise UnknownChoice("--preset", f"{preset!r} is not one of {', '.join(PRESETS)}")
+    zone = ZoneInfo(timezone) if timezone else None
+    return ReadingOptions(columns, zone, time_format, sheet, preset, assume_utc=assume_utc)
