@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from service.errors import Refused
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
+from service.tabular.plausible import MOSTLY, is_list_of_contents, is_time_of_target
 from service.tabular.values import plain_text
 from service.tabular.verdicts import is_known, verdict_of
 from service.tabular.vocabulary import (
@@ -31,7 +32,6 @@ NAMED = "named by an option"
 MOST_ATTRIBUTES = 32  # of a target, as the API takes them
 LONGEST_ATTRIBUTE = 1024
 ONE_REPORTER = 10  # so many rows by one reporter are not a list of people's reports
-MOSTLY = 0.9  # of the targets have one author, one context
 OPTIONAL: tuple[Field, ...] = (
     "account_created_at",
     "trusted",
@@ -121,15 +121,18 @@ class _Recogniser:
         return True
 
     def required(self) -> None:
-        for name in REQUIRED_OF_OUTCOMES if self.outcomes else ("occurred_at", "target_id", "reporter_id"):
+        for name in REQUIRED_OF_OUTCOMES if self.outcomes else ("target_id", "occurred_at", "reporter_id"):
             if name in self.result.uses:
                 continue
             for rank, looks in self.candidates(name).items():
-                if name == "reporter_id" and rank > 1:
-                    looks = [look for look in looks if not self.is_of_target(look)]
+                if rank > 1 and name in ("reporter_id", "occurred_at"):
+                    of_target = self.is_of_target if name == "reporter_id" else self.is_time_of_target
+                    looks = [look for look in looks if not of_target(look)]
                     if not looks:
                         continue
                 self.use(name, *self.one_of(name, looks))
+                if name == "reporter_id" and rank > 1:
+                    self.check_reports(looks[0])
                 if name == "target_id" and rank == ACCOUNTS:
                     self.result.notes.append("no column names a post or comment: whole accounts are the targets")
                 break
@@ -171,6 +174,26 @@ class _Recogniser:
         )
         return True
 
+    def is_time_of_target(self, look: ColumnLook) -> bool:
+        target = self.result.uses.get("target_id")
+        if self.outcomes or target is None or not is_time_of_target(look, self.looks[target.columns[0]]):
+            return False
+        self.result.notes.append(
+            f"{look.name!r} is the same for all rows about one target, so it is not taken for when it was reported"
+        )
+        return True
+
+    def check_reports(self, reporter: ColumnLook) -> None:
+        """Refuse a list of contents, whose people are those who wrote them."""
+        target = self.result.uses.get("target_id")
+        if target is None or len(target.columns) > 1 or not is_list_of_contents(self.looks[target.columns[0]]):
+            return
+        raise Refused(
+            f"each row has another {self.looks[target.columns[0]].name!r}, so this may be a list of contents, and"
+            f" {reporter.name!r} who wrote them: without rows that say who reported it cannot serve. If"
+            f" {reporter.name!r} is who reported, say so: --column reporter={reporter.name}"
+        )
+
     def check_required(self) -> None:
         wanted = REQUIRED_OF_OUTCOMES if self.outcomes else REQUIRED
         missing = [name for name in wanted if name not in self.result.uses]
@@ -182,6 +205,7 @@ class _Recogniser:
             raise Refused(
                 f"no column was recognised for {what}{notes}. It has the columns {_shown(self.header)}. Name"
                 f" {'it' if len(missing) == 1 else 'them'}, for instance --column {_short(missing[0])}=COLUMN"
+                f"{'' if self.outcomes else '; a file that does not say it for each report cannot serve'}"
             )
         reporter = self.result.uses.get("reporter_id")
         if reporter is not None and reporter.why != NAMED:
