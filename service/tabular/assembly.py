@@ -12,7 +12,7 @@ from typing import Any
 from service.intake.items import OUTCOME, CheckedItem, Noun, read_value
 from service.intake.notes import NoteCount
 from service.model import Complaint, Outcome, RejectedItem, Verdict
-from service.tabular.recognition import Recognition
+from service.tabular.columns import Recognition, time_cell
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
 from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown, plain_text
 from service.tabular.verdicts import OPEN, verdict_of
@@ -104,8 +104,8 @@ class Assembler:
             raise _Unfit(name, str(error)) from None
 
     def _time(self, name: Field, row: Sequence[Any]) -> datetime:
-        value = self._value(name, row)
-        if value is None or is_zero(value):
+        value = time_cell(self._recognition.uses[name], row)
+        if is_unknown(value) or is_zero(value):
             raise _Unfit(name, f"{self._named(name)} is empty")
         try:
             return self._times[name].read(value)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from service.fields import ID_CHARACTERS
-from service.tabular.times import is_zero, looks_like_time
+from service.tabular.times import is_clock, is_day, is_zero, looks_like_time
 from service.tabular.values import is_unknown, plain_text
 
 LOOKED_AT = 2_000  # values of a column whose form is examined
@@ -45,6 +45,16 @@ class ColumnLook:
         """Whether nearly all values are times."""
         some = [v for v in self.known[:LOOKED_AT] if not is_zero(v)]
         return bool(some) and sum(map(looks_like_time, some)) >= 0.5 * len(some)
+
+    @cached_property
+    def is_day(self) -> bool:
+        """Whether its values are dates without hours."""
+        return bool(self.known) and all(map(is_day, self.known[:LOOKED_AT]))
+
+    @cached_property
+    def is_clock(self) -> bool:
+        """Whether its values are hours without dates."""
+        return bool(self.known) and all(map(is_clock, self.known[:LOOKED_AT]))
 
     @cached_property
     def is_prose(self) -> bool:

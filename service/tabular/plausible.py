@@ -1,4 +1,4 @@
-"""Whether a table is one of reports at all: lists of contents have people and times too, but of those who wrote. PURE."""
+"""Whether a table is one of reports at all: lists of contents have people and times too, of those who wrote. PURE."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _LENGTH_OF_A_DAY = 10  # 2026-11-29
 
 def is_time_of_target(time: ColumnLook, target: ColumnLook) -> bool:
     """Whether a column of times is the same for all rows about one target: then it is when the content was written."""
-    if len(time.known) < FEW or time.distinct < _SEVERAL or all(len(plain_text(v)) <= _LENGTH_OF_A_DAY for v in time.known):
+    if len(time.known) < FEW or time.distinct < _SEVERAL:
+        return False
+    if all(len(plain_text(v)) <= _LENGTH_OF_A_DAY for v in time.known):
         return False
     share = depends_on(time, target)
     return share is not None and share >= MOSTLY

@@ -16,6 +16,7 @@ from service.intake.items import OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
 from service.model import Outcome, RejectedItem
 from service.tabular.assembly import Assembler
+from service.tabular.columns import ColumnUse, Recognition, time_cell
 from service.tabular.delimited import DelimitedTable
 from service.tabular.documents import (
     JsonLines,
@@ -30,7 +31,7 @@ from service.tabular.documents import (
 from service.tabular.opening import Opened, open_file
 from service.tabular.parquet import ParquetTable
 from service.tabular.presets import PRESETS, PresetTable
-from service.tabular.recognition import Recognition, chosen_columns, recognise
+from service.tabular.recognition import chosen_columns, recognise
 from service.tabular.tables import Batch, Table
 from service.tabular.text import TextBlocks
 from service.tabular.times import TimeStyle, UnreadableTime, style_of
@@ -222,12 +223,13 @@ class SourceFile:
     def _style(
         self, name: Field, found: Recognition, header: Sequence[str], rows: Sequence[Sequence[Any]]
     ) -> TimeStyle | None:
-        column = found.column(name)
-        if column is None:
+        use = found.uses.get(name)
+        if use is None:
             return None
+        column = use.columns[0]
         chosen = self._options.time_format if name != "account_created_at" else None
         try:
-            style = self._style_of_all([row[column] for row in rows], column, chosen)
+            style = self._style_of_all([time_cell(use, row) for row in rows], use, chosen)
         except UnreadableTime as error:
             if name not in ("occurred_at", "decided_at") or (name == "decided_at" and self._noun is not OUTCOME):
                 return None
@@ -244,7 +246,7 @@ class SourceFile:
         self.naive = self.naive or name != "account_created_at"
         return replace(style, zone=UTC, note="; ".join(filter(None, (style.note, "no offset: taken as UTC"))))
 
-    def _style_of_all(self, values: Sequence[Any], column: int, chosen: str | None) -> TimeStyle:
+    def _style_of_all(self, values: Sequence[Any], use: ColumnUse, chosen: str | None) -> TimeStyle:
         """How a column writes times, by the whole file where the sample does not show it."""
         try:
             return style_of(values, chosen, self._options.zone)
@@ -256,7 +258,9 @@ class SourceFile:
             _, table = self._read(opened)
             for batch in table.batches() if table is not None else ():
                 try:
-                    return style_of([*values[:10], *(row[column] for row in batch.rows)], chosen, self._options.zone)
+                    return style_of(
+                        [*values[:10], *(time_cell(use, row) for row in batch.rows)], chosen, self._options.zone
+                    )
                 except UnreadableTime:
                     continue
         finally:

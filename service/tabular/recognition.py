@@ -6,10 +6,12 @@ not clear is left out and said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from service.errors import Refused
+from service.tabular.columns import ColumnUse, Recognition
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
 from service.tabular.plausible import MOSTLY, is_list_of_contents, is_time_of_target
 from service.tabular.values import plain_text
@@ -48,30 +50,6 @@ OPTIONAL: tuple[Field, ...] = (
     "url",
 )
 OF_OUTCOMES: tuple[Field, ...] = ("id", "kind", "action", "decided_by", "complaint_id", "retracts")
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnUse:
-    """The column that a field is read from; several for a target that stands in one column of several."""
-
-    columns: tuple[int, ...]
-    why: str
-    example: str
-
-
-@dataclass(slots=True)
-class Recognition:
-    """How a table is read."""
-
-    uses: dict[Field, ColumnUse] = field(default_factory=dict)
-    attributes: dict[int, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    with_kind: bool = False  # targets of different kinds share numbers: their ids are written kind/id
-
-    def column(self, name: Field) -> int | None:
-        """The number of a field's column."""
-        use = self.uses.get(name)
-        return use.columns[0] if use else None
 
 
 class _Recogniser:
@@ -137,6 +115,29 @@ class _Recogniser:
                     self.result.notes.append("no column names a post or comment: whole accounts are the targets")
                 break
         self.check_required()
+        self.clock()
+
+    def clock(self) -> None:
+        """The column with the hours, where the time of the report is a date only."""
+        use = self.result.uses.get("occurred_at")
+        if use is None or self.outcomes or not self.looks[use.columns[0]].is_day:
+            return
+        clocks = [look for look in self.looks if look.is_clock and look.number not in self.taken]
+        named = [look for look in clocks if "occurred_at" in self.ranks[look.number]] or clocks
+        related = _alike(self.looks[use.columns[0]], named) or named
+        if len(related) > 1:
+            raise Refused(
+                f"{use.example!r} has no hour, and {_names(related)} could each be it: write the date and its hour"
+                " into one column"
+            )
+        for look in related:
+            self.taken.add(look.number)
+            self.result.uses["occurred_at"] = replace(
+                use,
+                why=f"{use.why}, with the hour of {look.name!r}",
+                example=f"{use.example} {look.example}",
+                clock=look.number,
+            )
 
     def one_of(self, name: Field, looks: list[ColumnLook]) -> tuple[Sequence[ColumnLook], str]:
         """The column among several of one rank. Raises Refused where nothing tells which."""
@@ -353,6 +354,15 @@ def chosen_columns(header: Sequence[str], options: Mapping[str, str]) -> dict[Fi
             raise Refused(f"--column {short}={name}: there is no such column; the columns are {_shown(header)}")
         found[wanted] = alike[0]
     return found
+
+
+def _alike(date: ColumnLook, others: Sequence[ColumnLook]) -> list[ColumnLook]:
+    """The columns that are called like the date but for the word for it."""
+
+    def rest(look: ColumnLook) -> str:
+        return re.sub(r"date|datum|day|time|clock|hour|uhrzeit|zeit|fecha|hora|data|ora|_", "", normalised(look.name))
+
+    return [look for look in others if rest(look) == rest(date)]
 
 
 def _short(name: Field) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ _SLASHED = re.compile(
     r"(?:,?[T ]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?\s*([AaPp]\.?[Mm]\.?)?)?"
     r"(?:\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
 )
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?\Z")
 _DIGITS = re.compile(r"\d{14}(?:Z|z)?\Z")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
@@ -73,6 +74,25 @@ def is_zero(value: Any) -> bool:
 def plain(value: Any) -> str:
     """The value as text, without blanks around it."""
     return value.strip() if isinstance(value, str) else str(value)
+
+
+def is_day(value: Any) -> bool:
+    """Whether the value is a date without an hour."""
+    if isinstance(value, datetime):
+        return not (value.hour or value.minute or value.second)
+    return looks_like_time(value) and not re.search(r":|\A\d+\Z", plain(value))
+
+
+def is_clock(value: Any) -> bool:
+    """Whether the value is an hour without a date."""
+    return isinstance(value, time) or _CLOCK.match(plain(value)) is not None
+
+
+def day_and_clock(day: Any, clock: Any) -> str | None:
+    """A time whose date and hour stand in two columns, as text; None if one of them is unknown."""
+    if is_unknown(day) or is_unknown(clock):
+        return None
+    return f"{day.date() if isinstance(day, datetime) else plain(day)} {plain(clock)}"
 
 
 def looks_like_time(value: Any) -> bool:
