@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import Refused
-from service.intake.items import OUTCOME, CheckedItem, Noun
+from service.intake.items import COMPLAINT, OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
 from service.model import Outcome, RejectedItem
 from service.tabular.assembly import Assembler
+from service.tabular.choosing import chosen_part
 from service.tabular.columns import ColumnUse, Recognition, time_cell
 from service.tabular.delimited import DelimitedTable
 from service.tabular.documents import (
@@ -25,9 +26,9 @@ from service.tabular.documents import (
     is_item,
     items_of_lines,
     items_of_values,
-    list_in,
     parsed_line,
 )
+from service.tabular.lists import inner_lists, lists_in
 from service.tabular.opening import Opened, open_file
 from service.tabular.parquet import ParquetTable
 from service.tabular.presets import PRESETS, PresetTable
@@ -41,6 +42,7 @@ from service.tabular.workbook import WorkbookTable
 
 ATTRIBUTE = "target attribute"  # of ReadAs, beside the fields
 SAMPLE = 10_000  # rows that show how a table is read
+_TRIED = 2_000  # rows that show whether a part of a file is a table of reports
 _LOOKED_AT = 100  # lines of NDJSON that show its form
 
 
@@ -178,12 +180,45 @@ class SourceFile:
 
     def _document(self, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         document = document_of(text, self.path.name)
-        found, where = ([document], "") if is_item(document, self._noun) else list_in(document, self.path.name)
+        found, where = ([document], "") if is_item(document, self._noun) else self._list_in(document)
         kind = f"JSON list{f' in {where!r}' if where else ''}, {text.encoding_name}"
-        if not found or any(is_item(value, self._noun) for value in found[:_LOOKED_AT]):
+        if not found or self._has_items(found):
             self.kind = f"{kind}, in the API's form"
             return items_of_values(found, self._noun, self._now, self.amended), None
         return iter(()), ObjectTable(kind, iter(enumerate(found, 1)), self.path.name)
+
+    def _has_items(self, found: Sequence[Any]) -> bool:
+        return any(is_item(value, self._noun) for value in found[:_LOOKED_AT])
+
+    def _list_in(self, document: Any) -> tuple[Sequence[Any], str]:
+        """The reports of a document and where they stand in it: the one list that can be read as such."""
+        found = lists_in(document)
+        if not found:
+            raise Refused(f"{self.path.name} has no list of reports in it")
+
+        def fits(objects: Sequence[Any]) -> bool:
+            if self._has_items(objects):
+                return True
+            return self._fits(ObjectTable("", iter(enumerate(objects, 1)), self.path.name))
+
+        told = self._options.sheet
+        inner = inner_lists(found) if told is not None or not any(fits(objects) for _, objects in found) else []
+        place = chosen_part(self.path.name, "lists", found + inner, told, fits)
+        return dict(found + inner)[place], place
+
+    def _fits(self, table: Table) -> bool:
+        """Whether a table can be read as reports."""
+        rows: list[Sequence[Any]] = []
+        for batch in table.batches():
+            rows += batch.rows
+            if len(rows) >= _TRIED:
+                break
+        try:
+            if rows:
+                self._found_in(table.header, rows)
+        except Refused:
+            return False
+        return bool(rows)
 
     def _recognised(self, table: Table) -> Iterator[CheckedItem | RejectedItem]:
         batches = table.batches()
@@ -201,15 +236,18 @@ class SourceFile:
         return self._assembled(sample, batches, table)
 
     def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
-        columns = {**(PRESETS[self._preset].columns if self._preset is not None else {}), **self._options.columns}
         try:
-            found = recognise(header, rows, chosen_columns(header, columns), outcomes=self._noun is OUTCOME)
+            found = self._found_in(header, rows)
         except Refused as error:
             raise Refused(f"{self.path.name}: {error}") from None
         times = {f: style for f in TIMES if (style := self._style(f, found, header, rows)) is not None}
         self.notes += found.notes
         self._describe(header, found, times)
         return Assembler(header, found, times, self._noun, self._now, self.amended)
+
+    def _found_in(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Recognition:
+        columns = {**(PRESETS[self._preset].columns if self._preset is not None else {}), **self._options.columns}
+        return recognise(header, rows, chosen_columns(header, columns), outcomes=self._noun is OUTCOME)
 
     def _describe(self, header: Sequence[str], found: Recognition, times: Mapping[Field, TimeStyle]) -> None:
         for name, use in found.uses.items():
@@ -315,11 +353,7 @@ def _is_document(text: TextBlocks) -> bool:
         return True
     if value is None:
         return not after.lstrip().startswith("{")
-    return (
-        not after.strip()
-        and isinstance(value, dict)
-        and any(isinstance(inner, list) and inner and isinstance(inner[0], dict) for inner in value.values())
-    )
+    return not (after.strip() or is_item(value, COMPLAINT) or is_item(value, OUTCOME)) and bool(lists_in(value))
 
 
 def _first_known(rows: Sequence[Sequence[Any]], column: int) -> str:
