@@ -12,6 +12,7 @@ from typing import Any
 from service.intake.items import OUTCOME, CheckedItem, Noun, read_value
 from service.intake.notes import NoteCount
 from service.model import Complaint, Outcome, RejectedItem, Verdict
+from service.tabular.borders import is_total
 from service.tabular.columns import Recognition, time_cell
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
 from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown, plain_text
@@ -69,6 +70,9 @@ class Assembler:
         except _Unfit as error:
             if all(map(is_unknown, row)):  # an empty row of a spreadsheet
                 return None
+            if (what := self._border(row)) is not None:
+                self.counts[what] += 1
+                return None
             return RejectedItem(line=line, detail=str(error), pointer=_POINTERS.get(error.name, f"/{error.name}"))
         if value is None:
             return None
@@ -76,6 +80,13 @@ class Assembler:
         if isinstance(item, Complaint) and "verdict" in self._columns:
             self._judge(item, row)
         return item
+
+    def _border(self, row: Sequence[Any]) -> str | None:
+        """What a row is that is not a report, but belongs to the form of the table."""
+        columns = [c for name in _POINTERS if name in self._columns for c in self._columns[name]]
+        if all(plain_text(row[c] or "").strip() == self._header[c] for c in columns):
+            return "repeated headers, left out"
+        return "rows of totals, left out" if is_total(row) else None
 
     def _value(self, name: Field, row: Sequence[Any]) -> Any:
         """The value of a field; None if it is unknown or has no column."""

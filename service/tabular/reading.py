@@ -144,7 +144,7 @@ class SourceFile:
         if opened.kind == "parquet":
             return iter(()), ParquetTable(opened.stream, name, self.path.stat().st_size, self._progress)
         if opened.kind == "workbook":
-            return iter(()), WorkbookTable(opened.stream, name, self._options.sheet)
+            return iter(()), WorkbookTable(opened.stream, name, self._options.sheet, self._fits)
         text = TextBlocks(opened.stream, name)
         beginning = text.head.replace(b"\0", b"").lstrip()[:1]
         if not beginning:
