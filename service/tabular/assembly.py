@@ -14,6 +14,7 @@ from service.intake.notes import NoteCount
 from service.model import Complaint, Outcome, RejectedItem, Verdict
 from service.tabular.borders import is_total
 from service.tabular.columns import Recognition, time_cell
+from service.tabular.looks import is_none
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
 from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown, plain_text
 from service.tabular.verdicts import OPEN, verdict_of
@@ -90,10 +91,9 @@ class Assembler:
 
     def _value(self, name: Field, row: Sequence[Any]) -> Any:
         """The value of a field; None if it is unknown or has no column."""
-        for column in self._columns.get(name, ()):
-            if not is_unknown(row[column]):
-                return row[column]
-        return None
+        columns = self._columns.get(name, ())
+        unknown = is_unknown if len(columns) == 1 else is_none
+        return next((row[column] for column in columns if not unknown(row[column])), None)
 
     def _named(self, name: Field) -> str:
         """The columns of a field, for people."""
@@ -148,7 +148,7 @@ class Assembler:
         kind = self._text("kind", row)
         columns = self._columns["target_id"]
         if len(columns) > 1:
-            own = next(self._header[c] for c in columns if not is_unknown(row[c]))
+            own = next(self._header[c] for c in columns if not is_none(row[c]))
             kind = kind or own.lower().removesuffix("id").rstrip("_ .-")[:64] or own[:64]
         return (f"{kind}/{found}" if self._recognition.with_kind and kind else found), kind
 

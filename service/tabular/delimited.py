@@ -10,6 +10,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
@@ -123,11 +124,8 @@ class DelimitedTable:
 
     def _rows_below(self, lines: list[str], skip: int) -> list[list[str]]:
         rows: list[list[str]] = []
-        try:
-            for row in islice(self._dialect.rows(lines[skip : skip + _SNIFFED_LINES]), 1, 1 + _SNIFFED_LINES // 4):
-                rows.append(row)
-        except csv.Error:
-            pass  # what is wrong with a row is said when it is read
+        with suppress(csv.Error):  # what is wrong with a row is said when it is read
+            rows += islice(self._dialect.rows(lines[skip : skip + _SNIFFED_LINES]), 1, 1 + _SNIFFED_LINES // 4)
         return rows
 
     def _undrawn(self, lines: list[str]) -> list[str]:
@@ -172,7 +170,8 @@ class DelimitedTable:
         return Batch(done.at, done.rows, done.refused)
 
     def _fit(self, done: _Progress, width: int) -> None:
-        rows, at = [], []
+        rows: list[list[str]] = []
+        at: list[int] = []
         blank = False
         for row, line in zip(done.rows, done.at, strict=True):
             if len(row) > width and all(is_blank(cell) for cell in row[width:]):

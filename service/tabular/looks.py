@@ -47,6 +47,11 @@ class ColumnLook:
         return bool(some) and sum(map(looks_like_time, some)) >= 0.5 * len(some)
 
     @cached_property
+    def is_number(self) -> bool:
+        """Whether its values are only digits, which may stand for anything."""
+        return all(plain_text(v).strip().replace(".", "", 1).isdecimal() for v in self.known[:LOOKED_AT])
+
+    @cached_property
     def is_day(self) -> bool:
         """Whether its values are dates without hours."""
         return bool(self.known) and all(map(is_day, self.known[:LOOKED_AT]))
@@ -97,6 +102,11 @@ def depends_on(column: ColumnLook, key: ColumnLook) -> float | None:
     return sum(len(values[k]) == 1 for k in repeated) / len(repeated) if repeated else None
 
 
+def is_none(value: Any) -> bool:
+    """Whether one of several columns that exclude each other is not the one: a number for nothing is 0."""
+    return is_unknown(value) or plain_text(value).strip() in ("0", "0.0", "-1")
+
+
 def same_people(first: ColumnLook, second: ColumnLook) -> bool:
     """Whether two columns name the same things: each value of one goes with one value of the other."""
     pairs = {
@@ -109,5 +119,6 @@ def same_people(first: ColumnLook, second: ColumnLook) -> bool:
 
 def exclude_each_other(columns: Sequence[ColumnLook]) -> bool:
     """Whether every row has a value in one of the columns at most, and each column in some row."""
-    filled = [sum(v is not None for v in row) for row in zip(*(c.values for c in columns), strict=True)]
-    return all(c.known for c in columns) and bool(filled) and max(filled) == 1
+    filled = [sum(not is_none(v) for v in row) for row in zip(*(c.values for c in columns), strict=True)]
+    used = all(any(not is_none(v) for v in c.known) for c in columns)
+    return used and bool(filled) and max(filled) == 1

@@ -29,10 +29,11 @@ from service.tabular.documents import (
     parsed_line,
 )
 from service.tabular.lists import inner_lists, lists_in
+from service.tabular.naming import chosen_columns
 from service.tabular.opening import Opened, open_file
 from service.tabular.parquet import ParquetTable
 from service.tabular.presets import PRESETS, PresetTable
-from service.tabular.recognition import chosen_columns, recognise
+from service.tabular.recognition import recognise
 from service.tabular.tables import Batch, Table
 from service.tabular.text import TextBlocks
 from service.tabular.times import TimeStyle, UnreadableTime, style_of

@@ -28,11 +28,14 @@ _SLASHED = re.compile(
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?\Z")
 _DIGITS = re.compile(r"\d{14}(?:Z|z)?\Z")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
+_DAY_NUMBER = re.compile(r"[3-7]\d{4},\d+\Z")  # as a spreadsheet writes it where the comma is decimal
+_EASTERN = re.compile(r"(\d{4})\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일]")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _NAMED = re.compile(
     r"(?:[A-Za-z]{3,9},? )?"
-    r"(?:(\d{1,2})[ -]([A-Za-z]{3,9})\.?,?[ -]|([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? )(\d{4})"
-    r"(?:,? (?:at )?(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([AaPp][Mm])?)?(?: (Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
+    r"(?:(\d{1,2})[ /-]([A-Za-z]{3,9})\.?,?[ /-]|([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? )"
+    r"(\d{4}|(?<=[A-Za-z][/-])\d{2})"
+    r"(?:,? (?:at |@ )?(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*([AaPp][Mm])?)?(?: (Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
 )
 _UNITS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
 _SPREADSHEET_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
@@ -73,7 +76,10 @@ def is_zero(value: Any) -> bool:
 
 def plain(value: Any) -> str:
     """The value as text, without blanks around it."""
-    return value.strip() if isinstance(value, str) else str(value)
+    if not isinstance(value, str):
+        return str(value)
+    text = value.strip()
+    return text if text.isascii() else _EASTERN.sub(r"\1/\2/\3", text)
 
 
 def is_day(value: Any) -> bool:
@@ -182,6 +188,8 @@ def _style_of(value: Any) -> str | None:
         return "digits"
     if _NUMBER.match(text):
         return _unit_of(float(text))
+    if _DAY_NUMBER.match(text):
+        return "excel"
     if slashed := _SLASHED.match(text):
         first, sign, second, last = slashed[1], slashed[2], slashed[3], slashed[4]
         if len(first) == 4:
@@ -279,7 +287,8 @@ def _named(text: str) -> datetime:
     day, hour, half = int(found[1] or found[4]), int(found[6] or 0), (found[9] or "").lower()
     hour = _hour_of_day(hour, half)
     month = _MONTHS.index(word) + 1
-    return datetime(int(found[5]), month, day, hour, int(found[7] or 0), int(found[8] or 0), 0, _zone(found[10]))
+    year = int(found[5]) + (2000 if len(found[5]) == 2 else 0)
+    return datetime(year, month, day, hour, int(found[7] or 0), int(found[8] or 0), 0, _zone(found[10]))
 
 
 def _mail(text: str) -> datetime:
@@ -320,6 +329,7 @@ def _epoch(unit: str) -> Callable[[str], datetime]:
 
 
 def _excel(text: str) -> datetime:
+    text = text.replace(",", ".")
     _check_number(text)
     moment = _SPREADSHEET_EPOCH + timedelta(milliseconds=round(float(text) * 86_400_000))
     return moment.replace(tzinfo=None)

@@ -19,11 +19,32 @@ def test_a_list_of_contents_is_not_a_list_of_reports_by_those_who_wrote_them(tmp
         for k, r in enumerate(ROWS)
     ]
     path = written(tmp_path / "a.csv", csv_of(given))
-    with pytest.raises(Refused, match="each row has another 'post_id'.*--column reporter=user_id"):
+    with pytest.raises(Refused, match="each row has another 'post_id'.*may be who wrote it.*--column reporter=user_id"):
         read(path)
     assert len(read(path, columns={"reporter": "user_id"})[0]) == len(ROWS)
     named = [{"flagged_by" if name == "user_id" else name: value for name, value in row.items()} for row in given]
     assert len(read(written(tmp_path / "b.csv", csv_of(named)))[0]) == len(ROWS)
+
+
+def test_who_wrote_in_a_thread_is_not_who_reported_it(tmp_path: Path) -> None:
+    given = [{"id": k, "thread_id": k % 5, "user_id": k % 7, "created_at": r["created_at"]} for k, r in enumerate(ROWS)]
+    path = written(tmp_path / "a.csv", csv_of(given))
+    with pytest.raises(Refused, match="'user_id' may be who wrote in 'thread_id'.*--column reporter=user_id"):
+        read(path)
+    assert len(read(path, columns={"reporter": "user_id"})[0]) == len(ROWS)
+    named = [{"reporter" if name == "user_id" else name: value for name, value in row.items()} for row in given]
+    assert len(read(written(tmp_path / "b.csv", csv_of(named)))[0]) == len(ROWS)
+
+
+def test_a_number_for_nothing_in_one_of_two_columns_is_no_target(tmp_path: Path) -> None:
+    given = [
+        {"reporter": r["reporter"], "post_id": k % 6 if k % 2 else 0, "comment_id": 0 if k % 2 else k % 6 + 1}
+        | {"created_at": r["created_at"]}
+        for k, r in enumerate(ROWS)
+    ]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert refused == [] and {c.target.id.split("/")[0] for c in items} == {"post", "comment"}
+    assert {c.target.id.split("/")[1] for c in items} == {"1", "3", "5"}
 
 
 def test_a_time_that_goes_with_the_target_is_not_when_it_was_reported(tmp_path: Path) -> None:
