@@ -16,7 +16,7 @@ from service.intake.items import COMPLAINT, OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
 from service.model import Outcome, RejectedItem
 from service.tabular.assembly import Assembler
-from service.tabular.choosing import chosen_part
+from service.tabular.choosing import chosen_part, only_note
 from service.tabular.columns import ColumnUse, Recognition, time_cell
 from service.tabular.delimited import DelimitedTable
 from service.tabular.documents import (
@@ -30,7 +30,7 @@ from service.tabular.documents import (
 )
 from service.tabular.lists import inner_lists, lists_in
 from service.tabular.naming import chosen_columns
-from service.tabular.opening import Opened, open_file
+from service.tabular.opening import Opened, SeveralFiles, open_file
 from service.tabular.parquet import ParquetTable
 from service.tabular.presets import PRESETS, PresetTable
 from service.tabular.recognition import recognise
@@ -44,6 +44,7 @@ from service.tabular.workbook import WorkbookTable
 ATTRIBUTE = "target attribute"  # of ReadAs, beside the fields
 SAMPLE = 10_000  # rows that show how a table is read
 _TRIED = 2_000  # rows that show whether a part of a file is a table of reports
+MOST_MEMBERS = 50  # files of an archive that are looked into
 _LOOKED_AT = 100  # lines of NDJSON that show its form
 
 
@@ -98,6 +99,7 @@ class SourceFile:
         self._preset = options.preset if noun is not OUTCOME else None
         self._assembler: Assembler | None = None
         self._opened: Opened | None = None
+        self._member: str | None = None  # the file of an archive that is read
         try:
             self._items = self._begin()
         except BaseException:
@@ -127,10 +129,34 @@ class SourceFile:
 
     def _begin(self) -> Iterator[CheckedItem | RejectedItem]:
         with _named(self.path):
-            self._opened = open_file(self.path, self._progress)
+            self._opened = self._open(self._progress)
             self.notes += self._opened.notes
             direct, table = self._read(self._opened)
             return direct if table is None else self._recognised(table)
+
+    def _open(self, progress: Callable[[int], None]) -> Opened:
+        """The file; of an archive with several, the one that was named or the one that has reports."""
+        told = self._options.sheet
+        try:
+            opened = open_file(self.path, progress, told)
+        except SeveralFiles as error:
+            if told is not None or len(error.members) > MOST_MEMBERS:
+                raise
+            member = chosen_part(self.path.name, "files", [(m, m) for m in error.members], None, self._has_reports)
+            opened = open_file(self.path, progress, member)
+            self.notes += only_note("file", member, error.members)
+        if opened.member is not None:
+            self._member, self._options = opened.member, replace(self._options, sheet=None)
+        return opened
+
+    def _has_reports(self, member: str) -> bool:
+        """Whether a file of an archive can be read as reports."""
+        try:
+            found = SourceFile(self.path, self._noun, self._now, replace(self._options, sheet=member))
+        except Refused:
+            return False
+        found.close()
+        return found._assembler is not None or "API" in found.kind
 
     def _read(self, opened: Opened) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         """The items if the file has the API's form, else the table that it is, as the preset has it."""
@@ -205,6 +231,7 @@ class SourceFile:
         told = self._options.sheet
         inner = inner_lists(found) if told is not None or not any(fits(objects) for _, objects in found) else []
         place = chosen_part(self.path.name, "lists", found + inner, told, fits)
+        self.notes += only_note("list", place, [other for other, _ in found]) if place in dict(found) else []
         return dict(found + inner)[place], place
 
     def _fits(self, table: Table) -> bool:
@@ -292,7 +319,7 @@ class SourceFile:
         except UnreadableTime:
             if len(values) < SAMPLE:
                 raise
-        opened = open_file(self.path, lambda count: None)
+        opened = open_file(self.path, lambda count: None, self._member)
         try:
             _, table = self._read(opened)
             for batch in table.batches() if table is not None else ():

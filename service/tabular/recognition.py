@@ -7,7 +7,7 @@ not clear is left out and said.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from service.errors import Refused
@@ -238,7 +238,7 @@ class _Recogniser:
             missing = [name for name in missing if name != "verdict"]
         if missing:
             what = " and ".join(f"{IN_WORDS[name]} ({short_name(name)})" for name in missing)
-            notes = "".join(f"; {note}" for note in self.result.notes)
+            notes = "".join(f"; {note}" for note in [*self.result.notes, *self.called_times(missing)])
             raise Refused(
                 f"no column was recognised for {what}{notes}. It has the columns {listed(self.header)}. Name"
                 f" {'it' if len(missing) == 1 else 'them'}, for instance --column {short_name(missing[0])}=COLUMN"
@@ -251,6 +251,16 @@ class _Recogniser:
                 raise Refused(
                     f"{look.name!r} is {look.example!r} in every row: a table of reports has many reporters. If another"
                     " column says who reported, name it: --column reporter=COLUMN"
+                )
+
+    def called_times(self, missing: Sequence[Field]) -> Iterator[str]:
+        """What is called like a time, and is none that is known."""
+        for look, ranks in zip(self.looks, self.ranks, strict=True):
+            called = "occurred_at" in ranks and look.known and look.number not in self.taken
+            if called and "occurred_at" in missing and not look.is_time:
+                yield (
+                    f"{look.name!r} is called like it, but {look.example!r} is not a time that is known: export dates"
+                    f" with hours, or say how it is written: --column time={look.name!r} --time-format '%d.%m.%Y %H:%M'"
                 )
 
     def optional(self) -> None:

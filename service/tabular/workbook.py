@@ -11,7 +11,7 @@ from xml.etree.ElementTree import ParseError
 
 from service.errors import Refused
 from service.tabular.borders import is_title
-from service.tabular.choosing import chosen_part
+from service.tabular.choosing import chosen_part, only_note
 from service.tabular.opening import most_inflated
 from service.tabular.tables import Batch, Table, is_blank, refused, unique_names
 
@@ -64,11 +64,9 @@ class WorkbookTable:
             return fits(self)
 
         parts = [(part[0].title, part) for part in found]
-        title = chosen_part(self._name, "sheets", parts, None, fitting)
+        title = chosen_part(self._name, "sheets", parts, None, fitting, by_name=False)
         self._sheet, self._header_at, self.header = dict(parts)[title]
-        if len(found) > 1:
-            others = ", ".join(other for other, _ in parts if other != title)
-            self.notes.append(f"only the sheet {title!r} is read, not {others[:200]}")
+        self.notes += only_note("sheet", title, [other for other, _ in parts])
 
     def _header_of(self, sheet: Any) -> tuple[int, list[str]] | None:
         top = list(islice(self._cells(sheet), _TITLES + _SHOWING))

@@ -105,3 +105,16 @@ def test_day_numbers_of_a_spreadsheet_may_have_a_decimal_comma(tmp_path: Path) -
     given = [r | {"created_at": f"{46296 + k},25"} for k, r in enumerate(ROWS)]
     items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given, ";")))
     assert refused == [] and items[0].occurred_at == datetime(2026, 10, 1, 6, tzinfo=UTC)
+
+
+def test_what_is_called_like_a_time_and_is_none_is_named_with_the_mend(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", table(reported=lambda k: f"{k + 1} hours ago"))
+    with pytest.raises(Refused, match="'reported' is called like it, but '1 hours ago' is not a time that is known"):
+        read(path)
+    path = written(
+        tmp_path / "a.csv", table(reported=lambda k: (START + timedelta(days=k)).strftime("%Hh%M am %d.%m.%y"))
+    )
+    with pytest.raises(Refused, match="--column time='reported' --time-format"):
+        read(path)
+    items, _, _ = read(path, columns={"time": "reported"}, time_format="%Hh%M am %d.%m.%y")
+    assert items[1].occurred_at == START + timedelta(days=1)
