@@ -15,9 +15,9 @@ _ITALIAN = r"(?:messaggio|commento|contenuto|post)"
 _CYRILLIC = r"(?:сообщение|комментарий|пост|запись|публикация|контент|материал)"
 _CYRILLIC_OF = r"(?:сообщения|комментария|поста|записи|публикации|контента|материала)"
 _CONTENT = r"(?:post|posts|comment|message|content|item|tweet|video|image|photo|page|profile|reply|review|thread)"
-_YOUR = r"(?:your|dein|deine|ihr|ihre|euer|tu|su|il_tuo|la_tua|jouw)"
+_YOUR = r"(?:your|dein|deine|ihr|ihre|euer|tu|su|seu|sua|il_tuo|la_tua|jouw)"
 _USERNAME = (
-    r"(?:user_?name|account|handle|nickname|nick|benutzername|nutzername|nombre_de_usuario|usuario|gebruikersnaam)"
+    r"(?:user_?name|account|handle|nickname|nick|benutzername|nutzername|nom(?:br)?e_de_usuario|usuario|gebruikersnaam)"
 )
 FURTHER: dict[str, list[tuple[int, str]]] = {
     "reporter_id": [
@@ -52,7 +52,11 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
         (3, rf"(?:link|url|permalink|web_?address)s?_(?:to|of|for)_(?:the_|that_)?(?:[a-z]+_)?{_CONTENT}(?:_.*)?"),
         (3, rf"(?:which|what)_(?:{_CONTENT})_(?:are_you|do_you|would_you|is).*|{_CONTENT}_you_.*report.*"),
         (3, rf"(?:link|adresse|url)_(?:zum|zur|des|der)_(?:[a-z]+_)?{_GERMAN}s?(?:_.*)?|welche[nrs]?_{_GERMAN}_.*"),
-        (3, rf"(?:enlace|link|url)_(?:a|al|del|de)_(?:la_)?{_IBERIAN}(?:_.*)?"),
+        (3, rf"(?:enlace|link|url)_(?:para_)?(?:a|o|al|del|de|da|do)_(?:la_)?{_IBERIAN}(?:_.*)?"),
+        (
+            1,
+            rf"gemelde?_(?:bericht|reactie|post|inhoud|artikel|foto|video){_ID}|zgloszon[ya]_(?:wpis|komentarz|post){_ID}",
+        ),
     ],
     "author_id": [
         (1, r"who_(?:posted|wrote|made|published)_.*|wer_hat_.*(?:geschrieben|gepostet|verfasst|veroeffentlicht)"),

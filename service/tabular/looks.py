@@ -52,6 +52,12 @@ class ColumnLook:
         return all(plain_text(v).strip().replace(".", "", 1).isdecimal() for v in self.known[:LOOKED_AT])
 
     @cached_property
+    def has_numbers(self) -> bool:
+        """Whether nearly all values are single words with a digit, as ids are and what people write is not."""
+        some = [plain_text(v).strip() for v in self.known[:LOOKED_AT]]
+        return sum(" " not in t and any(map(str.isdigit, t)) for t in some) >= 0.9 * len(some)
+
+    @cached_property
     def is_day(self) -> bool:
         """Whether its values are dates without hours."""
         return bool(self.known) and all(map(is_day, self.known[:LOOKED_AT]))

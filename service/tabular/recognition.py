@@ -86,7 +86,8 @@ class _Recogniser:
             return look.is_time and (rank < 3 or may_be_when(normalised(look.name), numbers=look.is_number))
         if name in ("reporter_id", "target_id", "author_id", "context_id"):
             named_time = "occurred_at" in self.ranks[look.number] and look.is_time
-            return not look.is_prose and not look.is_yes_or_no and not named_time
+            may_be_text = name == "target_id" and rank == 2 and "text" in self.ranks[look.number]
+            return not (look.is_prose or look.is_yes_or_no or named_time or (may_be_text and not look.has_numbers))
         if name == "reason":
             return look.longest <= 64
         if name == "kind":

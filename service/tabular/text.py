@@ -15,6 +15,7 @@ from typing import BinaryIO
 from service.errors import Refused
 
 BLOCK = 1 << 20
+_POLISH = re.compile(rb"[A-Za-z][\xb3\xb9\xbf][a-z]")  # ³, ¹ and ¿ inside a word are letters of Windows-1250
 _RUNS = re.compile(rb"[\x80-\xff]{3,}")
 LONGEST_LINE = 4 << 20
 _MARKS = (
@@ -103,7 +104,7 @@ class TextBlocks:
 def _is_foreign(data: bytes) -> bool:
     """Whether words of other letters than Latin ones show: those with accents seldom follow each other."""
     in_runs = sum(map(len, _RUNS.findall(data)))
-    return in_runs > 0.5 * sum(b > 127 for b in data)
+    return in_runs > 0.5 * sum(b > 127 for b in data) or _POLISH.search(data) is not None
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:

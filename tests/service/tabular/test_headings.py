@@ -21,6 +21,8 @@ HEADERS: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("Nutzer-ID", "gemeldeter Kommentar", "Zeitpunkt", ()),
     ("Denunciante", "Publicación denunciada", "Fecha de la denuncia", ("Motivo",)),
     ("Segnalatore", "Contenuto segnalato", "Data della segnalazione", ()),
+    ("Melder", "Gemeld bericht", "Datum melding", ("Reden",)),
+    ("Seu nome de usuário", "Link da publicação", "Carimbo de data/hora", ("Motivo da denúncia",)),
     ("Кто пожаловался", "На сообщение", "Дата жалобы", ("Причина",)),
     ("通報者", "対象投稿", "通報日時", ("理由",)),
     ("신고자", "게시글 번호", "신고일시", ()),

@@ -26,6 +26,18 @@ def test_a_list_of_contents_is_not_a_list_of_reports_by_those_who_wrote_them(tmp
     assert len(read(written(tmp_path / "b.csv", csv_of(named)))[0]) == len(ROWS)
 
 
+def test_what_a_reporter_wrote_is_not_what_was_reported(tmp_path: Path) -> None:
+    given = [r | {"comment": ("spam", "rude", "bad bot 2")[k % 3]} for k, r in enumerate(ROWS)]
+    alone = [{name: value for name, value in row.items() if name != "post_id"} for row in given]
+    with pytest.raises(Refused, match="what was reported"):
+        read(written(tmp_path / "a.csv", csv_of(alone)))
+    about = [row | {"target_account.id": r["author"]} for row, r in zip(alone, ROWS, strict=True)]
+    items, _, _ = read(written(tmp_path / "b.csv", csv_of(about)))
+    assert {c.target.id for c in items} == {r["author"] for r in ROWS}
+    numbered = [row | {"comment": r["post_id"]} for row, r in zip(alone, ROWS, strict=True)]
+    assert {c.target.id for c in read(written(tmp_path / "c.csv", csv_of(numbered)))[0]} == {r["post_id"] for r in ROWS}
+
+
 def test_who_wrote_in_a_thread_is_not_who_reported_it(tmp_path: Path) -> None:
     given = [{"id": k, "thread_id": k % 5, "user_id": k % 7, "created_at": r["created_at"]} for k, r in enumerate(ROWS)]
     path = written(tmp_path / "a.csv", csv_of(given))
