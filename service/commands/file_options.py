@@ -39,7 +39,13 @@ TimeFormat = Annotated[
 ]
 Sheet = Annotated[
     str | None,
-    typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook. Default: the first.", show_default=False),
+    typer.Option(
+        "--sheet",
+        metavar="NAME",
+        help="The sheet of a workbook, the file in an archive or the list in a JSON document. Default: the one with a"
+        " table of reports.",
+        show_default=False,
+    ),
 ]
 PresetName = Annotated[
     str | None,

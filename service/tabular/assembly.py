@@ -12,7 +12,9 @@ from typing import Any
 from service.intake.items import OUTCOME, CheckedItem, Noun, read_value
 from service.intake.notes import NoteCount
 from service.model import Complaint, Outcome, RejectedItem, Verdict
-from service.tabular.recognition import Recognition
+from service.tabular.borders import is_total
+from service.tabular.columns import Recognition, time_cell
+from service.tabular.looks import is_none
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
 from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown, plain_text
 from service.tabular.verdicts import OPEN, verdict_of
@@ -69,6 +71,9 @@ class Assembler:
         except _Unfit as error:
             if all(map(is_unknown, row)):  # an empty row of a spreadsheet
                 return None
+            if (what := self._border(row)) is not None:
+                self.counts[what] += 1
+                return None
             return RejectedItem(line=line, detail=str(error), pointer=_POINTERS.get(error.name, f"/{error.name}"))
         if value is None:
             return None
@@ -77,12 +82,18 @@ class Assembler:
             self._judge(item, row)
         return item
 
+    def _border(self, row: Sequence[Any]) -> str | None:
+        """What a row is that is not a report, but belongs to the form of the table."""
+        columns = [c for name in _POINTERS if name in self._columns for c in self._columns[name]]
+        if all(plain_text(row[c] or "").strip() == self._header[c] for c in columns):
+            return "repeated headers, left out"
+        return "rows of totals, left out" if is_total(row) else None
+
     def _value(self, name: Field, row: Sequence[Any]) -> Any:
         """The value of a field; None if it is unknown or has no column."""
-        for column in self._columns.get(name, ()):
-            if not is_unknown(row[column]):
-                return row[column]
-        return None
+        columns = self._columns.get(name, ())
+        unknown = is_unknown if len(columns) == 1 else is_none
+        return next((row[column] for column in columns if not unknown(row[column])), None)
 
     def _named(self, name: Field) -> str:
         """The columns of a field, for people."""
@@ -104,8 +115,8 @@ class Assembler:
             raise _Unfit(name, str(error)) from None
 
     def _time(self, name: Field, row: Sequence[Any]) -> datetime:
-        value = self._value(name, row)
-        if value is None or is_zero(value):
+        value = time_cell(self._recognition.uses[name], row)
+        if is_unknown(value) or is_zero(value):
             raise _Unfit(name, f"{self._named(name)} is empty")
         try:
             return self._times[name].read(value)
@@ -137,7 +148,7 @@ class Assembler:
         kind = self._text("kind", row)
         columns = self._columns["target_id"]
         if len(columns) > 1:
-            own = next(self._header[c] for c in columns if not is_unknown(row[c]))
+            own = next(self._header[c] for c in columns if not is_none(row[c]))
             kind = kind or own.lower().removesuffix("id").rstrip("_ .-")[:64] or own[:64]
         return (f"{kind}/{found}" if self._recognition.with_kind and kind else found), kind
 

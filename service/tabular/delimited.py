@@ -10,13 +10,15 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from service.errors import Refused
 from service.model import RejectedItem
 from service.moderation.phrases import plural
+from service.tabular.borders import is_drawn, is_remark, is_title, undrawn
 from service.tabular.tables import Batch, is_blank, refused, unique_names
 from service.tabular.text import TextBlocks
 from service.tabular.times import looks_like_time
@@ -24,6 +26,7 @@ from service.tabular.times import looks_like_time
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MOST_BROKEN_QUOTES = 1_000
 MOST_COLUMNS = 2_000
+MOST_REMARKS = 20  # lines under a table
 _SNIFFED_LINES = 200
 _FORMULA_SEPARATOR = re.compile(r"sep=(.|\\t)\r?\n?\Z")
 _MYSQL_NULL = re.compile(r"(?:(?<=[,;\t|])|^)\\N(?=[,;\t|\r\n]|$)")
@@ -34,6 +37,7 @@ class _Dialect:
     delimiter: str
     skip_spaces: bool
     escapes: bool  # backslash before a quote, as MySQL writes
+    drawn: bool = False  # for people to look at, with blanks around values and without quotes
 
     def rows(self, lines: Sequence[str]) -> Any:
         if self.escapes:
@@ -43,6 +47,7 @@ class _Dialect:
             delimiter=self.delimiter,
             skipinitialspace=self.skip_spaces,
             escapechar="\\" if self.escapes else None,
+            quoting=csv.QUOTE_NONE if self.drawn else csv.QUOTE_MINIMAL,
             strict=True,
         )
 
@@ -72,6 +77,12 @@ class DelimitedTable:
         if first and (told := _FORMULA_SEPARATOR.match(first[0])):
             delimiter, skipped = told[1].replace("\\t", "\t"), 1
         self._dialect = _dialect_of(first[skipped:], delimiter)
+        if self._dialect.delimiter == "|" and is_drawn(first[:_SNIFFED_LINES]):
+            self._dialect = _Dialect("|", skip_spaces=False, escapes=False, drawn=True)
+        self._under: list[tuple[RejectedItem, Sequence[str]]] = []  # short rows, until a full one follows
+        self._spaced = False  # whether blank lines stand between rows
+        self._remarks = False  # whether the short rows are remarks under the table
+        first = self._undrawn(first)
         self.header, used = self._read_header(first, skipped)
         self._first, self._number = first[used:], used + 1
 
@@ -91,7 +102,7 @@ class DelimitedTable:
                 cells = []
             filled = sum(not is_blank(cell) for cell in cells)
             widest = max(widest, filled)
-            if filled < 2:
+            if filled < 2 or (cells and is_title(cells, self._rows_below(lines, skip))):
                 continue
             taken = sum(1 for cell in cells for c in cell if c == "\n") + 1
             while cells and is_blank(cells[-1]):
@@ -111,6 +122,15 @@ class DelimitedTable:
             " semicolon, tab or bar"
         )
 
+    def _rows_below(self, lines: list[str], skip: int) -> list[list[str]]:
+        rows: list[list[str]] = []
+        with suppress(csv.Error):  # what is wrong with a row is said when it is read
+            rows += islice(self._dialect.rows(lines[skip : skip + _SNIFFED_LINES]), 1, 1 + _SNIFFED_LINES // 4)
+        return rows
+
+    def _undrawn(self, lines: list[str]) -> list[str]:
+        return [undrawn(line) for line in lines] if self._dialect.drawn else lines
+
     def _check_header(self, cells: Sequence[str]) -> None:
         if any(looks_like_time(c) for c in cells if not c.strip().isdecimal()) or all(
             c.strip().isdecimal() for c in cells
@@ -125,7 +145,7 @@ class DelimitedTable:
         rest: list[str] = []
         number = self._number
         for block in chain([self._first], self._blocks):
-            done = _Progress(rest + block, number)
+            done = _Progress(rest + (block if block is self._first else self._undrawn(block)), number)
             left = self._read(done, last=False)
             number += len(done.lines) - left
             rest = done.lines[len(done.lines) - left :]
@@ -133,26 +153,52 @@ class DelimitedTable:
         done = _Progress(rest, number)
         self._read(done, last=True)
         yield self._batch(done)
+        if self._under and self._remarks:
+            shown = ", ".join(repr(" ".join(row).strip()[:40]) for _, row in self._under[:3])
+            self.notes.append(f"{plural(len(self._under), 'line')} under the table left out: {shown}")
+        elif self._under:
+            yield Batch([], [], [item for item, _ in self._under])
 
     def _batch(self, done: _Progress) -> Batch:
         width = len(self.header)
+        if self._dialect.drawn:
+            done.rows = [[cell.strip() for cell in row] for row in done.rows]
         if any(len(row) != width for row in done.rows):
             self._fit(done, width)
+        elif done.rows:
+            self._above(done)
         return Batch(done.at, done.rows, done.refused)
 
     def _fit(self, done: _Progress, width: int) -> None:
-        rows, at = [], []
+        rows: list[list[str]] = []
+        at: list[int] = []
+        blank = False
         for row, line in zip(done.rows, done.at, strict=True):
             if len(row) > width and all(is_blank(cell) for cell in row[width:]):
                 row = row[:width]
             if len(row) == width:
+                self._above(done)
+                self._spaced = self._spaced or (blank and bool(rows))
                 rows.append(row)
                 at.append(line)
-            elif not all(is_blank(cell) for cell in row):
-                done.refused.append(
-                    refused(line, f"the row has {len(row)} fields, the header {width}: is a {self._what()} not quoted?")
+            elif all(is_blank(cell) for cell in row):
+                blank = True
+                continue
+            else:
+                why = f"the row has {len(row)} fields, the header {width}: is a {self._what()} not quoted?"
+                self._remarks = (
+                    self._remarks if self._under else len(row) < width and is_remark(row, blank and not self._spaced)
                 )
+                self._under.append((refused(line, why), row))
+                if len(self._under) > MOST_REMARKS or len(row) > width:
+                    self._above(done)
+            blank = False
         done.rows, done.at = rows, at
+
+    def _above(self, done: _Progress) -> None:
+        """Refuse short rows that full ones follow."""
+        done.refused += [item for item, _ in self._under]
+        self._under = []
 
     def _what(self) -> str:
         return DELIMITERS.get(self._dialect.delimiter, "delimiter").removesuffix("s")

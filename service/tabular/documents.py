@@ -6,6 +6,8 @@ objects inside objects get names with dots, lists are left out.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -25,6 +27,11 @@ _LONGEST_LINE = MAX_LINE_BYTES + 2
 _LOOKED_AT = 10_000  # objects whose keys make the header
 _BATCH = 5_000
 _DEEPEST = 6
+_BEGINS = re.compile(r"\s*\{")
+_WRAPPERS = frozenset(("node", "data"))  # add nothing to names
+_OUTER_WRAPPERS = _WRAPPERS | {"_source", "attributes", "relationships", "fields"}
+_TYPES = frozenset(("$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "$uuid", "S", "N"))
+_TYPES |= {f"{kind}Value" for kind in ("string", "integer", "double", "timestamp", "boolean", "reference", "map")}
 
 
 class JsonLines:
@@ -107,33 +114,36 @@ def document_of(text: TextBlocks, name: str) -> Any:
                 f"{name} has more than {LONGEST_DOCUMENT >> 20} MiB of JSON: write one report per line (NDJSON)"
             )
         parts.append(part)
+    whole = "".join(parts)
     try:
-        return from_json("".join(parts).encode("utf-8", "surrogatepass"))
+        return from_json(whole.encode("utf-8", "surrogatepass"))
     except ValueError as error:
+        if several := _one_after_another(whole):
+            return several
         raise Refused(f"{name} is not valid JSON: {error}") from None
 
 
-def list_in(document: Any, name: str) -> tuple[list[Any], str]:
-    """The reports of a document and where they stand in it."""
-    if isinstance(document, list):
-        return document, ""
-    found = [(value, key) for key, value in _lists(document, "", 0)]
-    if len(found) == 1:
-        return found[0][0], found[0][1]
-    if not found:
-        raise Refused(f"{name} has no list of reports in it")
-    shown = ", ".join(where for _, where in found[:8])
-    raise Refused(f"{name} has several lists ({shown}): write the one with the reports to a file of its own")
+def _one_after_another(text: str) -> list[Any]:
+    """The objects of a text that is several documents, each on many lines; none if it is not that."""
+    decoder, found, at = json.JSONDecoder(), list[Any](), 0
+    while start := _BEGINS.match(text, at):
+        try:
+            value, at = decoder.raw_decode(text, start.end() - 1)
+        except (ValueError, RecursionError):
+            return []
+        found.append(value)
+    return found if not text[at:].strip() else []
 
 
-def _lists(value: Any, where: str, depth: int) -> Iterator[tuple[str, list[Any]]]:
-    if isinstance(value, Mapping) and depth < _DEEPEST:
-        for key, inner in value.items():
-            place = f"{where}.{key}" if where else str(key)
-            if isinstance(inner, list) and inner and all(isinstance(one, dict) for one in inner):
-                yield place, inner
-            else:
-                yield from _lists(inner, place, depth + 1)
+def _typed(value: Mapping[str, Any]) -> Any:
+    """The value that a database wraps in its type; None if it is an object of its own."""
+    if len(value) == 1:
+        (key, inner), *_ = value.items()
+        return inner if key in _TYPES and inner is not None else None
+    for seconds in ("_seconds", "seconds"):  # Firebase
+        if set(value) in ({seconds, f"{'_' * seconds.startswith('_')}nanoseconds"}, {seconds, "nanos"}):
+            return value[seconds]
+    return None
 
 
 class ObjectTable:
@@ -165,11 +175,12 @@ class ObjectTable:
     def _flatten(self, value: Mapping[str, Any], before: str, depth: int, flat: dict[str, Any]) -> None:
         for key, inner in value.items():
             name = f"{before}{key}"
+            name = f"{name}.{key}" if name in flat else name
+            while isinstance(inner, dict) and (scalar := _typed(inner)) is not None:
+                inner = scalar
             if isinstance(inner, dict) and depth < _DEEPEST:
-                if set(inner) == {"$oid"} or set(inner) == {"$date"}:  # MongoDB's export
-                    flat[name] = next(iter(inner.values()))
-                else:
-                    self._flatten(inner, f"{name}.", depth + 1, flat)
+                bare = key in (_WRAPPERS if depth else _OUTER_WRAPPERS)
+                self._flatten(inner, before if bare else f"{name}.", depth + 1, flat)
             elif isinstance(inner, list | dict):
                 self._lists.add(name)
             else:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from service.fields import ID_CHARACTERS
-from service.tabular.times import is_zero, looks_like_time
+from service.tabular.times import is_clock, is_day, is_zero, looks_like_time
 from service.tabular.values import is_unknown, plain_text
 
 LOOKED_AT = 2_000  # values of a column whose form is examined
@@ -45,6 +45,27 @@ class ColumnLook:
         """Whether nearly all values are times."""
         some = [v for v in self.known[:LOOKED_AT] if not is_zero(v)]
         return bool(some) and sum(map(looks_like_time, some)) >= 0.5 * len(some)
+
+    @cached_property
+    def is_number(self) -> bool:
+        """Whether its values are only digits, which may stand for anything."""
+        return all(plain_text(v).strip().replace(".", "", 1).isdecimal() for v in self.known[:LOOKED_AT])
+
+    @cached_property
+    def has_numbers(self) -> bool:
+        """Whether nearly all values are single words with a digit, as ids are and what people write is not."""
+        some = [plain_text(v).strip() for v in self.known[:LOOKED_AT]]
+        return sum(" " not in t and any(map(str.isdigit, t)) for t in some) >= 0.9 * len(some)
+
+    @cached_property
+    def is_day(self) -> bool:
+        """Whether its values are dates without hours."""
+        return bool(self.known) and all(map(is_day, self.known[:LOOKED_AT]))
+
+    @cached_property
+    def is_clock(self) -> bool:
+        """Whether its values are hours without dates."""
+        return bool(self.known) and all(map(is_clock, self.known[:LOOKED_AT]))
 
     @cached_property
     def is_prose(self) -> bool:
@@ -87,6 +108,11 @@ def depends_on(column: ColumnLook, key: ColumnLook) -> float | None:
     return sum(len(values[k]) == 1 for k in repeated) / len(repeated) if repeated else None
 
 
+def is_none(value: Any) -> bool:
+    """Whether one of several columns that exclude each other is not the one: a number for nothing is 0."""
+    return is_unknown(value) or plain_text(value).strip() in ("0", "0.0", "-1")
+
+
 def same_people(first: ColumnLook, second: ColumnLook) -> bool:
     """Whether two columns name the same things: each value of one goes with one value of the other."""
     pairs = {
@@ -99,5 +125,6 @@ def same_people(first: ColumnLook, second: ColumnLook) -> bool:
 
 def exclude_each_other(columns: Sequence[ColumnLook]) -> bool:
     """Whether every row has a value in one of the columns at most, and each column in some row."""
-    filled = [sum(v is not None for v in row) for row in zip(*(c.values for c in columns), strict=True)]
-    return all(c.known for c in columns) and bool(filled) and max(filled) == 1
+    filled = [sum(not is_none(v) for v in row) for row in zip(*(c.values for c in columns), strict=True)]
+    used = all(any(not is_none(v) for v in c.known) for c in columns)
+    return used and bool(filled) and max(filled) == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -26,6 +27,9 @@ FREELY = 64 * 1024**2  # bytes that may come out of anything
 MOST_FOR_ONE = 400  # times its compressed size; tables are 3 to 50, deflate ends at 1032
 _IN_MEMORY = 64 * 1024**2
 _NESTED = 2  # a table in gzip in zip
+_DUMP = re.compile(
+    rb"--\s.*(?:dump|sqlite|postgresql|mariadb)|/\*!\d{5}|(?:create table|insert into|drop table|pragma) ", re.DOTALL
+)
 _OTHERS = {
     b"%PDF": "a PDF",
     b"\xd0\xcf\x11\xe0": "an old Excel file (.xls): open it and save it as .xlsx or CSV",
@@ -51,11 +55,20 @@ class Opened:
     notes: list[str] = field(default_factory=list)
     closing: list[IO[bytes] | io.RawIOBase] = field(default_factory=list)
     gzips: int = 0  # how many times it is compressed with gzip
+    member: str | None = None  # the file of an archive, if it has several
 
     def close(self) -> None:
         """Close the file, and the copy if there is one."""
         for each in self.closing:
             each.close()
+
+
+class SeveralFiles(Refused):
+    """An archive with several files, of which none was named."""
+
+    def __init__(self, reason: str, members: list[str]) -> None:
+        super().__init__(reason)
+        self.members = members
 
 
 class _Counted(io.RawIOBase):
@@ -114,11 +127,11 @@ def most_inflated(compressed: int) -> int:
     return max(FREELY, MOST_FOR_ONE * compressed)
 
 
-def open_file(path: Path, progress: Callable[[int], None]) -> Opened:
-    """Open a file. Raises Refused for what is not a table, OSError for what cannot be read."""
+def open_file(path: Path, progress: Callable[[int], None], member: str | None = None) -> Opened:
+    """Open a file, or a file in an archive. Raises Refused for what is not a table, OSError for what cannot be read."""
     counted = _Counted(path.open("rb", buffering=0), progress)
     try:
-        found = _opened(io.BufferedReader(counted, 1 << 18), path.stat().st_size, path.name, 0)
+        found = _opened(io.BufferedReader(counted, 1 << 18), path.stat().st_size, path.name, 0, member)
         found.closing.append(counted)
         return found
     except BaseException:
@@ -126,18 +139,18 @@ def open_file(path: Path, progress: Callable[[int], None]) -> Opened:
         raise
 
 
-def _opened(stream: io.BufferedReader, size: int, name: str, depth: int) -> Opened:
+def _opened(stream: io.BufferedReader, size: int, name: str, depth: int, member: str | None) -> Opened:
     head = stream.peek(512)[:512]
     if head[:2] == b"\x1f\x8b":
         _check_depth(depth, name)
         inflated = _Bounded(cast(IO[bytes], gzip.GzipFile(fileobj=stream)), size, name)
-        found = _opened(io.BufferedReader(inflated, 1 << 18), FREELY, name, depth + 1)
+        found = _opened(io.BufferedReader(inflated, 1 << 18), FREELY, name, depth + 1, member)
         found.gzips += 1
         return found
     if head[:4] == b"PK\x03\x04":
         file = _seekable(stream, name, depth)
         try:
-            found = _unzipped(file, name, depth)
+            found = _unzipped(file, name, depth, member)
         except BaseException:
             if depth:
                 file.close()
@@ -154,9 +167,11 @@ def _opened(stream: io.BufferedReader, size: int, name: str, depth: int) -> Open
             raise Refused(f"{name} is {what}")
     beginning = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
     if beginning.startswith((b"<!doctype html", b"<html")):
-        raise Refused(f"{name} is a web page, not a table: use the export of the site, as CSV")
+        raise Refused(f"{name} is a web page, not a table: use the export of the site, as CSV, or save it as .xlsx")
     if beginning.startswith((b"<?xml", b"<")):
         raise Refused(f"{name} is XML: export it as CSV, JSON or XLSX")
+    if _DUMP.match(beginning):
+        raise Refused(f"{name} is a dump of a database: load it, and export the table with the reports as CSV")
     return Opened("text", cast(BinaryIO, stream))
 
 
@@ -181,7 +196,7 @@ def _seekable(stream: io.BufferedReader, name: str, depth: int) -> BinaryIO:
     return cast(BinaryIO, copy)
 
 
-def _unzipped(file: BinaryIO, name: str, depth: int) -> Opened:
+def _unzipped(file: BinaryIO, name: str, depth: int, wanted: str | None) -> Opened:
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
@@ -192,22 +207,27 @@ def _unzipped(file: BinaryIO, name: str, depth: int) -> Opened:
         return Opened("workbook", file)
     if any(m.filename == "mimetype" for m in members):
         raise Refused(f"{name} is an OpenDocument file: save it as .xlsx or CSV")
+    if any(m.filename.endswith(".iwa") for m in members):
+        raise Refused(f"{name} is a Numbers document: export it as Excel or CSV")
     _check_depth(depth, name)
-    if len(members) != 1:
+    chosen = members if len(members) == 1 else [m for m in members if m.filename == wanted]
+    if len(chosen) != 1:
         shown = ", ".join(m.filename[-60:] for m in members[:8])
-        raise Refused(
+        raise SeveralFiles(
             f"{name} contains {len(members)} files ({shown}{', …' if len(members) > 8 else ''}): unpack it, and name"
-            " the one with the reports"
+            " the one with the reports",
+            [m.filename for m in members],
         )
-    (member,) = members
+    (member,) = chosen
     if member.flag_bits & 1:
         raise Refused(f"{name} is encrypted: unpack it first")
     try:
         inflated = _Bounded(archive.open(member), member.compress_size, name)
-        found = _opened(io.BufferedReader(inflated, 1 << 18), FREELY, name, depth + 1)
+        found = _opened(io.BufferedReader(inflated, 1 << 18), FREELY, name, depth + 1, None)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise Refused(f"{name} is a damaged zip archive: {error}") from None
     found.notes.append(f"from {member.filename[-80:]!r} in the archive")
+    found.member = member.filename if len(members) > 1 else None
     return found
 
 

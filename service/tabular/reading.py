@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import Refused
-from service.intake.items import OUTCOME, CheckedItem, Noun
+from service.intake.items import COMPLAINT, OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
 from service.model import Outcome, RejectedItem
 from service.tabular.assembly import Assembler
+from service.tabular.choosing import chosen_part, only_note
+from service.tabular.columns import ColumnUse, Recognition, time_cell
 from service.tabular.dataframes import Dataframe
 from service.tabular.delimited import DelimitedTable
 from service.tabular.documents import (
@@ -25,13 +27,14 @@ from service.tabular.documents import (
     is_item,
     items_of_lines,
     items_of_values,
-    list_in,
     parsed_line,
 )
-from service.tabular.opening import Opened, open_file
+from service.tabular.lists import inner_lists, lists_in
+from service.tabular.naming import chosen_columns
+from service.tabular.opening import Opened, SeveralFiles, open_file
 from service.tabular.parquet import ParquetTable
 from service.tabular.presets import PRESETS, PresetTable
-from service.tabular.recognition import Recognition, chosen_columns, recognise
+from service.tabular.recognition import recognise
 from service.tabular.tables import Batch, Table
 from service.tabular.text import TextBlocks
 from service.tabular.times import TimeStyle, UnreadableTime, style_of
@@ -41,6 +44,8 @@ from service.tabular.workbook import WorkbookTable
 
 ATTRIBUTE = "target attribute"  # of ReadAs, beside the fields
 SAMPLE = 10_000  # rows that show how a table is read
+_TRIED = 2_000  # rows that show whether a part of a file is a table of reports
+MOST_MEMBERS = 50  # files of an archive that are looked into
 _LOOKED_AT = 100  # lines of NDJSON that show its form
 
 
@@ -97,6 +102,7 @@ class SourceFile:
         self._preset = options.preset if noun is not OUTCOME else None
         self._assembler: Assembler | None = None
         self._opened: Opened | None = None
+        self._member: str | None = None  # the file of an archive that is read
         try:
             self._items = self._begin()
         except BaseException:
@@ -127,10 +133,34 @@ class SourceFile:
     def _begin(self) -> Iterator[CheckedItem | RejectedItem]:
         with _named(self.path):
             if self._dataframe is None:
-                self._opened = open_file(self.path, self._progress)
+                self._opened = self._open(self._progress)
                 self.notes += self._opened.notes
             direct, table = self._read(self._opened)
             return direct if table is None else self._recognised(table)
+
+    def _open(self, progress: Callable[[int], None]) -> Opened:
+        """The file; of an archive with several, the one that was named or the one that has reports."""
+        told = self._options.sheet
+        try:
+            opened = open_file(self.path, progress, told)
+        except SeveralFiles as error:
+            if told is not None or len(error.members) > MOST_MEMBERS:
+                raise
+            member = chosen_part(self.path.name, "files", [(m, m) for m in error.members], None, self._has_reports)
+            opened = open_file(self.path, progress, member)
+            self.notes += only_note("file", member, error.members)
+        if opened.member is not None:
+            self._member, self._options = opened.member, replace(self._options, sheet=None)
+        return opened
+
+    def _has_reports(self, member: str) -> bool:
+        """Whether a file of an archive can be read as reports."""
+        try:
+            found = SourceFile(self.path, self._noun, self._now, replace(self._options, sheet=member))
+        except Refused:
+            return False
+        found.close()
+        return found._assembler is not None or "API" in found.kind
 
     def _read(self, opened: Opened | None) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         """The items if the file has the API's form, else the table that it is, as the preset has it."""
@@ -150,7 +180,7 @@ class SourceFile:
         if opened.kind == "parquet":
             return iter(()), ParquetTable(opened.stream, name, self.path.stat().st_size, self._progress)
         if opened.kind == "workbook":
-            return iter(()), WorkbookTable(opened.stream, name, self._options.sheet)
+            return iter(()), WorkbookTable(opened.stream, name, self._options.sheet, self._fits)
         text = TextBlocks(opened.stream, name)
         beginning = text.head.replace(b"\0", b"").lstrip()[:1]
         if not beginning:
@@ -186,12 +216,46 @@ class SourceFile:
 
     def _document(self, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         document = document_of(text, self.path.name)
-        found, where = ([document], "") if is_item(document, self._noun) else list_in(document, self.path.name)
+        found, where = ([document], "") if is_item(document, self._noun) else self._list_in(document)
         kind = f"JSON list{f' in {where!r}' if where else ''}, {text.encoding_name}"
-        if not found or any(is_item(value, self._noun) for value in found[:_LOOKED_AT]):
+        if not found or self._has_items(found):
             self.kind = f"{kind}, in the API's form"
             return items_of_values(found, self._noun, self._now, self.amended), None
         return iter(()), ObjectTable(kind, iter(enumerate(found, 1)), self.path.name)
+
+    def _has_items(self, found: Sequence[Any]) -> bool:
+        return any(is_item(value, self._noun) for value in found[:_LOOKED_AT])
+
+    def _list_in(self, document: Any) -> tuple[Sequence[Any], str]:
+        """The reports of a document and where they stand in it: the one list that can be read as such."""
+        found = lists_in(document)
+        if not found:
+            raise Refused(f"{self.path.name} has no list of reports in it")
+
+        def fits(objects: Sequence[Any]) -> bool:
+            if self._has_items(objects):
+                return True
+            return self._fits(ObjectTable("", iter(enumerate(objects, 1)), self.path.name))
+
+        told = self._options.sheet
+        inner = inner_lists(found) if told is not None or not any(fits(objects) for _, objects in found) else []
+        place = chosen_part(self.path.name, "lists", found + inner, told, fits)
+        self.notes += only_note("list", place, [other for other, _ in found]) if place in dict(found) else []
+        return dict(found + inner)[place], place
+
+    def _fits(self, table: Table) -> bool:
+        """Whether a table can be read as reports."""
+        rows: list[Sequence[Any]] = []
+        for batch in table.batches():
+            rows += batch.rows
+            if len(rows) >= _TRIED:
+                break
+        try:
+            if rows:
+                self._found_in(table.header, rows)
+        except Refused:
+            return False
+        return bool(rows)
 
     def _recognised(self, table: Table) -> Iterator[CheckedItem | RejectedItem]:
         batches = table.batches()
@@ -209,15 +273,18 @@ class SourceFile:
         return self._assembled(sample, batches, table)
 
     def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
-        columns = {**(PRESETS[self._preset].columns if self._preset is not None else {}), **self._options.columns}
         try:
-            found = recognise(header, rows, chosen_columns(header, columns), outcomes=self._noun is OUTCOME)
+            found = self._found_in(header, rows)
         except Refused as error:
             raise Refused(f"{self.path.name}: {error}") from None
         times = {f: style for f in TIMES if (style := self._style(f, found, header, rows)) is not None}
         self.notes += found.notes
         self._describe(header, found, times)
         return Assembler(header, found, times, self._noun, self._now, self.amended)
+
+    def _found_in(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Recognition:
+        columns = {**(PRESETS[self._preset].columns if self._preset is not None else {}), **self._options.columns}
+        return recognise(header, rows, chosen_columns(header, columns), outcomes=self._noun is OUTCOME)
 
     def _describe(self, header: Sequence[str], found: Recognition, times: Mapping[Field, TimeStyle]) -> None:
         for name, use in found.uses.items():
@@ -231,12 +298,13 @@ class SourceFile:
     def _style(
         self, name: Field, found: Recognition, header: Sequence[str], rows: Sequence[Sequence[Any]]
     ) -> TimeStyle | None:
-        column = found.column(name)
-        if column is None:
+        use = found.uses.get(name)
+        if use is None:
             return None
+        column = use.columns[0]
         chosen = self._options.time_format if name != "account_created_at" else None
         try:
-            style = self._style_of_all([row[column] for row in rows], column, chosen)
+            style = self._style_of_all([time_cell(use, row) for row in rows], use, chosen)
         except UnreadableTime as error:
             if name not in ("occurred_at", "decided_at") or (name == "decided_at" and self._noun is not OUTCOME):
                 return None
@@ -253,19 +321,21 @@ class SourceFile:
         self.naive = self.naive or name != "account_created_at"
         return replace(style, zone=UTC, note="; ".join(filter(None, (style.note, "no offset: taken as UTC"))))
 
-    def _style_of_all(self, values: Sequence[Any], column: int, chosen: str | None) -> TimeStyle:
+    def _style_of_all(self, values: Sequence[Any], use: ColumnUse, chosen: str | None) -> TimeStyle:
         """How a column writes times, by the whole file where the sample does not show it."""
         try:
             return style_of(values, chosen, self._options.zone)
         except UnreadableTime:
             if len(values) < SAMPLE:
                 raise
-        opened = open_file(self.path, lambda count: None) if self._dataframe is None else None
+        opened = open_file(self.path, lambda count: None, self._member) if self._dataframe is None else None
         try:
             _, table = self._read(opened)
             for batch in table.batches() if table is not None else ():
                 try:
-                    return style_of([*values[:10], *(row[column] for row in batch.rows)], chosen, self._options.zone)
+                    return style_of(
+                        [*values[:10], *(time_cell(use, row) for row in batch.rows)], chosen, self._options.zone
+                    )
                 except UnreadableTime:
                     continue
         finally:
@@ -321,11 +391,7 @@ def _is_document(text: TextBlocks) -> bool:
         return True
     if value is None:
         return not after.lstrip().startswith("{")
-    return (
-        not after.strip()
-        and isinstance(value, dict)
-        and any(isinstance(inner, list) and inner and isinstance(inner[0], dict) for inner in value.values())
-    )
+    return not (after.strip() or is_item(value, COMPLAINT) or is_item(value, OUTCOME)) and bool(lists_in(value))
 
 
 def _first_known(rows: Sequence[Sequence[Any]], column: int) -> str:

@@ -6,20 +6,24 @@ not clear is left out and said.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from service.errors import Refused
+from service.tabular.columns import ColumnUse, Recognition
+from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
+from service.tabular.naming import listed, quoted, short_name
+from service.tabular.plausible import MOSTLY, is_list_of_contents, is_time_of_target
 from service.tabular.values import plain_text
 from service.tabular.verdicts import is_known, verdict_of
 from service.tabular.vocabulary import (
     ACCOUNTS,
-    FIELDS_BY_NAME,
     IN_WORDS,
+    PLACES,
     REQUIRED,
     REQUIRED_OF_OUTCOMES,
-    SHORT_NAMES,
     TIMES,
     Field,
     normalised,
@@ -31,7 +35,6 @@ NAMED = "named by an option"
 MOST_ATTRIBUTES = 32  # of a target, as the API takes them
 LONGEST_ATTRIBUTE = 1024
 ONE_REPORTER = 10  # so many rows by one reporter are not a list of people's reports
-MOSTLY = 0.9  # of the targets have one author, one context
 OPTIONAL: tuple[Field, ...] = (
     "account_created_at",
     "trusted",
@@ -48,30 +51,6 @@ OPTIONAL: tuple[Field, ...] = (
     "url",
 )
 OF_OUTCOMES: tuple[Field, ...] = ("id", "kind", "action", "decided_by", "complaint_id", "retracts")
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnUse:
-    """The column that a field is read from; several for a target that stands in one column of several."""
-
-    columns: tuple[int, ...]
-    why: str
-    example: str
-
-
-@dataclass(slots=True)
-class Recognition:
-    """How a table is read."""
-
-    uses: dict[Field, ColumnUse] = field(default_factory=dict)
-    attributes: dict[int, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    with_kind: bool = False  # targets of different kinds share numbers: their ids are written kind/id
-
-    def column(self, name: Field) -> int | None:
-        """The number of a field's column."""
-        use = self.uses.get(name)
-        return use.columns[0] if use else None
 
 
 class _Recogniser:
@@ -104,10 +83,11 @@ class _Recogniser:
         if not look.known:
             return False
         if name in TIMES:
-            return look.is_time
+            return look.is_time and (rank < 3 or may_be_when(normalised(look.name), numbers=look.is_number))
         if name in ("reporter_id", "target_id", "author_id", "context_id"):
             named_time = "occurred_at" in self.ranks[look.number] and look.is_time
-            return not look.is_prose and not look.is_yes_or_no and not named_time
+            may_be_text = name == "target_id" and rank == 2 and "text" in self.ranks[look.number]
+            return not (look.is_prose or look.is_yes_or_no or named_time or (may_be_text and not look.has_numbers))
         if name == "reason":
             return look.longest <= 64
         if name == "kind":
@@ -121,19 +101,64 @@ class _Recogniser:
         return True
 
     def required(self) -> None:
-        for name in REQUIRED_OF_OUTCOMES if self.outcomes else ("occurred_at", "target_id", "reporter_id"):
+        is_place = False  # whether the target is a thread or the like rather than content
+        for name in REQUIRED_OF_OUTCOMES if self.outcomes else ("target_id", "occurred_at", "reporter_id"):
             if name in self.result.uses:
                 continue
             for rank, looks in self.candidates(name).items():
-                if name == "reporter_id" and rank > 1:
-                    looks = [look for look in looks if not self.is_of_target(look)]
+                if rank > 1 and name in ("reporter_id", "occurred_at"):
+                    of_target = self.is_of_target if name == "reporter_id" else self.is_time_of_target
+                    looks = [look for look in looks if not of_target(look)]
                     if not looks:
                         continue
                 self.use(name, *self.one_of(name, looks))
+                if name == "reporter_id" and rank > 1:
+                    self.check_reports(looks[0], is_place)
+                is_place = is_place or (name == "target_id" and rank == PLACES)
                 if name == "target_id" and rank == ACCOUNTS:
                     self.result.notes.append("no column names a post or comment: whole accounts are the targets")
                 break
+            if name == "occurred_at" and name not in self.result.uses:
+                self.only_time()
         self.check_required()
+        self.clock()
+
+    def only_time(self) -> None:
+        """The one column of times, whatever it is called, unless its name says that it is of something else."""
+        found = [
+            look
+            for look in self.looks
+            if look.number not in self.taken
+            and look.is_time
+            and may_be_when(normalised(bare(look.name)), numbers=look.is_number)
+            and not any(name in self.ranks[look.number] for name in TIMES if name != "occurred_at")
+            and not self.is_time_of_target(look)
+        ]
+        if found:
+            looks, _ = self.one_of("occurred_at", found)
+            self.use("occurred_at", looks, "the only column of times")
+
+    def clock(self) -> None:
+        """The column with the hours, where the time of the report is a date only."""
+        use = self.result.uses.get("occurred_at")
+        if use is None or self.outcomes or not self.looks[use.columns[0]].is_day:
+            return
+        clocks = [look for look in self.looks if look.is_clock and look.number not in self.taken]
+        named = [look for look in clocks if "occurred_at" in self.ranks[look.number]] or clocks
+        related = _alike(self.looks[use.columns[0]], named) or named
+        if len(related) > 1:
+            raise Refused(
+                f"{use.example!r} has no hour, and {quoted(related)} could each be it: write the date and its hour"
+                " into one column"
+            )
+        for look in related:
+            self.taken.add(look.number)
+            self.result.uses["occurred_at"] = replace(
+                use,
+                why=f"{use.why}, with the hour of {look.name!r}",
+                example=f"{use.example} {look.example}",
+                clock=look.number,
+            )
 
     def one_of(self, name: Field, looks: list[ColumnLook]) -> tuple[Sequence[ColumnLook], str]:
         """The column among several of one rank. Raises Refused where nothing tells which."""
@@ -146,18 +171,29 @@ class _Recogniser:
             if all(depends_on(other, finest) in (None, 1.0) for other in looks) and finest.distinct > max(
                 other.distinct for other in looks if other is not finest
             ):
-                return [finest], f"its name; finer than {_names(o for o in looks if o is not finest)}"
+                return [finest], f"its name; finer than {quoted(o for o in looks if o is not finest)}"
         if name in ("occurred_at", "decided_at"):
             created = [look for look in looks if "creat" in look.name.lower()] or looks
             if len(created) == 1 or all(look.values == created[0].values for look in created):
                 return created[:1], "its name"
-        with_id = [look for look in looks if normalised(look.name).endswith("id")] or looks
-        if len(with_id) == 1 or all(same_people(with_id[0], other) for other in looks if other is not with_id[0]):
-            return with_id[:1], f"its name; {_names(o for o in looks if o is not with_id[0])} says the same"
-        raise Refused(
-            f"{_names(looks)} could each be {IN_WORDS[name]}: choose one, for instance"
-            f" --column {_short(name)}={looks[0].name}"
+            raise self.unclear(name, looks)
+        first = next((look for look in looks if normalised(look.name).endswith("id")), looks[0])
+        others = [other for other in looks if other is not first]
+        of_people = name == "reporter_id"
+        if all(same_people(first, other) or (of_people and self.goes_with(other, first)) for other in others):
+            return [first], f"its name; {quoted(others)} says the same"
+        raise self.unclear(name, looks)
+
+    def unclear(self, name: Field, looks: Sequence[ColumnLook]) -> Refused:
+        return Refused(
+            f"{quoted(looks)} could each be {IN_WORDS[name]}: choose one, for instance"
+            f" --column {short_name(name)}={looks[0].name}"
         )
+
+    def goes_with(self, name: ColumnLook, number: ColumnLook) -> bool:
+        """Whether a column of names goes with one of ids, of which each has one name."""
+        share = depends_on(name, number) if normalised(number.name).endswith("id") else None
+        return share is not None and share >= MOSTLY
 
     def is_of_target(self, look: ColumnLook) -> bool:
         """Whether a column of people is the same for all complaints about one target: then it is the author."""
@@ -171,17 +207,43 @@ class _Recogniser:
         )
         return True
 
+    def is_time_of_target(self, look: ColumnLook) -> bool:
+        target = self.result.uses.get("target_id")
+        if self.outcomes or target is None or not is_time_of_target(look, self.looks[target.columns[0]]):
+            return False
+        note = f"{look.name!r} is the same for all rows about one target, so it is not taken for when it was reported"
+        self.result.notes += [note] if note not in self.result.notes else []
+        return True
+
+    def check_reports(self, reporter: ColumnLook, is_place: bool) -> None:
+        """Refuse a list of contents, whose people are those who wrote them."""
+        use = self.result.uses.get("target_id")
+        if use is None or len(use.columns) > 1:
+            return
+        target = self.looks[use.columns[0]]
+        if is_place and use.why != NAMED:
+            why = f"no name says that something was reported: {reporter.name!r} may be who wrote in {target.name!r}"
+        elif is_list_of_contents(target):
+            why = f"each row has another {target.name!r}: {reporter.name!r} may be who wrote it"
+        else:
+            return
+        raise Refused(
+            f"{why}; without a column that says who reported it cannot serve. If {reporter.name!r} is who reported, say"
+            f" so: --column reporter={reporter.name}"
+        )
+
     def check_required(self) -> None:
         wanted = REQUIRED_OF_OUTCOMES if self.outcomes else REQUIRED
         missing = [name for name in wanted if name not in self.result.uses]
         if self.outcomes and "action" in {f for ranks in self.ranks for f in ranks}:
             missing = [name for name in missing if name != "verdict"]
         if missing:
-            what = " and ".join(f"{IN_WORDS[name]} ({_short(name)})" for name in missing)
-            notes = "".join(f"; {note}" for note in self.result.notes)
+            what = " and ".join(f"{IN_WORDS[name]} ({short_name(name)})" for name in missing)
+            notes = "".join(f"; {note}" for note in [*self.result.notes, *self.called_times(missing)])
             raise Refused(
-                f"no column was recognised for {what}{notes}. It has the columns {_shown(self.header)}. Name"
-                f" {'it' if len(missing) == 1 else 'them'}, for instance --column {_short(missing[0])}=COLUMN"
+                f"no column was recognised for {what}{notes}. It has the columns {listed(self.header)}. Name"
+                f" {'it' if len(missing) == 1 else 'them'}, for instance --column {short_name(missing[0])}=COLUMN"
+                f"{'' if self.outcomes else '; a file that does not say it for each report cannot serve'}"
             )
         reporter = self.result.uses.get("reporter_id")
         if reporter is not None and reporter.why != NAMED:
@@ -190,6 +252,16 @@ class _Recogniser:
                 raise Refused(
                     f"{look.name!r} is {look.example!r} in every row: a table of reports has many reporters. If another"
                     " column says who reported, name it: --column reporter=COLUMN"
+                )
+
+    def called_times(self, missing: Sequence[Field]) -> Iterator[str]:
+        """Columns with the name of a time whose values are in no known form of a time."""
+        for look, ranks in zip(self.looks, self.ranks, strict=True):
+            called = "occurred_at" in ranks and look.known and look.number not in self.taken
+            if called and "occurred_at" in missing and not look.is_time:
+                yield (
+                    f"{look.name!r} is called like it, but {look.example!r} is not a time that is known: export dates"
+                    f" with hours, or say how it is written: --column time={look.name!r} --time-format '%d.%m.%Y %H:%M'"
                 )
 
     def optional(self) -> None:
@@ -263,7 +335,7 @@ class _Recogniser:
             beyond = list(self.result.attributes)[MOST_ATTRIBUTES:]
             left += [self.result.attributes.pop(k) for k in beyond]
         if left:
-            self.result.notes.append(f"not used: {_shown(left)}")
+            self.result.notes.append(f"not used: {listed(left)}")
 
     def kinds(self) -> None:
         """Whether targets of different kinds share numbers."""
@@ -289,7 +361,7 @@ class _Recogniser:
         words = sorted({str(v) for v in self.looks[column].known if not is_known(v)})
         if words:
             self.result.notes.append(
-                f"words in {self.header[column]!r} that are not known, and not taken: {_shown(words)}"
+                f"words in {self.header[column]!r} that are not known, and not taken: {listed(words)}"
             )
 
 
@@ -315,30 +387,10 @@ def recognise(
     return reader.result
 
 
-def chosen_columns(header: Sequence[str], options: Mapping[str, str]) -> dict[Field, int]:
-    """The columns named with --column, by field. Raises Refused for a field or column that does not exist."""
-    found: dict[Field, int] = {}
-    for short, name in options.items():
-        wanted = FIELDS_BY_NAME.get(short)
-        if wanted is None:
-            fields = ", ".join(name for name in FIELDS_BY_NAME if name not in SHORT_NAMES.values())
-            raise Refused(f"--column {short}={name}: {short!r} is not a field; the fields are {fields}")
-        exact = [k for k, column in enumerate(header) if column == name]
-        alike = exact or [k for k, column in enumerate(header) if normalised(column) == normalised(name)]
-        if len(alike) != 1:
-            raise Refused(f"--column {short}={name}: there is no such column; the columns are {_shown(header)}")
-        found[wanted] = alike[0]
-    return found
+def _alike(date: ColumnLook, others: Sequence[ColumnLook]) -> list[ColumnLook]:
+    """The columns that are called like the date but for the word for it."""
 
+    def rest(look: ColumnLook) -> str:
+        return re.sub(r"date|datum|day|time|clock|hour|uhrzeit|zeit|fecha|hora|data|ora|_", "", normalised(look.name))
 
-def _short(name: Field) -> str:
-    return next((short for short, field in SHORT_NAMES.items() if field == name), name)
-
-
-def _names(looks: Iterable[ColumnLook]) -> str:
-    return " and ".join(repr(look.name) for look in looks)
-
-
-def _shown(names: Sequence[str]) -> str:
-    shown = ", ".join(name[:40] for name in names[:20])
-    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return [look for look in others if rest(look) == rest(date)]

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from service.errors import Refused
 
 BLOCK = 1 << 20
+_POLISH = re.compile(rb"[A-Za-z][\xb3\xb9\xbf][a-z]")  # ³, ¹ and ¿ inside a word are letters of Windows-1250
+_RUNS = re.compile(rb"[\x80-\xff]{3,}")
 LONGEST_LINE = 4 << 20
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -82,6 +85,11 @@ class TextBlocks:
         marks = sum(c > "\x7f" for c in intact)
         valid = len(intact.encode()) - len(intact) + marks  # bytes of characters that are sound
         if self._plain and sum(b > 127 for b in waiting) > 2 * valid:
+            if _is_foreign(waiting):
+                raise Refused(
+                    f"{self._name} is not UTF-8, and its letters are not those of Western Europe (Windows-1252): save"
+                    " it as UTF-8, in Excel as 'CSV UTF-8'"
+                )
             self.encoding = "cp1252"
             self._decoder = codecs.getincrementaldecoder("cp1252")("strict")
             try:
@@ -91,6 +99,12 @@ class TextBlocks:
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._plain = False
         return self._decoder.decode(waiting, final)
+
+
+def _is_foreign(data: bytes) -> bool:
+    """Whether words of other letters than Latin ones show: those with accents seldom follow each other."""
+    in_runs = sum(map(len, _RUNS.findall(data)))
+    return in_runs > 0.5 * sum(b > 127 for b in data) or _POLISH.search(data) is not None
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -25,13 +25,18 @@ _SLASHED = re.compile(
     r"(?:,?[T ]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?\s*([AaPp]\.?[Mm]\.?)?)?"
     r"(?:\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
 )
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?\Z")
 _DIGITS = re.compile(r"\d{14}(?:Z|z)?\Z")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
+_DAY_NUMBER = re.compile(r"[3-7]\d{4},\d+\Z")  # as a spreadsheet writes it where the comma is decimal
+_EASTERN = re.compile(r"(\d{4})\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일]")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _NAMED = re.compile(
     r"(?:[A-Za-z]{3,9},? )?"
-    r"(?:(\d{1,2})[ -]([A-Za-z]{3,9})\.?,?[ -]|([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? )(\d{4})"
-    r"(?:,? (?:at )?(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([AaPp]\.?[Mm]\.?)?)?(?: (Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
+    r"(?:(\d{1,2})[ /-]([A-Za-z]{3,9})\.?,?[ /-]|([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? )"
+    r"(\d{4}|(?<=[A-Za-z][/-])\d{2})"
+    r"(?:,? (?:at |@ )?(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*([AaPp]\.?[Mm]\.?)?)?"
+    r"(?: (Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
 )
 _WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _MAIL_ZONES = {"UT", "UTC", "GMT", "Z", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT"}
@@ -74,7 +79,29 @@ def is_zero(value: Any) -> bool:
 
 def plain(value: Any) -> str:
     """The value as text, without blanks around it."""
-    return value.strip() if isinstance(value, str) else str(value)
+    if not isinstance(value, str):
+        return str(value)
+    text = value.strip()
+    return text if text.isascii() else _EASTERN.sub(r"\1/\2/\3", text)
+
+
+def is_day(value: Any) -> bool:
+    """Whether the value is a date without an hour."""
+    if isinstance(value, datetime):
+        return not (value.hour or value.minute or value.second)
+    return looks_like_time(value) and not re.search(r":|\A\d+\Z", plain(value))
+
+
+def is_clock(value: Any) -> bool:
+    """Whether the value is an hour without a date."""
+    return isinstance(value, time) or _CLOCK.match(plain(value)) is not None
+
+
+def day_and_clock(day: Any, clock: Any) -> str | None:
+    """A time whose date and hour stand in two columns, as text; None if one of them is unknown."""
+    if is_unknown(day) or is_unknown(clock):
+        return None
+    return f"{day.date() if isinstance(day, datetime) else plain(day)} {plain(clock)}"
 
 
 def looks_like_time(value: Any) -> bool:
@@ -164,6 +191,8 @@ def _style_of(value: Any) -> str | None:
         return "digits"
     if _NUMBER.match(text):
         return _unit_of(float(text))
+    if _DAY_NUMBER.match(text):
+        return "excel"
     if slashed := _SLASHED.match(text):
         first, sign, second, last = slashed[1], slashed[2], slashed[3], slashed[4]
         if len(first) == 4:
@@ -261,7 +290,8 @@ def _named(text: str) -> datetime:
         return _iso(text)
     day, hour = int(found[1] or found[4]), _hour_of_day(text, int(found[6] or 0), found[9])
     month = _MONTHS.index(word) + 1
-    return datetime(int(found[5]), month, day, hour, int(found[7] or 0), int(found[8] or 0), 0, _zone(found[10]))
+    year = int(found[5]) + (2000 if len(found[5]) == 2 else 0)
+    return datetime(year, month, day, hour, int(found[7] or 0), int(found[8] or 0), 0, _zone(found[10]))
 
 
 def _mail(text: str) -> datetime:
@@ -306,6 +336,7 @@ def _epoch(unit: str) -> Callable[[str], datetime]:
 
 
 def _excel(text: str) -> datetime:
+    text = text.replace(",", ".")
     _check_number(text)
     moment = _SPREADSHEET_EPOCH + timedelta(milliseconds=round(float(text) * 86_400_000))
     return moment.replace(tzinfo=None)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from service.tabular.compounds import in_english
+from service.tabular.headings import bare, patterns
 
 Field = Literal[
     "id",
@@ -118,6 +119,7 @@ _RULED = (
     r"|entschieden|erledigt)"
 )
 
+PLACES = 4  # the rank of columns that name threads and the like
 ACCOUNTS = 5  # the rank of columns that name accounts, where accounts are what was reported
 _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     "id": (
@@ -244,7 +246,10 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     "complaint_id": ((0, r"complaint_id"), (1, r"report_id|flag_id")),
     "retracts": ((0, r"retracts"),),
 }
-_COMPILED = {field: [(rank, re.compile(pattern)) for rank, pattern in ranks] for field, ranks in _PATTERNS.items()}
+_COMPILED = {
+    field: [(rank, re.compile(pattern)) for rank, pattern in sorted([*ranks, *patterns(field)], key=lambda one: one[0])]
+    for field, ranks in _PATTERNS.items()
+}
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -286,14 +291,14 @@ def normalised(name: str) -> str:
 
 def ranks_of(name: str) -> dict[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
-    plain = normalised(name)
+    plain = normalised(bare(name))
     return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
 
 
 def _ranks(plain: str) -> dict[Field, int]:
     found: dict[Field, int] = {}
-    for field, patterns in _COMPILED.items():
-        for rank, pattern in patterns:
+    for field, compiled in _COMPILED.items():
+        for rank, pattern in compiled:
             if pattern.fullmatch(plain):
                 found[field] = rank
                 break

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 from service.errors import Refused
+from service.tabular.borders import is_title
+from service.tabular.choosing import chosen_part, only_note
 from service.tabular.opening import most_inflated
-from service.tabular.tables import Batch, is_blank, refused, unique_names
+from service.tabular.tables import Batch, Table, is_blank, refused, unique_names
 
 MOST_INFLATED = 1024**3
 MOST_CELLS_OF_A_ROW = 2_000
 _BATCH = 2_000
+_TITLES = 30  # rows among which the header is
+_SHOWING = 20  # rows below that show it
 _ERRORS = ("#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!")
 
 
 class WorkbookTable:
     """The one sheet of a workbook that has a table."""
 
-    def __init__(self, stream: BinaryIO, name: str, sheet: str | None = None) -> None:
+    def __init__(self, stream: BinaryIO, name: str, sheet: str | None, fits: Callable[[Table], bool]) -> None:
         from openpyxl import load_workbook  # heavy, and only needed here
         from openpyxl.utils.exceptions import InvalidFileException
 
@@ -42,11 +47,10 @@ class WorkbookTable:
         if not sheets:
             titles = ", ".join(s.title for s in book.worksheets[:10])
             raise Refused(f"{name} has no sheet {sheet!r}: its sheets are {titles}")
-        self._choose(sheets)
-        self.kind = f"Excel workbook, sheet {self._sheet.title!r}"
+        self._choose(sheets, fits)
 
-    def _choose(self, sheets: Sequence[Any]) -> None:
-        """The first sheet with a header; the others that have one are named."""
+    def _choose(self, sheets: Sequence[Any], fits: Callable[[Table], bool]) -> None:
+        """The one sheet with a header, or the one of several that is a table of reports."""
         found = []
         for sheet in sheets:
             sheet.reset_dimensions()  # what a workbook says of its size is often wrong
@@ -54,17 +58,21 @@ class WorkbookTable:
                 found.append((sheet, *header))
         if not found:
             raise Refused(f"{self._name} has no sheet with a header and rows")
-        self._sheet, self._header_at, self.header = found[0]
-        if len(found) > 1:
-            others = ", ".join(sheet.title for sheet, *_ in found[1:8])
-            self.notes.append(f"only the sheet {self._sheet.title!r} is read, not {others}: --sheet names another")
+
+        def fitting(part: tuple[Any, int, list[str]]) -> bool:
+            self._sheet, self._header_at, self.header = part
+            return fits(self)
+
+        parts = [(part[0].title, part) for part in found]
+        title = chosen_part(self._name, "sheets", parts, None, fitting, by_name=False)
+        self._sheet, self._header_at, self.header = dict(parts)[title]
+        self.notes += only_note("sheet", title, [other for other, _ in parts])
 
     def _header_of(self, sheet: Any) -> tuple[int, list[str]] | None:
-        for number, cells in self._cells(sheet):
-            if number > 30:
-                return None
+        top = list(islice(self._cells(sheet), _TITLES + _SHOWING))
+        for k, (number, cells) in enumerate(top[:_TITLES]):
             filled = [c for c in cells if not is_blank(c)]
-            if len(filled) >= 2:
+            if len(filled) >= 2 and not is_title(cells, [below for _, below in top[k + 1 :]]):
                 while is_blank(cells[-1]):
                     cells.pop()
                 if not any(isinstance(c, str) for c in filled):
@@ -80,6 +88,11 @@ class WorkbookTable:
                 yield number, cells
         except self._damage as error:
             raise Refused(f"{self._name} is a damaged workbook: {error}") from None
+
+    @property
+    def kind(self) -> str:
+        """What the file is, for people."""
+        return f"Excel workbook, sheet {self._sheet.title!r}"
 
     def batches(self) -> Iterator[Batch]:
         """The rows, with their numbers in the sheet."""

@@ -109,6 +109,11 @@ def test_a_parquet_file_of_any_sane_types(tmp_path: Path) -> None:
     ("content", "says"),
     [
         (b"%PDF-1.7 ...", "is a PDF"),
+        (b"--\n-- PostgreSQL database dump\n--\n", "dump of a database"),
+        (b"-- phpMyAdmin SQL Dump\n", "dump of a database"),
+        (b"/*!40101 SET NAMES utf8 */;\n", "dump of a database"),
+        (b"INSERT INTO `reports` VALUES (1,2,3);\n", "dump of a database"),
+        pytest.param(zipped("Index/Document.iwa", b"x"), "Numbers document", id="Numbers"),
         (b"<!DOCTYPE html><html>", "web page"),
         (b"<?xml version='1.0'?><reports/>", "XML"),
         (b"SQLite format 3\0" + b"\0" * 100, "database"),
@@ -130,9 +135,43 @@ def test_what_is_not_a_table_is_refused_with_what_it_is(tmp_path: Path, content:
 def test_an_archive_with_several_files_names_them(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("users.csv", "a,b\n")
-        archive.writestr("../../../etc/reports.csv", TEXT)
-    with pytest.raises(Refused, match=r"contains 2 files \(users\.csv, .*reports\.csv\)"):
+        archive.writestr("export/first.csv.gz", compressed(TEXT))
+        archive.writestr("../../../etc/second.csv", TEXT)
+    with pytest.raises(Refused, match=r"'export/first\.csv\.gz', '.*second\.csv' could each be.*--sheet 'export/first"):
         read(tmp_path / "a.zip")
+    for chosen in ("export/first.csv.gz", "../../../etc/second.csv"):
+        assert facts(read(tmp_path / "a.zip", sheet=chosen)[0]) == expected(ROWS)
+    with pytest.raises(Refused, match=r"contains 3 files \(users\.csv, "):
+        read(tmp_path / "a.zip", sheet="third.csv")
+
+
+def test_the_one_file_with_reports_in_an_archive_is_read(tmp_path: Path) -> None:
+    comments = csv_of([{"id": k} | r for k, r in enumerate(ROWS)]).replace("reporter", "user_id")
+    for name, others in (("export.csv", {}), ("flags.csv", {"comments.csv": comments})):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("readme.txt", "see the forum")
+            archive.writestr("users.csv", "id,name,created_at\n1,x,2026-10-01T09:00:00Z\n")
+            for other, content in ({name: TEXT} | others).items():
+                archive.writestr(other, content)
+        items, refused, source = read(tmp_path / "a.zip")
+        assert (facts(items), refused) == (expected(ROWS), []) and f"from {name!r} in the archive" in source.notes
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [
+        ("cp1251", "жалоба"),
+        ("koi8-r", "жалоба"),
+        ("cp1253", "καταγγελία"),
+        ("cp1250", "zgłaszający"),
+        ("gbk", "举报内容"),
+    ],
+)
+def test_letters_of_another_alphabet_are_not_read_as_western_ones(tmp_path: Path, encoding: str, word: str) -> None:
+    given = [r | {"reporter": f"{word}{k % 7}", "reason": word} for k, r in enumerate(ROWS)]
+    with pytest.raises(Refused, match="save it as UTF-8"):
+        read(written(tmp_path / "a.csv", csv_of(given).encode(encoding)))
+    assert facts(read(written(tmp_path / "a.csv", csv_of(given)))[0]) == expected(given)
 
 
 def test_a_path_in_an_archive_is_never_written(tmp_path: Path) -> None:

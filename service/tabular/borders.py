@@ -1,0 +1,57 @@
+"""What stands around the rows of a table: titles above it, lines that draw it, totals and remarks under it. PURE."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+from statistics import median
+from typing import Any
+
+from service.tabular.tables import is_blank
+from service.tabular.values import is_unknown, plain_text
+
+_ALIKE = 0.6  # of the cells of the rows below are filled in a header
+_LOOKED_AT = 12  # rows below
+_RULE = re.compile(r"(?=.*[|+])[\s|+:-]*-{3,}[\s|+:-]*\Z")
+_COUNT = re.compile(r"\(?\d+ (?:rows?|Zeilen?|lignes?|filas?)\b.*\Z")
+_TOTAL = re.compile(
+    r"(?:grand |sub)?(?:totals?|sum|summe|gesamt|gesamtsumme|insgesamt|zwischensumme|somme|suma|totale|totaal|count"
+    r"|anzahl|average|итого|всего|合計|총계|المجموع)\b",
+    re.IGNORECASE,
+)
+
+
+def is_title(cells: Sequence[Any], below: Sequence[Sequence[Any]]) -> bool:
+    """Whether a row is a title or a remark above the header: the rows below fill many more cells."""
+    filled = [count for row in islice(below, _LOOKED_AT) if (count := _filled(row))]
+    return bool(filled) and _filled(cells) < _ALIKE * median(filled)
+
+
+def _filled(cells: Sequence[Any]) -> int:
+    return sum(not is_blank(cell) for cell in cells)
+
+
+def is_drawn(lines: Sequence[str]) -> bool:
+    """Whether a table is drawn for the terminal or in Markdown, as `psql` and `mysql` print it."""
+    return any(_RULE.match(line) for line in lines)
+
+
+def undrawn(line: str) -> str:
+    """A line of a drawn table without what draws it."""
+    text = line.strip()
+    if _RULE.match(text) or _COUNT.match(text):
+        return "\n"
+    return f"{text[1:-1]}\n" if len(text) > 1 and text[0] == text[-1] == "|" else line
+
+
+def is_remark(row: Sequence[Any], after_blank: bool) -> bool:
+    """Whether a short row under the last full one is a remark rather than what is left of a row."""
+    first = next((plain_text(cell).strip() for cell in row if not is_blank(cell)), "")
+    return after_blank or bool(_TOTAL.match(first) or _COUNT.match(first))
+
+
+def is_total(row: Sequence[Any]) -> bool:
+    """Whether a row that is not a report has the totals of the others."""
+    first = next((plain_text(cell).strip() for cell in row if not is_unknown(cell)), "")
+    return _TOTAL.match(first) is not None

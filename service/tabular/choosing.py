@@ -1,0 +1,61 @@
+"""Which of several parts of a file has the reports: a list of a document, a file of an archive, a sheet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from service.errors import Refused
+
+SHOWN = 8
+_CALLED = re.compile(
+    r"report|flag|complain|meldung|beschwerde|denuncia|signalement|segnalazion|notice|abuse|жалоб|通報|举报|신고",
+    re.IGNORECASE,
+)
+Part = TypeVar("Part")
+
+
+def chosen_part(
+    name: str,
+    what: str,
+    parts: Sequence[tuple[str, Part]],
+    told: str | None,
+    fits: Callable[[Part], bool],
+    *,
+    by_name: bool = True,
+) -> str:
+    """The name of the part that is read: the one told, the only one, or the only one that fits.
+
+    Of several that fit, the one that is called reports, `by_name`.
+
+    Raises Refused, with the option that chooses, where several or none can be read as reports.
+    """
+    names = [part for part, _ in parts]
+    if told is not None:
+        if told not in names:
+            raise Refused(f"{name} has no part {told!r}: its {what} are {_shown(names)}")
+        return told
+    if len(parts) == 1:
+        return names[0]
+    fitting = [part for part, value in parts if fits(value)]
+    called = [part for part in fitting if by_name and _CALLED.search(part)]
+    if len(called) == 1:
+        return called[0]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting and "" in names:  # what is wrong with the whole document is what to say
+        return ""
+    found = fitting or names
+    could = "could each be the reports" if fitting else "are not recognised as reports"
+    raise Refused(f"{name} has several {what}: {_shown(found)} {could}. Choose one, for instance --sheet {found[0]!r}")
+
+
+def only_note(what: str, chosen: str, names: Sequence[str]) -> list[str]:
+    """What to say of the parts that are not read."""
+    others = [name for name in names if name != chosen]
+    return [f"only the {what} {chosen!r} is read, not {_shown(others)}"] if others else []
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(repr(n[-60:]) if n else "the whole" for n in names[:SHOWN]) + (", …" if len(names) > SHOWN else "")

@@ -1,0 +1,41 @@
+"""How a table is read: the column of each field. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.tabular.times import day_and_clock
+from service.tabular.vocabulary import Field
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnUse:
+    """The column that a field is read from; several for a target that stands in one column of several."""
+
+    columns: tuple[int, ...]
+    why: str
+    example: str
+    clock: int | None = None  # the column with the hours of a column of dates
+
+
+@dataclass(slots=True)
+class Recognition:
+    """How a table is read."""
+
+    uses: dict[Field, ColumnUse] = field(default_factory=dict)
+    attributes: dict[int, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    with_kind: bool = False  # targets of different kinds share numbers: their ids are written kind/id
+
+    def column(self, name: Field) -> int | None:
+        """The number of a field's column."""
+        use = self.uses.get(name)
+        return use.columns[0] if use else None
+
+
+def time_cell(use: ColumnUse, row: Sequence[Any]) -> Any:
+    """The value of a time, whose hour may stand in a column of its own."""
+    day = row[use.columns[0]]
+    return day if use.clock is None else day_and_clock(day, row[use.clock])

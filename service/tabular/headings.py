@@ -1,0 +1,110 @@
+"""Further names of columns: languages beside English, questions of forms, and help desks' own words. PURE.
+
+Patterns as in `service.tabular.vocabulary`, and joined to those. Accents and the like are left out of names before.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_ID = r"(?:_?(?:id|nr|no|nummer|numero|link|url))?"
+_GERMAN = r"(?:beitrag|kommentar|nachricht|inhalt|post|posting|artikel|bild|video|eintrag|bewertung|profilbeitrag)"
+_IBERIAN = r"(?:publicacion|comentario|mensaje|contenido|post|entrada|publicacao|conteudo|postagem|mensagem)"
+_ITALIAN = r"(?:messaggio|commento|contenuto|post)"
+_CYRILLIC = r"(?:сообщение|комментарий|пост|запись|публикация|контент|материал)"
+_CYRILLIC_OF = r"(?:сообщения|комментария|поста|записи|публикации|контента|материала)"
+_CONTENT = r"(?:post|posts|comment|message|content|item|tweet|video|image|photo|page|profile|reply|review|thread)"
+_YOUR = r"(?:your|dein|deine|ihr|ihre|euer|tu|su|seu|sua|il_tuo|la_tua|jouw)"
+_USERNAME = (
+    r"(?:user_?name|account|handle|nickname|nick|benutzername|nutzername|nom(?:br)?e_de_usuario|usuario|gebruikersnaam)"
+)
+FURTHER: dict[str, list[tuple[int, str]]] = {
+    "reporter_id": [
+        (1, rf"(?:.*_)?{_YOUR}_(?:[a-z]+_)?{_USERNAME}(?:_.*)?"),
+        (
+            1,
+            r"melder_?(?:name|konto|account)|gemeldet_durch|eingereicht_von|reportado_por|quien_denuncia|quien_reporta",
+        ),
+        (1, r"кто_пожаловался|жалобщик|заявитель|автор_жалобы|отправитель_жалобы|пожаловался"),
+        (1, r"(?:通報|報告)者(?:_?id|名)?|举报(?:人|者)(?:_?id)?|舉報(?:人|者)(?:_?id)?|신고자(?:_?id)?"),
+        (1, r"المبلغ|مقدم_البلاغ|صاحب_البلاغ"),
+        (2, r"by(?:_(?:id|name|username|user_id|user|login))?"),
+        (3, r"(?:full|contact|requester|customer)_(?:name|id|email)|e_?mail_(?:address|adresse)|correo_electronico"),
+        (3, rf"(?:.*_)?{_YOUR}_(?:full_)?(?:name|e_?mail|nombre|correo)(?:_.*)?"),
+        (4, r"(?:creator|opener)(?:_(?:id|name|username))?|created_by(?:_(?:id|name))?"),
+    ],
+    "target_id": [
+        (1, rf"(?:gemeldete[rs]?|beanstandete[rs]?|betroffene[rs]?)_{_GERMAN}{_ID}|{_GERMAN}s?_(?:id|nr|nummer)"),
+        (1, rf"{_IBERIAN}_(?:denunciad|reportad|señalad|sinalizad)[oa]{_ID}|id_de(?:_la|l)?_{_IBERIAN}"),
+        (1, rf"{_ITALIAN}_(?:segnalat|denunciat)[oa]{_ID}"),
+        (1, rf"(?:на_)?{_CYRILLIC}(?:_id)?|id_{_CYRILLIC_OF}|номер_{_CYRILLIC_OF}"),
+        (
+            1,
+            r"(?:通報)?対象(?:の?投稿|の?コメント)?(?:_?id)?|投稿(?:_?id|番号)?|被举报(?:内容|帖子|评论)|(?:帖子|评论)(?:_?id)?",
+        ),
+        (1, r"(?:신고_?)?(?:대상|게시글|게시물|댓글)(?:_?(?:id|번호))?"),
+        (1, r"المنشور|التعليق|المحتوى|المنشور_المبلغ_عنه|رقم_(?:المنشور|التعليق)"),
+        (1, r"(?:reported_)?(?:post|comment|message|article|review|board|bbs)_idx"),
+        (1, r"reported_(?:rev|revision|edit|diff|page|thread|topic|message|file)_id"),
+        (1, r"(?:reported|flagged)_(?:url|link|permalink)"),
+        (3, rf"(?:reported|flagged)_{_CONTENT}_(?:url|link|permalink)"),
+        (3, rf"(?:link|url|permalink|web_?address)s?_(?:to|of|for)_(?:the_|that_)?(?:[a-z]+_)?{_CONTENT}(?:_.*)?"),
+        (3, rf"(?:which|what)_(?:{_CONTENT})_(?:are_you|do_you|would_you|is).*|{_CONTENT}_you_.*report.*"),
+        (3, rf"(?:link|adresse|url)_(?:zum|zur|des|der)_(?:[a-z]+_)?{_GERMAN}s?(?:_.*)?|welche[nrs]?_{_GERMAN}_.*"),
+        (3, rf"(?:enlace|link|url)_(?:para_)?(?:a|o|al|del|de|da|do)_(?:la_)?{_IBERIAN}(?:_.*)?"),
+        (
+            1,
+            rf"gemelde?_(?:bericht|reactie|post|inhoud|artikel|foto|video){_ID}|zgloszon[ya]_(?:wpis|komentarz|post){_ID}",
+        ),
+    ],
+    "author_id": [
+        (1, r"who_(?:posted|wrote|made|published)_.*|wer_hat_.*(?:geschrieben|gepostet|verfasst|veroeffentlicht)"),
+        (1, r"автор|автор_(?:сообщения|комментария|поста|записи)|投稿者|作者|작성자|الكاتب"),
+    ],
+    "occurred_at": [
+        (1, r"дата(?:_и_время)?_жалобы|(?:通報|報告)日時?|举报时间|신고(?:일|일시|시간)|تاريخ_البلاغ"),
+        (1, r"fecha(?:_y_hora)?_de(?:_la)?_(?:denuncia|reporte|queja)|data(?:_e_ora)?_(?:della_)?segnalazione"),
+        (1, r"(?:rep|report|flag|complaint|case|ticket)_(?:timestamp|ts)|(?:date_)?time_(?:opened|reported|flagged)"),
+        (
+            1,
+            r"(?:date|time|datetime|date_time)_(?:opened|reported|flagged|submitted)",
+        ),
+        (
+            2,
+            r"zeitstempel|datum_und_uhrzeit|datum_uhrzeit|marca_temporal|informazioni_cronologiche|horodateur|fecha_y_hora",
+        ),
+        (2, r"дата(?:_и_время)?|日時|时间|일시|التاريخ|at|reg_date|dateline|event_(?:time|timestamp|date)"),
+    ],
+    "reason": [
+        (2, r"(?:why|warum|weshalb|por_que|perche)_.*|причина(?:_жалобы)?|(?:通報)?理由|举报原因|(?:신고)?사유|السبب")
+    ],
+}
+_CUSTOM_FIELD = re.compile(r"\s*custom field \((.+)\)\s*\Z", re.IGNORECASE)
+_ZONE = re.compile(r"(?<=[\w)])\s*\((?:utc|gmt|z)\)\s*\Z", re.IGNORECASE)
+_OTHER_TIME = re.compile(
+    r"(?:^|_)(?:updated?|edited|modified|changed|closed?|resolved|reviewed|handled|decided|deleted|removed|joined|registered"
+    r"|birth|born|expires?|expiry|due|last|until|ended?|exported|response|solved|sent|since|geaendert|aktualisiert|erledigt"
+    r"|geschlossen|actualizado|cerrado)(?:_|$)"
+)
+_NUMBERED_TIME = re.compile(r"(?:date|time|stamp|epoch|unix|utc)|(?:^|_)(?:ts|at|on|when)(?:_|$)|datum|zeit|fecha|hora")
+
+
+def bare(name: str) -> str:
+    """A heading without what help desks put around it."""
+    inner = _CUSTOM_FIELD.match(name)
+    return _ZONE.sub("", inner[1] if inner else name)
+
+
+def patterns(field: str) -> list[tuple[int, str]]:
+    """The further patterns of a field, in the form that names have when they are compared."""
+    return [(rank, _decomposed(pattern)) for rank, pattern in FURTHER.get(field, ())]
+
+
+def _decomposed(pattern: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", pattern) if not unicodedata.combining(c))
+
+
+def may_be_when(plain: str, *, numbers: bool) -> bool:
+    """Whether a column of times with this name may say when something was reported; numbers need a name for it."""
+    return not _OTHER_TIME.search(plain) and (not numbers or _NUMBERED_TIME.search(plain) is not None)

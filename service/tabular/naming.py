@@ -1,0 +1,41 @@
+"""Columns as people name them in options, and as sentences name them. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from service.errors import Refused
+from service.tabular.looks import ColumnLook
+from service.tabular.vocabulary import FIELDS_BY_NAME, SHORT_NAMES, Field, normalised
+
+
+def chosen_columns(header: Sequence[str], options: Mapping[str, str]) -> dict[Field, int]:
+    """The columns named with --column, by field. Raises Refused for a field or column that does not exist."""
+    found: dict[Field, int] = {}
+    for short, name in options.items():
+        wanted = FIELDS_BY_NAME.get(short)
+        if wanted is None:
+            fields = ", ".join(name for name in FIELDS_BY_NAME if name not in SHORT_NAMES.values())
+            raise Refused(f"--column {short}={name}: {short!r} is not a field; the fields are {fields}")
+        exact = [k for k, column in enumerate(header) if column == name]
+        alike = exact or [k for k, column in enumerate(header) if normalised(column) == normalised(name)]
+        if len(alike) != 1:
+            raise Refused(f"--column {short}={name}: there is no such column; the columns are {listed(header)}")
+        found[wanted] = alike[0]
+    return found
+
+
+def short_name(name: Field) -> str:
+    """A field as --column takes it."""
+    return next((short for short, field in SHORT_NAMES.items() if field == name), name)
+
+
+def quoted(looks: Iterable[ColumnLook]) -> str:
+    """The names of columns, for a sentence."""
+    return " and ".join(repr(look.name) for look in looks)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names, the first of them if there are many."""
+    shown = ", ".join(name[:40] for name in names[:20])
+    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -1,0 +1,88 @@
+"""JSON as databases, search engines and APIs wrap it, and which of several lists has the reports."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tabular_files import expected, facts, read, rows, written
+
+from service.errors import Refused
+
+ROWS = rows()
+POSTS = [{"post_id": str(500 + k), "user_id": f"writer{k}", "created_at": "2026-09-01T10:00:00Z"} for k in range(11)]
+HEADER = {"type": "header", "version": "5.2.1"}
+KEYS = ("reporter", "post_id", "created_at")
+
+
+def seconds(row: dict[str, Any]) -> int:
+    return int(datetime.fromisoformat(row["created_at"]).timestamp())
+
+
+def resource(row: dict[str, Any]) -> dict[str, Any]:
+    about = {"type": "posts", "id": row["post_id"]}
+    who = {"data": {"type": "users", "id": row["reporter"]}}
+    return {
+        "attributes": {"created-at": row["created_at"]},
+        "relationships": {"reporter": who, "post": {"data": about}},
+    }
+
+
+DOCUMENTS: dict[str, Any] = {
+    "GraphQL": {"data": {"reports": {"edges": [{"cursor": "x", "node": r} for r in ROWS], "pageInfo": {}}}},
+    "JSON:API": {"data": list(map(resource, ROWS)), "included": [{"type": "users", "id": "1"}], "links": {}},
+    "HAL": {"_embedded": {"reports": ROWS}, "_links": {"self": {"href": "/"}}, "page": {"size": 20}},
+    "Elasticsearch": {"took": 4, "hits": {"total": {"value": 40}, "hits": [{"_id": "1", "_source": r} for r in ROWS]}},
+    "Firebase": {"reports": {f"-N8{k}a": r for k, r in enumerate(ROWS)}},
+    "Firestore": [r | {"created_at": {"_seconds": seconds(r), "_nanoseconds": 0}} for r in ROWS],
+    "Firestore, typed": {"documents": [{"fields": {k: {"stringValue": r[k]} for k in KEYS}} for r in ROWS]},
+    "rows beside columns": {"success": True, "columns": list(KEYS), "rows": [[r[k] for k in KEYS] for r in ROWS]},
+    "phpMyAdmin": [
+        HEADER,
+        {"type": "table", "name": "posts", "data": POSTS},
+        {"type": "table", "name": "f", "data": ROWS},
+    ],
+    "beside another list": {"posts": POSTS, "flags": ROWS},
+    "reports with notes": [r | {"notes": [{"user_id": "mod", "created_at": r["created_at"]}]} for r in ROWS],
+}
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_reports_are_found_in_what_wraps_them(tmp_path: Path, kind: str, indent: int | None) -> None:
+    items, refused, _ = read(written(tmp_path / "a.json", json.dumps(DOCUMENTS[kind], indent=indent)))
+    assert (facts(items), refused, len(items)) == (expected(ROWS), [], len(ROWS))
+
+
+def test_objects_on_many_lines_each_are_read_one_after_another(tmp_path: Path) -> None:
+    text = "\n".join(json.dumps(r, indent=2) for r in ROWS)
+    items, refused, _ = read(written(tmp_path / "a.json", text))
+    assert (facts(items), refused) == (expected(ROWS), [])
+    with pytest.raises(Refused, match="not valid JSON"):
+        read(written(tmp_path / "b.json", text[:-9]))
+
+
+def test_reports_inside_the_posts_that_they_are_about(tmp_path: Path) -> None:
+    given = [
+        post
+        | {
+            "reports": [
+                {"user": r["reporter"], "created_at": r["created_at"]} for r in ROWS if r["post_id"] == post["post_id"]
+            ]
+        }
+        for post in POSTS
+    ]
+    items, refused, source = read(written(tmp_path / "a.json", json.dumps({"posts": given})))
+    assert (facts(items), refused) == (expected(ROWS), []) and "posts.reports" in source.kind
+
+
+def test_two_lists_of_reports_need_a_choice(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.json", json.dumps({"open": ROWS[:25], "closed": ROWS[25:]}))
+    with pytest.raises(Refused, match="'open', 'closed' could each be the reports.*--sheet 'open'"):
+        read(path)
+    assert len(read(path, sheet="closed")[0]) == 15
+    with pytest.raises(Refused, match="no part 'x'.*'open', 'closed'"):
+        read(path, sheet="x")

@@ -1,0 +1,122 @@
+"""Headings of forms, help desks, databases and other languages; and what is not guessed from them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tabular_files import START, csv_of, expected, facts, read, rows, written
+
+from service.errors import Refused
+
+ROWS = rows()
+# (who, what, when, and others with a value of theirs): headers as they stand in people's files
+HEADERS: list[tuple[str, str, str, tuple[str, ...]]] = [
+    ("What is your username?", "Link to the post you want to report", "Timestamp", ("Why are you reporting it?",)),
+    ("E-Mail-Adresse", "Link zum Beitrag, den du melden möchtest", "Zeitstempel", ("Warum meldest du ihn?",)),
+    ("Melder-ID", "Beitrags-ID", "Datum und Uhrzeit", ("Grund",)),
+    ("Melder", "Gemeldeter Beitrag", "Gemeldet am", ("Meldung",)),
+    ("Nutzer-ID", "gemeldeter Kommentar", "Zeitpunkt", ()),
+    ("Denunciante", "Publicación denunciada", "Fecha de la denuncia", ("Motivo",)),
+    ("Segnalatore", "Contenuto segnalato", "Data della segnalazione", ()),
+    ("Melder", "Gemeld bericht", "Datum melding", ("Reden",)),
+    ("Seu nome de usuário", "Link da publicação", "Carimbo de data/hora", ("Motivo da denúncia",)),
+    ("Кто пожаловался", "На сообщение", "Дата жалобы", ("Причина",)),
+    ("通報者", "対象投稿", "通報日時", ("理由",)),
+    ("신고자", "게시글 번호", "신고일시", ()),
+    ("المبلّغ", "المنشور", "تاريخ البلاغ", ()),
+    ("举报人", "被举报内容", "举报时间", ()),
+    ("Contact Name", "Reported Content ID", "Date/Time Opened", ("Subject",)),
+    ("Email", "Reported content URL", "Created time", ("Ticket ID", "Agent")),
+    ("Reporter", "Custom field (Reported URL)", "Created", ("Summary", "Assignee")),
+    ("Reporter ID", "Comment ID", "Reported At (UTC)", ()),
+    ("userid", "postid", "dateline", ()),
+    ("by.name", "post_id", "at", ()),
+    ("creator_id", "comment_id", "published", ("resolver_id",)),
+    ("reporter_name", "reported_rev_id", "rep_timestamp", ()),
+    ("reporterUser", "PostIdx", "reg_date", ()),
+]
+
+
+@pytest.mark.parametrize("names", HEADERS, ids=[names[0] for names in HEADERS])
+def test_headings_of_peoples_files_are_recognised(tmp_path: Path, names: tuple[str, str, str, tuple[str, ...]]) -> None:
+    who, what, when, others = names
+    given = [{who: r["reporter"], what: r["post_id"], when: r["created_at"]} | dict.fromkeys(others, "x") for r in ROWS]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert (facts(items), refused) == (expected(ROWS), [])
+
+
+def table(**columns: Any) -> str:
+    """The known rows without their time, and further columns."""
+    known = [{"reporter": r["reporter"], "post_id": r["post_id"]} for r in ROWS]
+    return csv_of([row | {name: of(k) for name, of in columns.items()} for k, row in enumerate(known)])
+
+
+def hour(k: int) -> str:
+    return (START + timedelta(hours=7 * k)).isoformat()
+
+
+def test_the_only_column_of_times_is_when_it_was_reported(tmp_path: Path) -> None:
+    items, _, source = read(written(tmp_path / "a.csv", table(stamped=hour)))
+    assert items[1].occurred_at == START + timedelta(hours=7)
+    assert [r.why for r in source.read_as if r.field == "occurred_at"] == ["the only column of times"]
+
+
+@pytest.mark.parametrize("name", ["updated", "resolved_on", "user_joined", "last_seen", "expires", "closed_time"])
+def test_a_time_of_something_else_is_not_when_it_was_reported(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Refused, match=r"when it was reported \(time\)"):
+        read(written(tmp_path / "a.csv", table(**{name: hour})))
+
+
+def test_two_times_of_equal_right_are_refused_with_the_option(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", table(began=hour, stamped=lambda k: hour(k + 1)))
+    with pytest.raises(Refused, match="'began' and 'stamped' could each be when it was reported.*--column time=began"):
+        read(path)
+    assert read(path, columns={"time": "stamped"})[0][0].occurred_at == START + timedelta(hours=7)
+
+
+def test_numbers_are_not_times_unless_their_name_says_so(tmp_path: Path) -> None:
+    seconds = int(START.timestamp())
+    with pytest.raises(Refused, match="when it was reported"):
+        read(written(tmp_path / "a.csv", table(ticket=lambda k: seconds + 25_200 * k)))
+    items, _, _ = read(written(tmp_path / "b.csv", table(comment_date=lambda k: seconds + 25_200 * k)))
+    assert items[1].occurred_at == START + timedelta(hours=7)
+
+
+def test_an_id_and_a_name_of_different_people_are_not_one_reporter(tmp_path: Path) -> None:
+    given = [r | {"complainant_id": k % 3} for k, r in enumerate(ROWS)]
+    with pytest.raises(Refused, match="could each be who reported"):
+        read(written(tmp_path / "a.csv", csv_of(given)))
+    given = [r | {"reporter_id": r["reporter"][-1], "reporter": "Ann"} for r in ROWS]  # a frequent name
+    assert read(written(tmp_path / "a.csv", csv_of(given)))[0][0].reporter.id == "0"
+
+
+@pytest.mark.parametrize(
+    "form", ["%d/%b/%y %I:%M %p", "%b %d, %Y @ %H:%M:%S.000", "%Y年%m月%d日 %H:%M", "%Y년 %m월 %d일 %H:%M"]
+)
+def test_further_ways_to_write_times(tmp_path: Path, form: str) -> None:
+    moments = [START + k * timedelta(hours=7) for k in range(len(ROWS))]
+    given = [r | {"created_at": t.strftime(form)} for r, t in zip(ROWS, moments, strict=True)]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert refused == [] and [c.occurred_at for c in items] == moments
+
+
+def test_day_numbers_of_a_spreadsheet_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    given = [r | {"created_at": f"{46296 + k},25"} for k, r in enumerate(ROWS)]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given, ";")))
+    assert refused == [] and items[0].occurred_at == datetime(2026, 10, 1, 6, tzinfo=UTC)
+
+
+def test_what_is_called_like_a_time_and_is_none_is_named_with_the_mend(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", table(reported=lambda k: f"{k + 1} hours ago"))
+    with pytest.raises(Refused, match="'reported' is called like it, but '1 hours ago' is not a time that is known"):
+        read(path)
+    path = written(
+        tmp_path / "a.csv", table(reported=lambda k: (START + timedelta(days=k)).strftime("%Hh%M am %d.%m.%y"))
+    )
+    with pytest.raises(Refused, match="--column time='reported' --time-format"):
+        read(path)
+    items, _, _ = read(path, columns={"time": "reported"}, time_format="%Hh%M am %d.%m.%y")
+    assert items[1].occurred_at == START + timedelta(days=1)

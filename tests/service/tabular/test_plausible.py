@@ -1,0 +1,69 @@
+"""What only looks like a table of reports is refused: nothing is read for what it is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tabular_files import START, csv_of, read, rows, written
+
+from service.errors import Refused
+
+ROWS = rows()
+
+
+def test_a_list_of_contents_is_not_a_list_of_reports_by_those_who_wrote_them(tmp_path: Path) -> None:
+    given = [
+        {"post_id": str(700 + k), "user_id": r["author"], "created_at": r["created_at"], "num_reports": k % 4}
+        for k, r in enumerate(ROWS)
+    ]
+    path = written(tmp_path / "a.csv", csv_of(given))
+    with pytest.raises(Refused, match="each row has another 'post_id'.*may be who wrote it.*--column reporter=user_id"):
+        read(path)
+    assert len(read(path, columns={"reporter": "user_id"})[0]) == len(ROWS)
+    named = [{"flagged_by" if name == "user_id" else name: value for name, value in row.items()} for row in given]
+    assert len(read(written(tmp_path / "b.csv", csv_of(named)))[0]) == len(ROWS)
+
+
+def test_what_a_reporter_wrote_is_not_what_was_reported(tmp_path: Path) -> None:
+    given = [r | {"comment": ("spam", "rude", "bad bot 2")[k % 3]} for k, r in enumerate(ROWS)]
+    alone = [{name: value for name, value in row.items() if name != "post_id"} for row in given]
+    with pytest.raises(Refused, match="what was reported"):
+        read(written(tmp_path / "a.csv", csv_of(alone)))
+    about = [row | {"target_account.id": r["author"]} for row, r in zip(alone, ROWS, strict=True)]
+    items, _, _ = read(written(tmp_path / "b.csv", csv_of(about)))
+    assert {c.target.id for c in items} == {r["author"] for r in ROWS}
+    numbered = [row | {"comment": r["post_id"]} for row, r in zip(alone, ROWS, strict=True)]
+    assert {c.target.id for c in read(written(tmp_path / "c.csv", csv_of(numbered)))[0]} == {r["post_id"] for r in ROWS}
+
+
+def test_who_wrote_in_a_thread_is_not_who_reported_it(tmp_path: Path) -> None:
+    given = [{"id": k, "thread_id": k % 5, "user_id": k % 7, "created_at": r["created_at"]} for k, r in enumerate(ROWS)]
+    path = written(tmp_path / "a.csv", csv_of(given))
+    with pytest.raises(Refused, match="'user_id' may be who wrote in 'thread_id'.*--column reporter=user_id"):
+        read(path)
+    assert len(read(path, columns={"reporter": "user_id"})[0]) == len(ROWS)
+    named = [{"reporter" if name == "user_id" else name: value for name, value in row.items()} for row in given]
+    assert len(read(written(tmp_path / "b.csv", csv_of(named)))[0]) == len(ROWS)
+
+
+def test_a_number_for_nothing_in_one_of_two_columns_is_no_target(tmp_path: Path) -> None:
+    given = [
+        {"reporter": r["reporter"], "post_id": k % 6 if k % 2 else 0, "comment_id": 0 if k % 2 else k % 6 + 1}
+        | {"created_at": r["created_at"]}
+        for k, r in enumerate(ROWS)
+    ]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert refused == [] and {c.target.id.split("/")[0] for c in items} == {"post", "comment"}
+    assert {c.target.id.split("/")[1] for c in items} == {"1", "3", "5"}
+
+
+def test_a_time_that_goes_with_the_target_is_not_when_it_was_reported(tmp_path: Path) -> None:
+    given = [r | {"created_at": (START + timedelta(hours=int(r["post_id"]))).isoformat()} for r in ROWS]
+    path = written(tmp_path / "a.csv", csv_of(given))
+    with pytest.raises(Refused, match="'created_at' is the same for all rows about one target"):
+        read(path)
+    both = [row | {"date": r["created_at"]} for row, r in zip(given, ROWS, strict=True)]
+    items, refused, _ = read(written(tmp_path / "b.csv", csv_of(both)))
+    assert refused == [] and [c.occurred_at.isoformat() for c in items] == [r["created_at"] for r in ROWS]
