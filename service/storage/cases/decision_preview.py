@@ -53,11 +53,11 @@ def effects_of_choices(
         states = own | clusters.load(
             connection,
             tenant_id,
-            clusters_on(connection, tenant_id, {t for state in own.values() for t in state.author_by_target})
+            clusters_on(connection, tenant_id, {t for state in own.values() for t in state.discounted_targets})
             - own.keys(),
         )
     facts = facts_of(
-        connection, tenant_id, {t for cluster_id in cases for t in states[cluster_id].author_by_target}, now=now
+        connection, tenant_id, {t for cluster_id in cases for t in states[cluster_id].discounted_targets}, now=now
     )
     worlds = []
     for choice in choices:

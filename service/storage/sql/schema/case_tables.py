@@ -99,6 +99,8 @@ cluster_complaints = Table(
     Column("exempt", Boolean, nullable=False),  # trusted reporter or illegal-content notice: never discounted
     Column("gone", Boolean, nullable=False, server_default="0"),  # withdrawn since
     Column("verdict", String(20), info=not_personal("the decision that was made about this complaint")),
+    # part of an act in the cluster: discounted with it, and nothing else
+    Column("listed", Boolean, nullable=False, server_default="0"),
     Index("cluster_complaints_by_row", "row_key"),
 )
 
