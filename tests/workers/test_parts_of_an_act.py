@@ -18,6 +18,8 @@ from service.storage.complaints.archive_reader import judged_complaints_of
 from service.storage.complaints.reporters import read_reporter
 from service.storage.redis_store import redis_keys
 from service.storage.sql.hashing import key_of
+from tests.service.platforms.payloads import account, mastodon, status
+from tests.service.platforms.reading import batch_of, read
 from workers import rebuild_redis
 from workers.audit.report import counts
 
@@ -60,6 +62,18 @@ def window(paper: Newspaper) -> int:
     resident = paper.resident()
     assert resident is not None
     return resident.detector.window.live
+
+
+def test_twelve_people_who_report_an_account_are_twelve_with_statuses_or_without(paper: Newspaper) -> None:
+    for number in range(12):
+        statuses = [status("501"), status(str(600 + number))] if number % 2 else []
+        payload = mastodon(*statuses, id=str(300 + number), account=account(str(4_000 + number)))
+        paper.accepts(*batch_of(read("mastodon", payload)).lines)
+    paper.works()
+    asked = paper.asks("account/7001")
+    assert (asked.complaints, asked.independent_complaints, asked.recommendation) == (12, 12.0, "none")
+    assert (paper.asks("501").complaints, paper.asks("601").complaints) == (6, 1)
+    assert window(paper) == 6 + 6 * 2, "an act with statuses is compared by these, not by the account as well"
 
 
 def test_a_known_group_is_discounted_on_the_account_and_on_the_status(town: Newspaper) -> None:
