@@ -14,8 +14,12 @@ from sqlalchemy import Engine
 from worlds import DAY, MINUTE, Row, document, draw_town
 
 from service.settings import Settings
+from service.storage.cases.brief_reads import read_dossier
+from service.storage.cases.cases import list_complaints
+from service.storage.cases.decision_preview import clusters_on
 from service.storage.complaints.archive_reader import judged_complaints_of
 from service.storage.complaints.reporters import read_reporter
+from service.storage.complaints.target_history import list_of_target, read_points
 from service.storage.redis_store import redis_keys
 from service.storage.sql.hashing import key_of
 from tests.service.platforms.payloads import account, mastodon, status
@@ -106,6 +110,27 @@ def test_members_who_each_name_a_status_of_their_own_are_discounted_on_the_accou
     asked = town.asks("account")
     assert asked.complaints == 12 and asked.independent_complaints < 3
     assert [town.independent(f"own{k}") for k in range(12)] == [1.0] * 12
+
+
+def test_the_account_knows_its_group(town: Newspaper) -> None:
+    """For the brief, the target's page, its list of complaints, and what a decision would do."""
+    town.posts([one for k, m in enumerate(MEMBERS) for one in report(f"n{k}", f"r{m}", LATER + k, f"own{k}")])
+    town.posts(report("alone", "somebody", LATER + DAY))
+    ((name, cluster),) = town.clusters().items()
+    with town.engine.connect() as connection:
+        assert [group.id for group in read_dossier(connection, town.id, "account", now=NOW).groups] == [name]
+        assert read_dossier(connection, town.id, "own1", now=NOW).groups == []
+        complaints, _ = list_of_target(connection, town.id, "account", after=None, limit=50)
+        assert {one.reporter_id: one.clusters for one in complaints} == {
+            "somebody": (),
+            **{f"r{m}": (name,) for m in MEMBERS},
+        }
+        points = read_points(connection, town.id, "account", [name])
+        assert (len(points.by_cluster[name]), len(points.others)) == (12, 1)
+        assert clusters_on(connection, town.id, [key_of("account")]) == {name}
+        listed, _ = list_complaints(connection, town.id, name, after=None, limit=1_000)
+        assert sum(one.complaint.part_of is not None for one in listed) == 12
+    assert key_of("account") in cluster.discounted_targets - cluster.author_by_target.keys()
 
 
 def test_two_members_who_come_alone_count_in_full(town: Newspaper) -> None:
@@ -203,6 +228,8 @@ def test_redis_and_the_window_are_built_again_with_them(town: Newspaper) -> None
     rebuild_redis.run(town.name, town.resources)
     assert town.redis.hgetall(redis_keys.memberships(town.name)) == memberships
     assert town.asks("account").complaints == 12
+    rebuild_redis.rebuild_redis(town.name, town.resources)  # as `brigadewatch rebuild` does where Redis has it all
+    assert town.redis.hgetall(redis_keys.memberships(town.name)) == memberships
     town.forgets()
     town.posts(report("later", "somebody", LATER + DAY, "s9"))
     town.sweeps()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from service.moderation.cluster_state import Membership
 from service.moderation.listed_complaints import ListedByReporter, ListedComplaint, by_reporter
@@ -49,6 +49,28 @@ def listed_of(
         for row_key, reporter, target, at_us, content, act_target in rows
         if until_us is None or at_us <= until_us
     )
+
+
+def clusters_listing(
+    connection: Connection, tenant_id: int, targets: Collection[int]
+) -> dict[tuple[int, int], set[str]]:
+    """The clusters that discount complaints about these targets (keys) as part of their acts, by (reporter, target)."""
+    statement = (
+        "SELECT cc.cluster_id, cc.reporter_key, cc.target_key FROM k CROSS JOIN cluster_complaints cc WHERE"
+        " cc.tenant_id = ? AND cc.target_key = k.column1 AND cc.listed AND NOT cc.gone"
+    )
+    found: dict[tuple[int, int], set[str]] = {}
+    keys = [(int(key),) for key in targets]
+    for cluster, reporter, target in select_by_keys(connection, statement, (tenant_id,), keys):
+        found.setdefault((reporter, target), set()).add(cluster)
+    return found
+
+
+def listed_targets(connection: Connection, tenant_id: int) -> set[int]:
+    """All targets (keys) about which clusters discount complaints as part of their acts."""
+    own = schema.cluster_complaints.c
+    mine = select(own.target_key).where(own.tenant_id == tenant_id, text("cluster_complaints.listed"))
+    return set(connection.scalars(mine.distinct()))
 
 
 def reporters_of(connection: Connection, tenant_id: int, seqs: Collection[int]) -> set[int]:

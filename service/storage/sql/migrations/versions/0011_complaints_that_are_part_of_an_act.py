@@ -20,9 +20,17 @@ def upgrade() -> None:
         postgresql_where=sa.text("act_key IS NOT NULL"),
     )
     op.add_column("cluster_complaints", sa.Column("listed", sa.Boolean(), nullable=False, server_default="0"))
+    op.create_index(
+        "cluster_complaints_by_listed_target",
+        "cluster_complaints",
+        ["tenant_id", "target_key"],
+        sqlite_where=sa.text("listed"),
+        postgresql_where=sa.text("listed"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("cluster_complaints_by_listed_target", "cluster_complaints")
     op.drop_column("cluster_complaints", "listed")
     op.drop_index("complaints_by_act", "complaints")
     op.drop_column("complaints", "act_key")
