@@ -28,6 +28,7 @@ FIELDS = {
     "kind": "kind of target",
     "author_id": "author of the target",
     "context_id": "context (thread, article)",
+    "part_of": "complaint of the same act",
     "text": "text of the complaint",
     "excerpt": "text of the target",
     "account_created_at": "age of the reporter's account",

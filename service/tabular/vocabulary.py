@@ -28,6 +28,7 @@ Field = Literal[
     "fingerprint",
     "trusted",
     "notice_type",
+    "part_of",
     "verdict",
     "decided_at",
     "action",
@@ -208,6 +209,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     ),
     "trusted": ((0, r"trusted|reporter_trusted"), (1, r"is_trusted|trusted_flagger|is_trusted_flagger")),
     "notice_type": ((0, r"notice_type"),),
+    "part_of": ((0, r"part_of"),),
     "verdict": (
         (0, r"verdict"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from flow import Newspaper, audited, copied, groups_of, line, swept_town, told, 
 from sqlalchemy import Engine
 from worlds import DAY, MINUTE, Row, document, draw_town
 
+from service.intake.items import COMPLAINT
+from service.model import Complaint
 from service.settings import Settings
 from service.storage.cases.brief_reads import read_dossier
 from service.storage.cases.cases import list_complaints
@@ -25,6 +28,8 @@ from service.storage.sql.hashing import key_of
 from tests.service.platforms.payloads import account, mastodon, status
 from tests.service.platforms.reading import batch_of, read
 from workers import rebuild_redis
+from workers.audit.files import Reading, read_items
+from workers.audit.history import Collector
 from workers.audit.report import counts
 
 TOWN = draw_town(2, members=12)
@@ -256,6 +261,23 @@ def test_live_and_audit_count_alike(paper: Newspaper) -> None:
         asked = paper.asks(target)
         assert asked.complaints == row["complaints"], target
         assert asked.independent_complaints == pytest.approx(row["independent_complaints"], abs=1e-5), target
+
+
+def test_a_table_names_the_act(tmp_path: Path) -> None:
+    table = tmp_path / "reports.csv"
+    rows = [
+        f"n{k}/{what},r{k},{what},2026-03-01T00:00:0{k}Z,{f'n{k}/s1' if what == 'account' else ''}"
+        for k in range(6)
+        for what in ("s1", "account")
+    ]
+    table.write_text("\n".join(["id,reporter_id,target_id,occurred_at,part_of", *rows]) + "\n")
+    collector = Collector(4)
+    for item in read_items(table, COMPLAINT, NOW, Reading(), lambda _: None):
+        assert isinstance(item, Complaint)
+        collector.add(item)
+    history, _ = collector.history()
+    assert (len(history.complaints), len(history.listed), history.repeats) == (6, 6, 0)
+    assert history.totals() == {key_of("s1"): 6, key_of("account"): 6}
 
 
 def test_its_line_in_the_stream_names_the_act() -> None:
