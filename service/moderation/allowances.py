@@ -34,12 +34,15 @@ def with_allowed(
     """
     changed = {}
     for state in states:
-        now = {
-            m.seq: replace(m, exempt=m.reporter in allowed or (m.exempt and exempt_by_itself.get(m.seq, True)))
+        other = {
+            m.seq: replace(m, exempt=exempt)
             for m in _filed(state).values()
+            if (exempt := m.reporter in allowed or (m.exempt and exempt_by_itself.get(m.seq, True))) != m.exempt
         }
-        if now != _filed(state):
-            memberships, listed = ({seq: now[seq] for seq in held} for held in (state.memberships, state.listed))
+        if other:
+            memberships, listed = (
+                {seq: other.get(seq, m) for seq, m in held.items()} for held in (state.memberships, state.listed)
+            )
             changed[state.id] = replace(state, memberships=memberships, listed=listed)
     return changed
 

@@ -74,6 +74,10 @@ class ClusterState:
         """The targets whose independent count the cluster may lower."""
         return {*self.author_by_target, *(m.target for m in self.listed.values())}
 
+    def discounts_on(self, target: int) -> bool:
+        """Whether this is one of the `discounted_targets`."""
+        return target in self.author_by_target or any(m.target == target for m in self.listed.values())
+
     @property
     def first_us(self) -> int:
         """Time of the earliest counted complaint, deleted ones included.
