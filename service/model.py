@@ -137,6 +137,16 @@ class Complaint(Frozen):
         ),
         json_schema_extra=UNKNOWN,
     )
+    part_of: Id | None = Field(
+        None,
+        description=(
+            "The id of another complaint by the same reporter, sent before or with this one, if both are one act: a"
+            " report that names several targets. This one counts for its target, but is not compared with others'"
+            " complaints, and a verdict on it is not held for or against the reporter a second time. Null, or no such"
+            " complaint: an act of its own."
+        ),
+        json_schema_extra=UNKNOWN,
+    )
 
 
 Verdict = Literal["upheld", "rejected"]

@@ -22,7 +22,7 @@ PATH = re.compile(r"(GET|POST|DELETE|PATCH) (/v1/[a-z_/{}]*[a-z}])")
 
 def test_every_request_answers_as_printed(api: Api) -> None:
     examples = EXAMPLE.findall(GUIDE)
-    assert len(examples) == 10
+    assert len(examples) == 11
     for method, path, status, sent, printed in examples:
         shown = json.loads(printed)
         if method == "GET":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -93,8 +93,11 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
     window = analyzer.detector.window
     # Analysed outside the writing transaction: ingest must not wait for it.
     with resources.engine.connect() as connection:
+        if batch.listed:
+            analyzer.clusters.look_again(connection, batch.listed)
         for groups in analyzer.detect(batch):
-            changed.update(analyzer.clusters.reconcile(connection, window, groups, complete=False))
+            found = analyzer.clusters.reconcile(connection, window, groups, complete=False, upto_seq=last.last_seq)
+            changed.update(found)
         changed.update(analyzer.clusters.learn(connection, window, batch))
         effects = analyzer.notifier.look(
             connection,
@@ -134,7 +137,9 @@ def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResu
     watermark_us = state.watermark_us or 0
     with resources.engine.connect() as connection:
         analyzer.clusters.begin_sweep(connection, detector.window)
-        changed = analyzer.clusters.reconcile(connection, detector.window, detector.regroup(), complete=True)
+        changed = analyzer.clusters.reconcile(
+            connection, detector.window, detector.regroup(), complete=True, upto_seq=state.cursor_seq
+        )
         effects = analyzer.notifier.look(
             connection, analyzer.change(before, changed, analyzer.moment(resources.now_us()))
         )
@@ -170,10 +175,7 @@ def take_decisions(analyzer: TenantAnalyzer, resources: Resources, decided: Mapp
         for identity, cluster in fresh.items():
             if cluster.status == "decided" or cluster.verdict is None:
                 clusters.mark_judged(connection, identity, cluster.verdict)
-                fresh[identity] = replace(
-                    cluster,
-                    memberships={s: replace(m, verdict=cluster.verdict) for s, m in cluster.memberships.items()},
-                )
+                fresh[identity] = cluster.with_verdict(cluster.verdict)
         analyzer.clusters.keep(fresh)
         effects = analyzer.notifier.look(
             connection, analyzer.change(before, fresh, analyzer.moment(resources.now_us()), by_detector=False)

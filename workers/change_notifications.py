@@ -125,7 +125,7 @@ class ChangeNotifier:
             for i, state in change.changed.items()
             for s in (change.before.get(i), state)
             if s is not None
-            for t in s.author_by_target
+            for t in s.discounted_targets
         }
         if not targets:
             return set()

@@ -7,7 +7,7 @@ were reconciled already, the outcomes of targets that were read, what groups hav
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import uuid4
 
 from sqlalchemy import Connection
@@ -20,6 +20,7 @@ from service.moderation.usual import Usual
 from service.policy import Policy
 from service.storage.complaints.archive_reader import outcomes_of
 from service.storage.complaints.feed import FeedBatch, FeedOutcome
+from service.storage.complaints.listed_complaints import listed_of, reporters_of
 from workers.detection.groups import Group
 from workers.detection.known_clusters import KnownCluster, KnownClusters
 from workers.detection.window import Window
@@ -55,7 +56,7 @@ class ClusterUpdates:
         """Take over clusters as they are now."""
         self.by_id.update(changed)
         for cluster in changed.values():
-            for target in cluster.author_by_target:
+            for target in cluster.discounted_targets:
                 self.by_target[target].add(cluster.id)
             self._last_us[cluster.id] = cluster.last_us
             if discounts_members(cluster):
@@ -66,6 +67,13 @@ class ClusterUpdates:
     def forget_groups(self) -> None:
         """Reconcile every group again at the next tick, unchanged ones too."""
         self._adapted.clear()
+
+    def look_again(self, connection: Connection, listed: Collection[int]) -> None:
+        """Reconcile again at the next tick the groups whose members filed these complaints, by seq: they are part of
+        acts that the groups may have.
+        """
+        people = reporters_of(connection, self._tenant_id, listed)
+        self._adapted = {g: adapted for g, adapted in self._adapted.items() if people.isdisjoint(g.reporters)}
 
     def begin_sweep(self, connection: Connection, window: Window) -> None:
         """Measure base rates and members' records afresh."""
@@ -81,16 +89,26 @@ class ClusterUpdates:
             self._outcomes.update({t: [] for t in unknown} | outcomes_of(connection, self._tenant_id, unknown))
         return self._outcomes
 
-    def reconcile(self, connection: Connection, window: Window, groups: Sequence[Group], *, complete: bool) -> Changed:
-        """Match the groups with the clusters; returns the clusters that changed. `complete`: of a whole sweep."""
-        watermark_us = _watermark_us(window)
+    def reconcile(
+        self, connection: Connection, window: Window, groups: Sequence[Group], *, complete: bool, upto_seq: int
+    ) -> Changed:
+        """Match the groups with the clusters; returns the clusters that changed. `complete`: of a whole sweep.
+
+        `upto_seq`: what is analysed with them.
+        """
+        watermark_us, since_us = _watermark_us(window), (window.since + window.origin) * 1000
         settled = frozenset(self._adapted[g] for g in groups if g in self._adapted)
         # Returned members of a known cluster keep its evidence.
         new_groups = [g for g in groups if g not in self._adapted and g.continues is None]
         with_traits = self._traits.aimed(connection, window, new_groups)
         usual = self._usual_now(connection)
         new = self._records.recorded(connection, with_traits, watermark_us, usual.upheld_of_all)
-        adapted = {g: self._adapted.get(g) or found_group(new.get(g, g), self.allowed or ()) for g in groups}
+        people = {r for g in groups if g not in self._adapted for r in g.reporters}
+        listed = listed_of(connection, self._tenant_id, people, since_us=since_us, upto_seq=upto_seq)
+        adapted = {
+            g: self._adapted.get(g) or found_group(new.get(g, g), self.allowed or (), listed, self._policy)
+            for g in groups
+        }
         self._adapted = adapted
         fresh = [group for group in adapted.values() if group not in settled]
         if not fresh and not complete:
@@ -100,7 +118,7 @@ class ClusterUpdates:
             Recomputation(
                 list(adapted.values()),
                 self.outcomes_of(connection, self._targets_around(fresh)),
-                (window.since + window.origin) * 1000,
+                since_us,
                 watermark_us,
                 complete,
                 usual,
@@ -133,7 +151,11 @@ class ClusterUpdates:
         touched = {i for outcome in batch.outcomes for i in self.by_target.get(outcome.target, ())}
         removed = set(batch.removed)
         if removed:
-            touched |= {c.id for c in self.by_id.values() if not removed.isdisjoint(c.memberships)}
+            touched |= {
+                c.id
+                for c in self.by_id.values()
+                if not (removed.isdisjoint(c.memberships) and removed.isdisjoint(c.listed))
+            }
         alive = [self.by_id[i] for i in touched if self.by_id[i].disposition != "merged"]
         outcomes = self.outcomes_of(connection, {t for c in alive for t in c.author_by_target})
         changed: Changed = {}

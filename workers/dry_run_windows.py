@@ -24,6 +24,7 @@ from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.complaints.archive_reader import analysis_state_of, outcomes_after, outcomes_of, read_feed_window
 from service.storage.complaints.feed import FeedOutcome
+from service.storage.complaints.listed_complaints import listed_of
 from service.storage.detection import allow_list, dry_runs
 from service.storage.detection.dry_runs import DryRun
 from workers.detection.detector import Detector
@@ -154,9 +155,11 @@ class DryRunWindows:
         with_traits = self.traits.aimed(connection, detector.window, groups)
         usual = usual_of(self.verdicts.until(end_us), side.states.values(), side.policy.prior_unfounded)
         complete = side.records.recorded(connection, with_traits, end_us, usual.upheld_of_all)
-        fresh = [found_group(complete[g], self.exempt) for g in groups]
-        self._know({t for f in fresh for t in f.author_by_target} | set(targets_of(side.states.values())), connection)
         since_us = end_us - side.policy.window_seconds * SECOND_US
+        people = {reporter for group in groups for reporter in group.reporters}
+        listed = listed_of(connection, self.number, people, since_us=since_us, until_us=end_us)
+        fresh = [found_group(complete[g], self.exempt, listed, side.policy) for g in groups]
+        self._know({t for f in fresh for t in f.author_by_target} | set(targets_of(side.states.values())), connection)
         recomputed = Recomputation(fresh, self._known_by(end_us), since_us, end_us, complete=True, usual=usual)
         side.states.update(reconcile(side.states, recomputed, side.policy, lambda: f"k{next(side.numbers)}"))
 

@@ -60,9 +60,10 @@ def joined(batches: Sequence[FeedBatch]) -> FeedBatch:
     if len(batches) == 1:
         return batches[0]
     return FeedBatch(
-        np.concatenate([b.complaints for b in batches]),
-        {s: t for b in batches for s, t in b.texts.items()},
-        tuple(s for b in batches for s in b.removed),
-        tuple(o for b in batches for o in b.outcomes),
-        np.concatenate([b.totals for b in batches]),
+        complaints=np.concatenate([b.complaints for b in batches]),
+        texts={s: t for b in batches for s, t in b.texts.items()},
+        removed=tuple(s for b in batches for s in b.removed),
+        outcomes=tuple(o for b in batches for o in b.outcomes),
+        totals=np.concatenate([b.totals for b in batches]),
+        listed=tuple(s for b in batches for s in b.listed),
     )

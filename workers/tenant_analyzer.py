@@ -56,7 +56,7 @@ class TenantAnalyzer:
         for part in slices(batch, self.policy.tick_span_seconds * SECOND_US):
             texts = {seq: batch.texts[seq] for seq in part["seq"].tolist() if seq in batch.texts}
             yield self.detector.tick(columns_of(part, texts))
-        if batch.removed:
+        if batch.removed or batch.listed:
             yield self.detector.tick(columns_of(batch.complaints[:0], {}), batch.removed)
 
     def change(

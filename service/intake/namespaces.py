@@ -19,7 +19,7 @@ NAMESPACE_SYNTAX = "1 to 32 lowercase letters, digits and hyphens, without a hyp
 _NAMESPACE = re.compile(NAMESPACE_PATTERN)
 _HASH_DIGITS = 32
 # Where a complaint, an outcome or a withdrawal has ids.
-_IDS = frozenset({"id", "complaint_id", "retracts", "target_id"})
+_IDS = frozenset({"id", "complaint_id", "part_of", "retracts", "target_id"})
 _IDS_OF_PARTS = {"reporter": frozenset({"id"}), "target": frozenset({"id", "author_id", "context_id"})}
 _Item = TypeVar("_Item", bound=Frozen)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from service.moderation.assessment import NO_CLUSTERS, TargetSummary, independent_count
 from service.moderation.case_events import is_held
 from service.moderation.cluster_discounts import summaries
-from service.moderation.cluster_state import ClusterState
+from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.phrases import plural
 
 
@@ -22,9 +22,7 @@ def to_be_asked(states: Iterable[ClusterState], allowed: Collection[int]) -> lis
 
     Whether such a complaint stays exempt can only be read from the complaint itself.
     """
-    return sorted(
-        {m.seq for state in states for m in state.memberships.values() if m.exempt and m.reporter not in allowed}
-    )
+    return sorted({m.seq for state in states for m in _filed(state).values() if m.exempt and m.reporter not in allowed})
 
 
 def with_allowed(
@@ -38,12 +36,19 @@ def with_allowed(
     for state in states:
         other = {
             m.seq: replace(m, exempt=exempt)
-            for m in state.memberships.values()
+            for m in _filed(state).values()
             if (exempt := m.reporter in allowed or (m.exempt and exempt_by_itself.get(m.seq, True))) != m.exempt
         }
         if other:
-            changed[state.id] = replace(state, memberships={**state.memberships, **other})
+            memberships, listed = (
+                {seq: other.get(seq, m) for seq, m in held.items()} for held in (state.memberships, state.listed)
+            )
+            changed[state.id] = replace(state, memberships=memberships, listed=listed)
     return changed
+
+
+def _filed(state: ClusterState) -> dict[int, Membership]:
+    return {**state.memberships, **state.listed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ def allowance_of(
     `states` holds the current state of every cluster on any of their targets, `totals` the number of standing
     complaints on each of those targets.
     """
-    targets = {t for state in changed.values() for t in state.author_by_target}
+    targets = {t for state in changed.values() for t in state.discounted_targets}
     now, then = summaries(states.values(), targets), summaries({**states, **changed}.values(), targets)
     gained = {t: _independent(then, totals, t) - _independent(now, totals, t) for t in targets}
     holds, held = (
@@ -75,9 +80,9 @@ def allowance_of(
     return Allowance(
         clusters=len(changed),
         complaints=sum(
-            m.exempt != states[i].memberships[seq].exempt
+            m.exempt != _filed(states[i])[seq].exempt
             for i, state in changed.items()
-            for seq, m in state.memberships.items()
+            for seq, m in _filed(state).items()
         ),
         counted=sum(gained.values()),
         targets=sum(abs(g) > 1e-6 for g in gained.values()),

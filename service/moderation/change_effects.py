@@ -46,7 +46,7 @@ class ClustersOfTargets:
         return {
             s.id
             for s in earlier
-            if s is not None and s.disposition in ("flagged", "held_back") and target in s.author_by_target
+            if s is not None and s.disposition in ("flagged", "held_back") and s.discounts_on(target)
         }
 
 

@@ -40,7 +40,7 @@ def new_cluster(
         earlier = max(gone, key=lambda s: (s.last_us, s.id)).id if gone else None
     # The part inherits the decisions about the whole: the verdict on its complaints, and the excluded members.
     parent = present[split_from] if split_from else None
-    decided = parent.memberships if parent else {}
+    decided, listed = (parent.memberships, parent.listed) if parent else ({}, {})
     excluded = parent.excluded & group.reporters if parent else frozenset()
     kept = {m.seq: _as_decided(m, decided) for m in group.memberships}
     return ClusterState(
@@ -63,6 +63,7 @@ def new_cluster(
         found_us=max((m.time_us for m in group.memberships), default=now_us),
         split_from=split_from,
         earlier=earlier,
+        listed={m.seq: _as_decided(m, listed) for m in group.listed},
     )
 
 
@@ -73,10 +74,12 @@ def returned_cluster(base: ClusterState, group: DetectedGroup) -> ClusterState:
     """
     mine = [m for m in group.memberships if m.reporter in base.members]
     kept = {**base.memberships, **{m.seq: _as_decided(m, base.memberships) for m in mine}}
-    if kept == base.memberships:
+    listed = dict(base.listed)
+    listed.update({m.seq: _as_decided(m, base.listed) for m in group.listed if m.reporter in base.members})
+    if (kept, listed) == (base.memberships, base.listed):
         return base
     authors = {m.target: group.author_by_target[m.target] for m in mine}
-    return replace(base, memberships=kept, author_by_target={**base.author_by_target, **authors})
+    return replace(base, memberships=kept, listed=listed, author_by_target={**base.author_by_target, **authors})
 
 
 MEASURED_SHARE = 0.5  # of the members that evidence is about have to be those it was measured on
@@ -117,6 +120,7 @@ def continued_cluster(
         author_by_target=authors,
         evidence=_lasting_evidence(base, group, members, aged),
         trimmed_us=_trimmed_span(sources),
+        listed=_kept_listed(sources, group, members | excluded, since_us),
     )
     return _with_verdicts_of(state, base, absorbed)
 
@@ -145,6 +149,15 @@ def _kept_memberships(
     for m in group.memberships:
         kept[m.seq] = _as_decided(m, kept)
     return kept
+
+
+def _kept_listed(
+    sources: Iterable[ClusterState], group: DetectedGroup, people: Set[int], since_us: int
+) -> dict[int, Membership]:
+    """What is part of the group's acts, and of these people's acts that have left the window, each with its verdict."""
+    known = {seq: m for state in sources for seq, m in state.listed.items()}
+    aged = {seq: m for seq, m in known.items() if m.time_us < since_us and m.reporter in people}
+    return aged | {m.seq: _as_decided(m, known) for m in group.listed}
 
 
 def _as_decided(membership: Membership, earlier: Mapping[int, Membership]) -> Membership:

@@ -27,7 +27,7 @@ def _pi(state: ClusterState) -> float:
 
 
 def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
-    """The cluster's part on each of its targets, as the independent count needs it.
+    """The cluster's part on each of its targets, and of those that its acts list, as the independent count needs it.
 
     A decision applies to the complaints it was made about. Once growth has reopened the case, later complaints are
     discounted by the model. On a target with both kinds, "not coordinated" exempts the complaints it was made about,
@@ -36,7 +36,7 @@ def parts_by_target(state: ClusterState) -> dict[int, ClusterPart]:
     standing = state.verdict if state.status != "open" else None
     model = _pi(state)
     on_target: dict[int, list[Membership]] = defaultdict(list)
-    for membership in state.counted:
+    for membership in state.discounted:
         on_target[membership.target].append(membership)
     parts = {}
     for target, mine in on_target.items():

@@ -30,6 +30,10 @@ class DetectedGroup(Protocol):
     @property
     def author_by_target(self) -> Mapping[int, int]: ...
     @property
+    def listed(self) -> tuple[Membership, ...]:
+        """Complaints that are part of its acts (ClusterState.listed)."""
+
+    @property
     def continues(self) -> str | None:
         """Id of the stored cluster whose members these are, if that is how they were found."""
 

@@ -146,7 +146,10 @@ def rescore(
     `outcomes` holds all known outcomes by target; `withdrawn` holds seqs of complaints, which may belong to other
     clusters.
     """
-    after = _without_withdrawn(state, set(withdrawn) & state.memberships.keys())
+    gone = set(withdrawn)
+    after = _without_withdrawn(state, gone & state.memberships.keys())
+    if not gone.isdisjoint(state.listed):
+        after = replace(after, listed={seq: m for seq, m in state.listed.items() if seq not in gone})
     if after is not state and state.verdict is None and _too_small(after, policy):
         return replace(
             after,

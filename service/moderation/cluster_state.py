@@ -6,7 +6,7 @@ Times are microseconds since 1970; reporters and targets are keys (service.stora
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from service.model import Disposition, Evidence, Kind, Status
@@ -56,11 +56,27 @@ class ClusterState:
     revoked_us: int | None = None
     revoked_because: str | None = None
     trimmed_us: tuple[int, int] | None = None  # (first, last) of its complaints that retention deleted
+    # Complaints that are part of acts of the same people, by seq: discounted on their targets, and counted nowhere else
+    listed: Mapping[int, Membership] = field(default_factory=dict)
 
     @property
     def counted(self) -> list[Membership]:
         """The complaints of members that are not excluded."""
         return [m for m in self.memberships.values() if m.reporter in self.members]
+
+    @property
+    def discounted(self) -> list[Membership]:
+        """The complaints that the cluster takes off the independent count of their targets."""
+        return [*self.counted, *(m for m in self.listed.values() if m.reporter in self.members)]
+
+    @property
+    def discounted_targets(self) -> set[int]:
+        """The targets whose independent count the cluster may lower."""
+        return {*self.author_by_target, *(m.target for m in self.listed.values())}
+
+    def discounts_on(self, target: int) -> bool:
+        """Whether this is one of the `discounted_targets`."""
+        return target in self.author_by_target or any(m.target == target for m in self.listed.values())
 
     @property
     def first_us(self) -> int:
@@ -85,6 +101,16 @@ class ClusterState:
     @property
     def _trimmed(self) -> tuple[int, ...]:
         return self.trimmed_us or ()
+
+    def with_verdict(self, verdict: StandingVerdict | None) -> ClusterState:
+        """The cluster with this as the decision that was made about each of its complaints; itself if it was."""
+        filed = (*self.memberships.values(), *self.listed.values())
+        if all(m.verdict == verdict for m in filed):
+            return self
+        judged, listed = (
+            {seq: replace(m, verdict=verdict) for seq, m in held.items()} for held in (self.memberships, self.listed)
+        )
+        return replace(self, memberships=judged, listed=listed)
 
     def without_complaints(self) -> tuple[frozenset[int], frozenset[int]]:
         """Members and targets whose complaints have all been deleted by retention, so that they cannot be scored."""

@@ -72,8 +72,8 @@ def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str,
         decided_reporters=case.decided_reporters,
         decided_targets=case.decided_targets,
     )
-    if case.verdict is None and any(m.verdict is not None for m in after.memberships.values()):
-        after = replace(after, memberships={seq: replace(m, verdict=None) for seq, m in after.memberships.items()})
+    if case.verdict is None:
+        after = after.with_verdict(None)
     return after
 
 
@@ -92,7 +92,7 @@ def effects_of(
         t
         for decided in (*choices, {s.id: s for s in befores})
         for state in decided.values()
-        for t in state.author_by_target
+        for t in state.discounted_targets
     }
     without, now = summaries(others, targets), summaries((*others, *befores), targets)
     return [

@@ -121,9 +121,13 @@ def inflations(
         if state.disposition == "merged":
             continue
         found[state.id] = state.found_us
-        then = {seq: m for seq, m in state.memberships.items() if m.time_us <= removed_us.get(m.target, -1)}
-        for target, part in parts_by_target(replace(state, memberships=then)).items() if then else ():
-            parts.setdefault(target, []).append(part)
+        then, listed = (
+            {seq: m for seq, m in filed.items() if m.time_us <= removed_us.get(m.target, -1)}
+            for filed in (state.memberships, state.listed)
+        )
+        if then or listed:
+            for target, part in parts_by_target(replace(state, memberships=then, listed=listed)).items():
+                parts.setdefault(target, []).append(part)
     return {
         target: inflation
         for target, mine in parts.items()

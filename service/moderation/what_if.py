@@ -130,7 +130,7 @@ def held_targets(states: Mapping[str, ClusterState], totals: Mapping[int, int], 
 
 def targets_of(states: Iterable[ClusterState]) -> Collection[int]:
     """All targets of the clusters."""
-    return {t for state in states for t in state.author_by_target}
+    return {t for state in states for t in state.discounted_targets}
 
 
 def _why(state: ClusterState | None) -> Why:

@@ -17,6 +17,7 @@ from service.intake.privacy_filter import PrivacyFilter
 from service.model import JsonObject, RejectedItem
 
 LARGEST_NUMBER = 2**63 - 1  # of a platform's numeric ids
+_KEYED = ("id", "part_of")  # ids of complaints, where they tell the reporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,9 @@ class Item:
             name = document.get("id")
             readable = name if isinstance(name, str) and is_id(name) else None
             return RejectedItem(line=number, id=readable, detail=detail, pointer=pointer)
-        if self.id_tells_reporter and isinstance(document.get("id"), str):
-            document = {**document, "id": privacy_filter.derived(document["id"])}
+        if self.id_tells_reporter:
+            keyed = {n: privacy_filter.derived(document[n]) for n in _KEYED if isinstance(document.get(n), str)}
+            document = {**document, **keyed}
         return read_value(document, self.noun, now, number)
 
 

@@ -2,6 +2,7 @@
 
 One report covers several statuses, each of which becomes a complaint, as does each collection. Since 4.6 reports can
 name collections, but Mastodon's own serializer for webhooks leaves them out: they are read where something adds them.
+Whatever a report names, it is a report of the account as well: the complaint about it is part of the same act.
 
 The payload contains the reporter's e-mail and IP addresses, which are dropped here, as is the text of the statuses (it
 changes between deliveries; the link leads to it).
@@ -45,11 +46,21 @@ def read(document: object, now: datetime) -> Payload:
         raise Unusable("'object' has to be a report with an id")
     targets = _targets(report)
     delivery = Payload(items=[_complaint(report, f"{number}/{end}", target) for end, target in targets])
+    end, account = _account(report)
+    named = next((f"{number}/{first}" for first, target in targets if first != end and target["id"] is not None), None)
+    if account["id"] is None:
+        named = None
+    if named is not None:
+        delivery.items.append(_complaint(report, f"{number}/{end}", account, part_of=named))
     updated = identity(report.get("updated_at"))
     if updated is not None:
         delivery.key = f"{document['event']} {number} {updated}"
     if report.get("action_taken") is True:
-        delivery.items += [_outcome(report, f"{number}/{end}", target, now) for end, target in targets]
+        verdict = "upheld" if _suspended(report) else None
+        delivery.items += [_outcome(report, f"{number}/{name}", target, now, verdict) for name, target in targets]
+        if named is not None:
+            # what became of the account; that the report was right is told of what it names, and once
+            delivery.items.append(_outcome(report, f"{number}/{end}", account, now, None))
         if not _suspended(report):
             delivery.notes.append(
                 "the report was closed and the account is not suspended, so the payload does not say whether the report"
@@ -65,18 +76,7 @@ def _targets(report: JsonObject) -> list[tuple[str, JsonObject]]:
     author = identity(record(report.get("target_account")).get("id"))
     statuses, collections = _listed(report, "statuses", "status_ids"), _listed(report, "collections", "collection_ids")
     if not statuses and not collections:
-        url = link(record(record(report.get("target_account")).get("account")).get("url"))
-        return [
-            (
-                "account",
-                {
-                    "id": None if author is None else f"account/{author}",
-                    "kind": "account",
-                    "author_id": author,
-                    "url": url,
-                },
-            )
-        ]
+        return [_account(report)]
     by_id: dict[str, JsonObject] = {}
     for status in statuses:
         name = identity(status.get("id"))
@@ -108,13 +108,26 @@ def _targets(report: JsonObject) -> list[tuple[str, JsonObject]]:
     return list(by_id.items())
 
 
+def _account(report: JsonObject) -> tuple[str, JsonObject]:
+    """The same of the account. One report has one complaint about it, whether or not it names statuses: those may be
+    gone when it is sent again.
+    """
+    author = identity(record(report.get("target_account")).get("id"))
+    return "account", {
+        "id": None if author is None else f"account/{author}",
+        "kind": "account",
+        "author_id": author,
+        "url": link(record(record(report.get("target_account")).get("account")).get("url")),
+    }
+
+
 def _listed(report: JsonObject, objects: str, ids: str) -> list[JsonObject]:
     """The objects of a list, or what is known of them by their ids alone."""
     listed = report.get(ids)
     return records(report.get(objects)) or [{"id": value} for value in (listed if isinstance(listed, list) else [])]
 
 
-def _complaint(report: JsonObject, name: str, target: JsonObject) -> Item:
+def _complaint(report: JsonObject, name: str, target: JsonObject, part_of: str | None = None) -> Item:
     account = record(report.get("account"))
     category = words(report.get("category"), REASON_CHARACTERS)
     return complaint(
@@ -125,21 +138,21 @@ def _complaint(report: JsonObject, name: str, target: JsonObject) -> Item:
         reason=category,
         text=words(report.get("comment")),
         notice_type="illegal_content" if category == "legal" else None,
+        part_of=part_of,
         machine=_is_server(account),
     )
 
 
-def _outcome(report: JsonObject, name: str, target: JsonObject, now: datetime) -> Item:
+def _outcome(report: JsonObject, name: str, target: JsonObject, now: datetime, verdict: str | None) -> Item:
     closed = instant(report.get("action_taken_at")) or instant(report.get("updated_at"))
-    suspended = _suspended(report)
     closed_by = identity(record(report.get("action_taken_by_account")).get("id"))
     stamp = "" if closed is None else f"{closed:%Y%m%dT%H%M%S.%fZ}"
     return outcome(
         id=f"{name}/{stamp}",
         target_id=target["id"],
         decided_at=closed or now,
-        verdict="upheld" if suspended else None,
-        action="removed" if suspended else "kept",
+        verdict=verdict,
+        action="removed" if _suspended(report) else "kept",
         decided_by="automatic" if closed_by == INSTANCE_ACTOR else "person",
     )
 

@@ -180,6 +180,7 @@ class Assembler:
             "reason": self._text("reason", row),
             "text": self._text("text", row),
             "notice_type": self._value("notice_type", row),
+            "part_of": self._id_of("part_of", row),
         }
 
     def _outcome(self, row: Sequence[Any]) -> dict[str, Any] | None:

@@ -40,6 +40,7 @@ OPTIONAL: tuple[Field, ...] = (
     "trusted",
     "fingerprint",
     "notice_type",
+    "part_of",
     "author_id",
     "context_id",
     "kind",

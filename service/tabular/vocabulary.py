@@ -31,6 +31,7 @@ Field = Literal[
     "fingerprint",
     "trusted",
     "notice_type",
+    "part_of",
     "verdict",
     "decided_at",
     "action",
@@ -64,6 +65,7 @@ _TITLES = {
     "kind": "kind of target",
     "author_id": "author of the target",
     "context_id": "context (thread, article)",
+    "part_of": "complaint of the same act",
     "text": "text of the complaint",
     "excerpt": "text of the target",
     "account_created_at": "age of the reporter's account",
@@ -225,6 +227,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     ),
     "trusted": ((0, r"trusted|reporter_trusted"), (1, r"is_trusted|trusted_flagger|is_trusted_flagger")),
     "notice_type": ((0, r"notice_type"),),
+    "part_of": ((0, r"part_of"),),
     "verdict": (
         (0, r"verdict"),
         (

@@ -74,6 +74,20 @@ def everything(paper: Newspaper) -> dict[str, list[Any]]:
         return {table.name: list(connection.execute(select(table))) for table in tables}
 
 
+def test_a_target_that_acts_list_is_held_in_it_as_it_is_live(paper: Newspaper) -> None:
+    """Members of a group name one of its comments, and with it an account that nobody else reports."""
+    members = sorted(TOWN.brigades[0])
+    comment = next(r.target for r in reversed(TOWN.rows) if r.reporter in members)
+    acts = [document(r) for r in TOWN.rows if r.target == comment and r.reporter in members]
+    paper.posts(
+        [{**act, "id": f"{act['id']}/account", "target": {"id": "account"}, "part_of": act["id"]} for act in acts]
+    )
+    assert paper.asks("account", 5).recommendation == "hold"
+    lower = tried(paper, default_threshold=5)
+    held = [t for t in {f"t{r.target}" for r in TOWN.rows} if paper.asks(t, 5).recommendation == "hold"]
+    assert lower["holds"]["then"] == len(held) + 1
+
+
 def test_it_says_which_cases_would_go_and_come_by_name_and_changes_nothing(paper: Newspaper) -> None:
     before, held = (
         everything(paper),

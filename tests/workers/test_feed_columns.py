@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.intake.text_fingerprints import SIGNATURE_BYTES
-from service.storage.complaints.feed import COMPLAINT, EXEMPT, TOTAL, UNKNOWN_US, FeedBatch, FeedOutcome
+from service.storage.complaints.feed import COMPLAINT, EXEMPT, TOTAL, UNKNOWN_US, FeedBatch, FeedOutcome, pack, unpack
 from workers.detection.window import UNKNOWN_MS
 from workers.feed_columns import columns_of, joined, slices, standing
 
@@ -75,9 +75,15 @@ def test_slices_lose_nothing_keep_the_order_of_time_and_span_no_more_than_allowe
 def test_joined_batches_hold_all_that_each_held() -> None:
     one, two = (
         batch(1, 2),
-        FeedBatch(rows(3), {}, (), (FeedOutcome(4, "o", 1, 2, None, "kept", "person", 0),), np.array([(1, 5)], TOTAL)),
+        FeedBatch(
+            rows(3),
+            outcomes=(FeedOutcome(4, "o", 1, 2, None, "kept", "person", 0),),
+            totals=np.array([(1, 5)], TOTAL),
+            listed=(5,),
+        ),
     )
     both = joined([one, two])
+    assert (both.listed, unpack(pack(both)).listed) == ((5,), (5,))
     assert both.complaints["seq"].tolist() == [1, 2, 3] and both.texts == one.texts
     assert both.outcomes == two.outcomes and both.totals.tolist() == [(1, 5)]
     assert joined([one]) is one

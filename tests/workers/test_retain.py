@@ -104,6 +104,18 @@ def test_a_later_complaint_of_the_same_reporter_takes_the_place_of_a_deleted_one
     assert paper.window() == {3}
 
 
+def test_an_act_of_its_own_inherits_before_an_earlier_part_of_another(paper: Archive) -> None:
+    told(paper, complaint("first", 0))
+    paper.ages(31)
+    told(paper, complaint("x", 50, target="u"), complaint("part", 50, part_of="x"), complaint("own", 100))
+    paper.keeps(30)
+    paper.retains()
+    assert paper.states() == {"x": STANDING, "part": REPEAT, "own": STANDING}
+    paper.works()
+    assert paper.asks("t").complaints == 1
+    assert paper.window() == {2, 4}
+
+
 def test_a_complaint_that_was_promoted_once_leaves_the_younger_row_of_the_feed_too(paper: Archive) -> None:
     told(paper, complaint("first", 0), complaint("heir", 10))
     paper.ages(31)

@@ -10,6 +10,8 @@ import numpy as np
 
 from service.intake.text_fingerprints import signature_of, word_count
 from service.model import Complaint, Outcome, microseconds
+from service.moderation.cluster_state import Membership
+from service.moderation.listed_complaints import ListedByReporter, ListedComplaint, by_reporter
 from service.storage.complaints.feed import NOT_ARCHIVED, FeedOutcome
 from service.storage.sql.hashing import key_of
 from workers.detection.arrays import Ints
@@ -28,6 +30,7 @@ class ComplaintHistory:
     target_ids: dict[int, str]
     duplicates: int
     repeats: int  # later complaints of the same reporter about the same target
+    listed: tuple[ListedComplaint, ...]  # those that are part of another's act, in time order; seqs follow the others'
     traits: TargetTraits  # of every target, from the first of its complaints that was read
 
     def between(self, first: int, last: int) -> Complaints:
@@ -47,6 +50,16 @@ class ComplaintHistory:
             texts,
         )
 
+    def listed_between(self, since_ms: int, until_ms: int) -> ListedByReporter:
+        """What is part of the acts from `since_ms` to `until_ms`, by reporter."""
+        return by_reporter(one for one in self.listed if since_ms <= one.filed.time_us // 1000 <= until_ms)
+
+    def totals(self) -> dict[int, int]:
+        """The number of standing complaints about each target."""
+        listed = np.array([one.filed.target for one in self.listed], np.int64)
+        targets, total = np.unique(np.concatenate([self.complaints.target, listed]), return_counts=True)
+        return dict(zip(targets.tolist(), total.tolist(), strict=True))
+
 
 class Collector:
     """Takes complaints one by one, in any order, and lays them out as a ComplaintHistory."""
@@ -60,6 +73,7 @@ class Collector:
         self._texts: dict[int, bytes] = {}
         self._seen: set[int] = set()
         self._row_by_id: dict[str, int] = {}  # of `judged_complaints` alone
+        self._part_of: dict[int, int] = {}  # row -> key of the id of the complaint whose act it is part of
         self._keys: dict[str, int] = {}
         self._reporters: dict[int, str] = {}
         self._targets: dict[int, str] = {}
@@ -78,6 +92,8 @@ class Collector:
         row, reporter, target = len(self._exempt), complaint.reporter, complaint.target
         if complaint.id in self.judged_complaints:
             self._row_by_id[complaint.id] = row
+        if complaint.part_of is not None:
+            self._part_of[row] = key_of(complaint.part_of)
         columns = self._numbers
         columns["tie"].append(identity)
         columns["time"].append(microseconds(complaint.occurred_at))
@@ -117,9 +133,13 @@ class Collector:
             name: np.frombuffer(column, np.int64) if len(column) else np.empty(0, np.int64)
             for name, column in self._numbers.items()
         }
+        acts = self._acts(c["tie"], c["reporter"])
         order = np.lexsort((c["tie"], c["time"]))
-        first = _first_of_pair(c["reporter"][order], c["target"][order])
-        order, repeats = order[first], len(order) - int(first.sum())
+        apart = np.isin(order, np.fromiter(acts, np.int64, len(acts)))
+        parts, order = order[apart], order[~apart]
+        order = order[_first_of_pair(c["reporter"][order], c["target"][order])]
+        listed = self._listed(c, acts, parts, order)
+        repeats = len(c["time"]) - len(order) - len(listed)
         place = np.full(len(c["time"]), -1, np.int64)
         place[order] = np.arange(1, len(order) + 1)
         complaints = Complaints(
@@ -136,8 +156,37 @@ class Collector:
         )
         rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] > 0}
         return ComplaintHistory(
-            complaints, self._reporters, self._targets, self.duplicates, repeats, self._traits
+            complaints, self._reporters, self._targets, self.duplicates, repeats, listed, self._traits
         ), rows
+
+    def _acts(self, ids: Ints, reporter: Ints) -> dict[int, int]:
+        """By row of a complaint that is part of an act: the row of the act. A reporter's own complaints alone."""
+        wanted = np.fromiter(set(self._part_of.values()), np.int64)
+        rows = np.flatnonzero(np.isin(ids, wanted)).tolist()
+        row_by_id = {int(ids[row]): row for row in rows}
+        of = {
+            row: act
+            for row, key in self._part_of.items()
+            if (act := row_by_id.get(key)) not in (None, row) and reporter[act] == reporter[row]
+        }
+        return {row: of.get(act, act) for row, act in of.items()}
+
+    def _listed(
+        self, c: dict[str, Ints], acts: dict[int, int], parts: Ints, standing: Ints
+    ) -> tuple[ListedComplaint, ...]:
+        """The first of each reporter and target, where no act of their own is about it."""
+        seen = (
+            set(zip(c["reporter"][standing].tolist(), c["target"][standing].tolist(), strict=True)) if acts else set()
+        )
+        found: list[ListedComplaint] = []
+        for row in parts.tolist():
+            reporter, target = int(c["reporter"][row]), int(c["target"][row])
+            if (reporter, target) not in seen:
+                seen.add((reporter, target))
+                seq, time_us = len(standing) + len(found) + 1, int(c["time"][row]) // 1000 * 1000
+                filed = Membership(seq, reporter, target, time_us, bool(self._exempt[row]))
+                found.append(ListedComplaint(filed, int(c["target"][acts[row]])))
+        return tuple(found)
 
 
 def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

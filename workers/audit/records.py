@@ -22,9 +22,8 @@ class Records:
         rows = np.flatnonzero(np.isin(c.target, np.fromiter(judged, np.int64, len(judged))))
         rows = rows[np.argsort(c.reporter[rows], kind="stable")]
         self._history, self._rows, self._reporters = history, rows, c.reporter[rows]
-        targets, count = np.unique(c.target, return_counts=True)
-        some = np.isin(targets, c.target[rows])
-        self._crowds = dict(zip(targets[some].tolist(), count[some].tolist(), strict=True))
+        judged_targets = set(c.target[rows].tolist())
+        self._crowds = {target: count for target, count in history.totals().items() if target in judged_targets}
 
     def recorded(
         self,

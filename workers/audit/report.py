@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-import numpy as np
-
 from service.model import Cluster, JsonObject, moment
 from service.moderation.assessment import ClusterPart, independent_count, summarise
 from service.moderation.cluster_discounts import parts_by_target
@@ -48,8 +46,7 @@ def cluster_of(state: ClusterState, history: ComplaintHistory) -> Cluster:
 
 def counts(states: Sequence[ClusterState], history: ComplaintHistory) -> list[JsonObject]:
     """Raw and independent counts of the targets where they differ."""
-    targets, total = np.unique(history.complaints.target, return_counts=True)
-    total_by_target = dict(zip(targets.tolist(), total.tolist(), strict=True))
+    total_by_target = history.totals()
     parts: dict[int, list[ClusterPart]] = defaultdict(list)
     for state in states:
         if state.disposition != "merged":
@@ -77,7 +74,7 @@ def report_of(
     return {
         "schema": SCHEMA,
         "policy_version": policy_version,
-        "complaints": len(time),
+        "complaints": len(time) + len(history.listed),
         "from": moment(int(time[0]) * 1000).isoformat() if len(time) else None,
         "to": moment(int(time[-1]) * 1000).isoformat() if len(time) else None,
         "summary": summary_of(states, history, targets, judged),

@@ -94,8 +94,13 @@ def audit(
         known = _KnownBy(outcomes, end * 1000)
         usual = usual_of(verdicts.until(end * 1000), states.values(), policy.prior_unfounded)
         with_traits = (replace(g, evidence=g.evidence + traits[g.targets]) for g in groups)
+        listed = history.listed_between(end - window_ms, end)
         found = [
-            found_group(records.recorded(g, known, end * 1000, policy.flag_score, usual.upheld_of_all))
+            found_group(
+                records.recorded(g, known, end * 1000, policy.flag_score, usual.upheld_of_all),
+                listed=listed,
+                policy=policy,
+            )
             for g in with_traits
         ]
         states.update(

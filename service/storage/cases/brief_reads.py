@@ -15,6 +15,7 @@ from service.moderation.brief import ComplaintFigures, Dossier, GroupOnTarget, R
 from service.moderation.decisions import effective_status
 from service.storage.cases import restorations
 from service.storage.cases.case_decisions import list_decisions
+from service.storage.complaints.listed_complaints import clusters_listing
 from service.storage.sql import schema
 from service.storage.sql.hashing import key_of
 
@@ -86,9 +87,14 @@ def _groups(connection: Connection, tenant_id: int, target_id: str, now: datetim
     on_target = sa.select(t.cluster_id).where(
         t.tenant_id == tenant_id, t.target_key == key_of(target_id), t.target_id == target_id
     )
+    listing = set[str]().union(*clusters_listing(connection, tenant_id, [key_of(target_id)]).values())
     rows = connection.execute(
         sa.select(c.id, c.kind, c.disposition, c.status, c.snooze_until_us, c.summary, c.verdict)
-        .where(c.tenant_id == tenant_id, c.disposition != "merged", c.id.in_(on_target))
+        .where(
+            c.tenant_id == tenant_id,
+            c.disposition != "merged",
+            sa.or_(c.id.in_(on_target), c.id.in_(sorted(listing))) if listing else c.id.in_(on_target),
+        )
         .order_by(c.last_us.desc(), c.id)
         .limit(GROUPS_SHOWN)
     ).all()

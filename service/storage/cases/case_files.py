@@ -291,7 +291,9 @@ def tallies_of(
 
 
 def complaints_elsewhere(connection: Connection, tenant_id: int, file: CaseFile) -> dict[int, int]:
-    """Number of standing complaints of each member about other targets, within the window around the case."""
+    """Number of standing complaints of each member about other targets, within the window around the case; an act
+    counts once.
+    """
     filed = file.filed
     if not filed:
         return {}
@@ -299,7 +301,8 @@ def complaints_elsewhere(connection: Connection, tenant_id: int, file: CaseFile)
     low, high = filed[0].time_us - margin_us, filed[-1].time_us
     statement = (
         "SELECT c.reporter_key, COUNT(*) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key ="
-        f" k.column1 AND c.state = {schema.STANDING} AND c.occurred_us BETWEEN ? AND ? GROUP BY c.reporter_key"
+        f" k.column1 AND c.state = {schema.STANDING} AND c.act_key IS NULL AND c.occurred_us BETWEEN ? AND ? GROUP BY"
+        " c.reporter_key"
     )
     here: dict[int, int] = {}
     for m in filed:

@@ -259,7 +259,9 @@ def _time_lines(connection: Connection, ids: Sequence[str]) -> dict[str, list[in
     query = sa.select(own.cluster_id, slot, sa.func.count()).join(schema.clusters, c.id == own.cluster_id)
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * SLOTS)
     for one, place, number in connection.execute(
-        query.where(own.cluster_id.in_(ids), own.gone.is_(False)).group_by(own.cluster_id, sa.text("2"))
+        query.where(own.cluster_id.in_(ids), own.gone.is_(False), own.listed.is_(False)).group_by(
+            own.cluster_id, sa.text("2")
+        )
     ):
         counts[one][min(max(place, 0), SLOTS - 1)] += number
     return counts

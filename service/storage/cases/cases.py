@@ -157,7 +157,9 @@ class ArchivedComplaint:
 def list_complaints(
     connection: Connection, tenant_id: int, cluster_id: str, *, after: tuple[Key, ...] | None, limit: int
 ) -> tuple[list[ArchivedComplaint], tuple[Key, ...] | None]:
-    """The members' complaints on the cluster's targets, oldest first, and the key to go on from. Raises NotFound."""
+    """The members' complaints on the cluster's targets, and those that are part of the same acts, oldest first, and the
+    key to go on from. Raises NotFound.
+    """
     cluster_row(connection, tenant_id, cluster_id)
     own, archived = schema.cluster_complaints.c, schema.complaints.c
     query = sa.select(own.occurred_us, own.row_key, own.exempt).where(

@@ -52,15 +52,17 @@ def _load(connection: Connection, tenant_id: int, ids: Sequence[str] | None, loc
     for row in _rows(connection, schema.cluster_targets, tenant_id, ids):
         targets[row.cluster_id].append(row)
     complaints: dict[str, dict[int, Membership]] = defaultdict(dict)
+    listed: dict[str, dict[int, Membership]] = defaultdict(dict)
     c = schema.cluster_complaints.c
     # unpacked by place: a large case has tens of thousands
-    columns = (c.cluster_id, c.row_key, c.reporter_key, c.target_key, c.occurred_us, c.exempt, c.verdict)
-    for cluster, row_key, reporter, target, at_us, exempt, verdict in _rows(
+    columns = (c.cluster_id, c.row_key, c.reporter_key, c.target_key, c.occurred_us, c.exempt, c.verdict, c.listed)
+    for cluster, row_key, reporter, target, at_us, exempt, verdict, is_listed in _rows(
         connection, schema.cluster_complaints, tenant_id, ids, *columns, kept=c.gone.is_(False)
     ):
         seq = row_key & SEQ_MASK
-        complaints[cluster][seq] = Membership(seq, reporter, target, at_us, exempt, verdict)
-    return {row.id: _state(row, *members[row.id], targets[row.id], complaints[row.id]) for row in rows}
+        held = listed if is_listed else complaints
+        held[cluster][seq] = Membership(seq, reporter, target, at_us, exempt, verdict)
+    return {row.id: _state(row, *members[row.id], targets[row.id], complaints[row.id], listed[row.id]) for row in rows}
 
 
 def _rows(
@@ -73,7 +75,12 @@ def _rows(
 
 
 def _state(
-    row: Any, members: set[int], excluded: set[int], targets: Sequence[Any], complaints: Mapping[int, Membership]
+    row: Any,
+    members: set[int],
+    excluded: set[int],
+    targets: Sequence[Any],
+    complaints: Mapping[int, Membership],
+    listed: Mapping[int, Membership],
 ) -> ClusterState:
     key_by_id = {t.target_id: t.target_key for t in targets}
     return ClusterState(
@@ -84,6 +91,7 @@ def _state(
         members=frozenset(members),
         excluded=frozenset(excluded),
         memberships=dict(complaints),
+        listed=dict(listed),
         author_by_target={t.target_key: t.author_key for t in targets},
         evidence=tuple(Evidence.model_validate(e) for e in json.loads(row.evidence)),
         score=row.score,
@@ -237,7 +245,7 @@ def _write_complaints(
     state: ClusterState,
     withdrawn: Collection[int],
 ) -> None:
-    complaints, before = state.memberships, old.memberships if old else {}
+    complaints, before = _filed(state), _filed(old)
     table = schema.cluster_complaints
     left = [s for s in before if s not in complaints and s in withdrawn]
     if left:
@@ -259,10 +267,15 @@ def _write_complaints(
             "occurred_us": m.time_us,
             "exempt": m.exempt,
             "verdict": m.verdict,
+            "listed": s in state.listed,
         }
         for s, m in ((s, complaints[s]) for s in changed)
     ]
     _add(connection, table, rows)
+
+
+def _filed(state: ClusterState | None) -> dict[int, Membership]:
+    return {} if state is None else {**state.memberships, **state.listed}
 
 
 def _add(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:

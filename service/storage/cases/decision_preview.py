@@ -19,6 +19,7 @@ from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters, restorations
 from service.storage.cases.case_decisions import read_case
 from service.storage.complaints.archive_reader import analysis_state_of, outcomes_of, totals_of
+from service.storage.complaints.listed_complaints import clusters_listing
 from service.storage.sql.engine import select_by_keys
 from service.storage.sql.hashing import key_of
 
@@ -53,11 +54,11 @@ def effects_of_choices(
         states = own | clusters.load(
             connection,
             tenant_id,
-            clusters_on(connection, tenant_id, {t for state in own.values() for t in state.author_by_target})
+            clusters_on(connection, tenant_id, {t for state in own.values() for t in state.discounted_targets})
             - own.keys(),
         )
     facts = facts_of(
-        connection, tenant_id, {t for cluster_id in cases for t in states[cluster_id].author_by_target}, now=now
+        connection, tenant_id, {t for cluster_id in cases for t in states[cluster_id].discounted_targets}, now=now
     )
     worlds = []
     for choice in choices:
@@ -95,9 +96,10 @@ def facts_of(connection: Connection, tenant_id: int, targets: Collection[int], *
 
 
 def clusters_on(connection: Connection, tenant_id: int, targets: Collection[int]) -> set[str]:
-    """Ids of all clusters on any of the targets (keys), merged and revoked ones included."""
+    """Ids of all clusters that discount complaints about any of the targets (keys), merged and revoked ones too."""
     statement = (
         "SELECT DISTINCT t.cluster_id FROM k CROSS JOIN cluster_targets t WHERE t.tenant_id = ? AND t.target_key ="
         " k.column1"
     )
-    return {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in targets])}
+    own = {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(int(key),) for key in targets])}
+    return own.union(*clusters_listing(connection, tenant_id, targets).values())

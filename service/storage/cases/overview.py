@@ -132,11 +132,11 @@ def _coordinated(connection: Connection, tenant_id: int, period: Period) -> dict
     statement = (
         "SELECT cc.row_key, cc.occurred_us FROM clusters c JOIN cluster_complaints cc ON cc.cluster_id = c.id WHERE"
         " c.tenant_id = ? AND c.last_us >= ? AND c.disposition = 'flagged' AND cc.occurred_us >= ? AND cc.occurred_us <"
-        " ? AND cc.gone = ?"
+        " ? AND cc.gone = ? AND cc.listed = ?"
     )
     result = connection.exec_driver_sql(
         statement.replace("?", placeholder(connection)),
-        (tenant_id, period.start_us, period.start_us, period.end_us, False),
+        (tenant_id, period.start_us, period.start_us, period.end_us, False, False),
     )
     rows = np.array(result.cursor.fetchall(), np.int64).reshape(-1, 2)
     result.close()

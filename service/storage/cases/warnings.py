@@ -243,8 +243,8 @@ def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], 
     # it.
     statement = (
         "SELECT c.reporter_key, COUNT(*) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key ="
-        f" k.column1 AND c.state = {schema.STANDING} AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id ="
-        " c.tenant_id AND o.target_key = c.target_key) GROUP BY c.reporter_key"
+        f" k.column1 AND c.state = {schema.STANDING} AND c.act_key IS NULL AND EXISTS (SELECT 1 FROM outcomes o WHERE"
+        " o.tenant_id = c.tenant_id AND o.target_key = c.target_key) GROUP BY c.reporter_key"
     )
     counted = select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])
     return {reporter for reporter, count in counted if count >= policy.warn_unfounded}
@@ -253,10 +253,12 @@ def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], 
 def _complaints(
     connection: Connection, tenant_id: int, reporters: Collection[int], brigades: Mapping[int, Sequence[str]]
 ) -> dict[int, list[Noticed]]:
-    """The standing complaints of each reporter; `brigades` names the decided ones that the reporter is in."""
+    """The standing complaints of each reporter, an act once; `brigades` names the decided ones that the reporter is
+    in.
+    """
     statement = (
         "SELECT c.row_key, c.reporter_key, c.target_key, c.occurred_us, c.content FROM k CROSS JOIN complaints c"
-        f" WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = {schema.STANDING}"
+        f" WHERE c.tenant_id = ? AND c.reporter_key = k.column1 AND c.state = {schema.STANDING} AND c.act_key IS NULL"
     )
     rows = select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])
     brigade_of = _marked(

@@ -18,7 +18,7 @@ from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
 from service.storage.sql.schema import REPEAT, STANDING, WITHDRAWN
 
-_ROW = "c.row_key, c.id, c.occurred_us, c.received_us, c.reporter_key, c.target_key, c.state, c.late"
+_ROW = "c.row_key, c.id, c.occurred_us, c.received_us, c.reporter_key, c.target_key, c.state, c.late, c.act_key"
 
 
 def archived_items(
@@ -41,22 +41,44 @@ def archived_items(
         withdrawn,
         _outcomes(connection, tenant_id, [body["id"] for kind, body, _, _ in items if kind == "o"]),
         tombstones | _tombstones(connection, tenant_id, marks),
+        _acts(
+            connection, tenant_id, [body["part_of"] for kind, body, _, _ in items if kind == "c" and "part_of" in body]
+        ),
     )
 
 
 def _row(values: Sequence[Any], content: str = "") -> ComplaintRow:
-    row_key, identity, occurred, received, reporter, target, state, late = values[:8]
+    row_key, identity, occurred, received, reporter, target, state, late, act = values[:9]
     return ComplaintRow(
-        row_key & SEQ_MASK, identity, occurred, received, reporter, target, state, bool(late), content, None
+        row_key & SEQ_MASK,
+        identity,
+        occurred,
+        received,
+        reporter,
+        target,
+        state,
+        bool(late),
+        content,
+        None,
+        None if act is None else act & SEQ_MASK,
     )
 
 
 def _complaints(connection: Connection, tenant_id: int, ids: list[str]) -> dict[str, ComplaintRow]:
     statement = f"SELECT {_ROW}, c.content FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.id = k.column1"
     return {
-        values[1]: _row(values, values[8])
+        values[1]: _row(values, values[9])
         for values in select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in ids])
     }
+
+
+def _acts(connection: Connection, tenant_id: int, ids: list[str]) -> dict[str, tuple[int, int]]:
+    statement = (
+        "SELECT c.id, COALESCE(c.act_key, c.row_key), c.reporter_key FROM k CROSS JOIN complaints c WHERE c.tenant_id ="
+        " ? AND c.id = k.column1"
+    )
+    rows = select_by_keys(connection, statement, (tenant_id,), [(identity,) for identity in dict.fromkeys(ids)])
+    return {identity: (row_key & SEQ_MASK, reporter) for identity, row_key, reporter in rows}
 
 
 def _tombstones(connection: Connection, tenant_id: int, ids: list[str]) -> set[str]:

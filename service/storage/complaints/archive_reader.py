@@ -353,13 +353,13 @@ def contents_of(connection: Connection, tenant_id: int, seqs: Sequence[int]) -> 
 def judged_complaints_of(
     connection: Connection, tenant_id: int, reporter_keys: Iterable[int]
 ) -> dict[int, list[JudgedComplaint]]:
-    """The standing complaints of each reporter about targets that have outcomes; a reporter without any is not among
-    the keys.
+    """The standing complaints of each reporter about targets that have outcomes, an act once; a reporter without any is
+    not among the keys.
     """
     statement = (
         "SELECT c.reporter_key, c.row_key, c.target_key, c.occurred_us FROM k CROSS JOIN complaints c WHERE c.tenant_id"
-        " = ? AND c.reporter_key = k.column1 AND c.state = ? AND EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant_id ="
-        " c.tenant_id AND o.target_key = c.target_key)"
+        " = ? AND c.reporter_key = k.column1 AND c.state = ? AND c.act_key IS NULL AND EXISTS (SELECT 1 FROM outcomes o"
+        " WHERE o.tenant_id = c.tenant_id AND o.target_key = c.target_key)"
     )
     found: dict[int, list[JudgedComplaint]] = {}
     for reporter, row_key, target, occurred_us in select_by_keys(

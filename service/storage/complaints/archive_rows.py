@@ -28,6 +28,7 @@ COMPLAINT_COLUMNS = (
     "reporter_id",
     "target_id",
     "content",
+    "act_key",
 )
 OUTCOME_COLUMNS = ("row_key", "tenant_id", "id", "target_key", "decided_us", "received_us", "complaint_id", "content")
 
@@ -59,7 +60,9 @@ def write_rows(connection: Connection, draft: CommitDraft) -> None:
         "ON CONFLICT (tenant_id, target_key) DO UPDATE SET complaints = excluded.complaints",
     )
     complaint_counts.add(
-        connection, tenant, [row.occurred_us for row in draft.complaints.values() if row.state != MACHINE]
+        connection,
+        tenant,
+        [row.occurred_us for row in draft.complaints.values() if row.state != MACHINE and row.act is None],
     )
 
 
@@ -94,6 +97,7 @@ def _write_complaints(connection: Connection, draft: CommitDraft) -> None:
             r.body["reporter"]["id"],
             r.body["target"]["id"],
             r.content,
+            None if r.act is None else base | r.act,
         )
         for r in draft.complaints.values()
         if r.body is not None

@@ -32,6 +32,7 @@ from service.storage.complaints.commit_draft import (
     add_totals,
     changed_targets,
     entry_order,
+    feed,
     settle,
     touched_pairs,
 )
@@ -139,7 +140,8 @@ def promote(
     """
     state = connection.execute(select(schema.ingest_state).where(schema.ingest_state.c.tenant_id == tenant_id)).one()
     draft = _draft_from(connection, state, privacy_filter)
-    draft.fed = [row for row in complaints_at(connection, tenant_id, row_keys) if not row.late]
+    for row in complaints_at(connection, tenant_id, row_keys):
+        feed(draft, row)
     draft.totals = list(totals.items())
     draft.oldest_received_us = now_us
     write_feed(connection, draft, after_seq=state.last_seq)

@@ -1,7 +1,8 @@
 """Decide what one ingest commit will write. Pure: the caller looks up what is archived.
 
 The first content of an id wins. A reporter counts once per target, with the earliest standing complaint (ties: the
-smaller id). A withdrawn complaint never counts again. A platform may use its id again (SQLite hands out row ids of
+smaller id) that is an act of its own, or else the earliest that is part of another act.
+A withdrawn complaint never counts again. A platform may use its id again (SQLite hands out row ids of
 deleted rows a second time): one by another reporter, or about another target, is another complaint. It takes the id,
 and the withdrawn one goes on under an id that no platform can have. What is kept of that (`complaint_mark`) recognises
 the withdrawn one when it is sent again.
@@ -46,10 +47,12 @@ class ComplaintRow:
     late: bool
     content: str
     body: JsonObject | None  # parsed content; None: not read so far
+    act: int | None = None  # seq of the complaint whose act it is part of; None: an act of its own
 
     @property
-    def order(self) -> tuple[int, str]:
-        return self.occurred_us, self.id
+    def order(self) -> tuple[bool, int, str]:
+        """The smallest counts: an act of its own first, since detection sees no other."""
+        return self.act is not None, self.occurred_us, self.id
 
     def parsed(self) -> JsonObject:
         """Its content, of one that was looked up by its id."""
@@ -81,6 +84,7 @@ class CommitDraft:
     withdrawn: list[ComplaintRow] = field(default_factory=list)  # archived ones that counted, or were repeats
     changes: list[tuple[int, int]] = field(default_factory=list)  # (new state, seq) of archived complaints
     fed: list[ComplaintRow] = field(default_factory=list)  # complaints to feed to detection
+    listed: list[ComplaintRow] = field(default_factory=list)  # those that are part of another's act
     removed: list[ComplaintRow] = field(default_factory=list)  # complaints that detection must drop
     gains: dict[int, int] = field(default_factory=dict)  # change in standing complaints, by target key
     totals: list[tuple[int, int]] = field(default_factory=list)  # (target key, standing complaints)
@@ -95,6 +99,8 @@ class ArchivedItems:
     outcomes: dict[str, str]  # content by id
     # ids that were withdrawn at any time, and the marks of complaints that gave their id up
     tombstones: set[str] = field(default_factory=set)
+    # the complaints that others are part of, by id: (seq of the act, reporter)
+    acts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def holds(self, item: Item, privacy_filter: PrivacyFilter) -> bool:
         """Whether the item was archived before."""
@@ -157,9 +163,29 @@ def _add_complaint(draft: CommitDraft, archived: ArchivedItems, body: JsonObject
     draft.seq += 1
     state = WITHDRAWN if identity in archived.withdrawn else MACHINE if body.get("machine") is True else _UNSETTLED
     reporter, target = cached_key_of(body["reporter"]["id"]), cached_key_of(body["target"]["id"])
+    act = _act_of(draft, archived, body, reporter) if "part_of" in body else None
     draft.complaints[identity] = ComplaintRow(
-        draft.seq, identity, occurred, received, reporter, target, state, late, content, body
+        draft.seq, identity, occurred, received, reporter, target, state, late, content, body, act
     )
+
+
+def _act_of(draft: CommitDraft, archived: ArchivedItems, body: JsonObject, reporter: int) -> int | None:
+    """The seq of the complaint whose act this is part of; None where the reporter has no such complaint: detection has
+    to see it then.
+    """
+    new = draft.complaints.get(body["part_of"])
+    act, by = (
+        archived.acts.get(body["part_of"], (None, None))
+        if new is None
+        else (new.seq if new.act is None else new.act, new.reporter)
+    )
+    return act if by == reporter else None
+
+
+def feed(draft: CommitDraft, row: ComplaintRow) -> None:
+    """Pass on to detection a complaint that counts from now on."""
+    if not row.late:
+        (draft.fed if row.act is None else draft.listed).append(row)
 
 
 def _displace(draft: CommitDraft, archived: ArchivedItems, row: ComplaintRow, received: int) -> None:
@@ -267,8 +293,7 @@ def settle(
         if old is None and len(new) == 1:  # by far the most frequent case
             new[0].state = STANDING
             draft.gains[pair[0]] = draft.gains.get(pair[0], 0) + 1
-            if not new[0].late:
-                draft.fed.append(new[0])
+            feed(draft, new[0])
         else:
             _settle_pair(draft, pair[0], old or [], new, gone)
 
@@ -290,8 +315,7 @@ def _settle_pair(
     if stands is not None:
         if stands in old:
             draft.changes.append((STANDING, stands.seq))
-        if not stands.late:
-            draft.fed.append(stands)
+        feed(draft, stands)
     draft.gains[target] = draft.gains.get(target, 0) + (stands is not None) - (stood is not None)
 
 

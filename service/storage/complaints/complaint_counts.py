@@ -1,6 +1,7 @@
 """Complaints per ten minutes of their own time, counted as they are archived so that readers need not.
 
-Each complaint by a person is counted once, when it is first archived, even if it is withdrawn later. Counts hold no
+Each complaint by a person is counted once, when it is first archived, even if it is withdrawn later; one that is part
+of another's act is not. Counts hold no
 personal data, so retention leaves them.
 """
 

@@ -63,6 +63,7 @@ class FeedBatch:
     complaints: npt.NDArray[np.void]  # dtype COMPLAINT: standing, of a person, not late; ordered by seq
     texts: dict[int, bytes] = field(default_factory=dict)  # seq -> signature of the text, where it has enough words
     removed: tuple[int, ...] = ()  # seqs that no longer count: withdrawn, or replaced by an earlier one
+    listed: tuple[int, ...] = ()  # seqs of those that count from now on as part of another's act: not compared
     outcomes: tuple[FeedOutcome, ...] = ()
     # standing complaints of touched targets
     totals: npt.NDArray[np.void] = field(default_factory=lambda: np.empty(0, TOTAL))
@@ -79,7 +80,8 @@ def pack(batch: FeedBatch) -> bytes:
                 + ([] if o.retracts is None else [o.retracts])
                 for o in batch.outcomes
             ],
-        },
+        }
+        | ({"listed": list(batch.listed)} if batch.listed else {}),
         separators=(",", ":"),
     ).encode()
     texts = np.array([(seq, signature) for seq, signature in batch.texts.items()], TEXT)
@@ -107,6 +109,7 @@ def unpack(data: bytes) -> FeedBatch:
         totals=np.frombuffer(parts[1], TOTAL),
         texts=_texts(parts[3] if len(parts) == 4 else b""),
         removed=tuple(rest["removed"]),
+        listed=tuple(rest.get("listed", ())),
         outcomes=tuple(FeedOutcome(*o) for o in rest["outcomes"]),
     )
 
@@ -151,6 +154,7 @@ def without(data: bytes, seqs: Collection[int]) -> bytes:
             batch,
             complaints=batch.complaints[keep],
             texts={seq: text for seq, text in batch.texts.items() if seq not in seqs},
+            listed=tuple(seq for seq in batch.listed if seq not in seqs),
         )
     )
 

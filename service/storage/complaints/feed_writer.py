@@ -68,6 +68,7 @@ def _feed_batch(connection: Connection, draft: CommitDraft, fed: list[ComplaintR
             if found is not None and word_count(found) >= draft.policy.text_min_words
         },
         removed=tuple(sorted(row.seq for row in draft.removed)),
+        listed=tuple(sorted(row.seq for row in draft.listed)),
         outcomes=_feed_outcomes(connection, draft),
         totals=np.array(draft.totals, dtype=TOTAL),
     )

@@ -101,7 +101,9 @@ def _judged(
     c, o = schema.complaints.c, schema.outcomes.c
     decided = sa.exists().where(o.tenant_id == c.tenant_id, o.target_key == c.target_key)
     filed = connection.execute(
-        sa.select(c.row_key, c.target_key, c.occurred_us).where(own, c.state == schema.STANDING, decided)
+        sa.select(c.row_key, c.target_key, c.occurred_us).where(
+            own, c.state == schema.STANDING, c.act_key.is_(None), decided
+        )
     ).all()
     complaints = [JudgedComplaint(row.row_key & SEQ_MASK, row.target_key, row.occurred_us) for row in filed]
     by_target = outcomes_of(connection, tenant_id, {complaint.target for complaint in complaints})

@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection
 
 from service.model import moment
+from service.storage.complaints.listed_complaints import clusters_listing
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 from service.storage.sql.hashing import key_of
@@ -171,11 +172,12 @@ def _clusters_of(
     targets: dict[str, set[int]] = {}
     for cluster, target in connection.execute(hit):
         targets.setdefault(cluster, set()).add(target)
+    listing = clusters_listing(connection, tenant_id, {target for _, target in pairs})
     rows = sorted(
         (cluster, reporter, target)
-        for reporter, cluster in memberships
-        for target in targets.get(cluster, ())
-        if (reporter, target) in pairs
+        for member, cluster in memberships
+        for reporter, target in pairs
+        if reporter == member and (target in targets.get(cluster, ()) or cluster in listing.get((reporter, target), ()))
     )
     found: dict[tuple[int, int], list[str]] = {}
     for cluster, reporter, target in rows:

@@ -149,7 +149,7 @@ def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed:
         connection, tenant_id, {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(key,)])}
     )
     changed = changed_clusters(connection, tenant_id, list(own.values()), others | {key} if allowed else others)
-    targets = {t for state in changed.values() for t in state.author_by_target}
+    targets = {t for state in changed.values() for t in state.discounted_targets}
     states = clusters.load(connection, tenant_id, clusters_on(connection, tenant_id, targets)) | {
         i: own[i] for i in changed
     }

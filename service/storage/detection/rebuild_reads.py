@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select
 
 from service.storage.complaints.archive_reader import ingest_state_of
+from service.storage.complaints.listed_complaints import listed_targets
 from service.storage.sql.schema import cluster_members, cluster_targets, dead_letters, targets
 
 
@@ -28,8 +29,9 @@ def pages_of_totals(connection: Connection, tenant_id: int, targets_per_page: in
 
 
 def targets_in_clusters(connection: Connection, tenant_id: int) -> set[int]:
-    """Keys of the targets of all clusters."""
-    return set(connection.scalars(select(cluster_targets.c.target_key).where(cluster_targets.c.tenant_id == tenant_id)))
+    """Keys of the targets of all clusters, and of those that are part of their acts."""
+    own = connection.scalars(select(cluster_targets.c.target_key).where(cluster_targets.c.tenant_id == tenant_id))
+    return {*own, *listed_targets(connection, tenant_id)}
 
 
 def members_of_clusters(connection: Connection, tenant_id: int) -> set[int]:

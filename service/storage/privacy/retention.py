@@ -195,19 +195,19 @@ def _upto(connection: Connection, tenant_id: int, before_us: int, now_us: int, a
 def _settle(connection: Connection, tenant_id: int, upto: int, gone: Sequence[Any]) -> tuple[list[int], dict[int, int]]:
     """Row keys of the complaints that count from now on, and the totals that change."""
     statement = (
-        "SELECT c.row_key, c.target_key, c.reporter_key, c.occurred_us, c.id FROM k CROSS JOIN complaints c WHERE"
+        "SELECT c.row_key, c.target_key, c.reporter_key, c.act_key, c.occurred_us, c.id FROM k CROSS JOIN complaints c"
+        " WHERE"
         f" c.tenant_id = ? AND c.target_key = k.column1 AND c.reporter_key = k.column2 AND c.state = {REPEAT} AND"
         " c.row_key > ?"
     )
     pairs = [(row.target_key, row.reporter_key) for row in gone]
-    heirs: dict[tuple[int, int], tuple[int, str, int]] = {}
-    for row_key, target, reporter, occurred, identity in select_by_keys(
+    heirs: dict[tuple[int, int], tuple[bool, int, str, int]] = {}
+    for row_key, target, reporter, act, occurred, identity in select_by_keys(
         connection, statement, (tenant_id, tenant_id << SEQ_BITS | upto), pairs
     ):
-        heirs[target, reporter] = min(
-            heirs.get((target, reporter), (occurred, identity, row_key)), (occurred, identity, row_key)
-        )
-    promoted = [row_key for _, _, row_key in heirs.values()]
+        heir = act is not None, occurred, identity, row_key  # as ComplaintRow.order
+        heirs[target, reporter] = min(heirs.get((target, reporter), heir), heir)
+    promoted = [row_key for *_, row_key in heirs.values()]
     run_for_each(
         connection, "UPDATE complaints SET state = ? WHERE row_key = ?", [(STANDING, row_key) for row_key in promoted]
     )
@@ -240,11 +240,10 @@ def _trim_clusters(connection: Connection, base: int, upto: int) -> bool:
     gone = sa.and_(cc.row_key > base, cc.row_key <= base | upto)
     spans = connection.execute(
         sa.select(cc.cluster_id, sa.func.min(cc.occurred_us), sa.func.max(cc.occurred_us))
-        .where(gone)
+        .where(gone, cc.listed.is_(False))
         .group_by(cc.cluster_id)
     ).all()
-    if spans:
-        connection.execute(sa.delete(schema.cluster_complaints).where(gone))
+    deleted = connection.execute(sa.delete(schema.cluster_complaints).where(gone)).rowcount
     for cluster, first, last in spans:
         connection.execute(
             sa.update(schema.clusters)
@@ -254,7 +253,7 @@ def _trim_clusters(connection: Connection, base: int, upto: int) -> bool:
                 trimmed_last_us=sa.case((c.trimmed_last_us > last, c.trimmed_last_us), else_=last),
             )
         )
-    return bool(spans)
+    return deleted > 0
 
 
 def _forget_refed(connection: Connection, tenant_id: int, refed: Refed, gone: set[int], upto: int) -> bool:

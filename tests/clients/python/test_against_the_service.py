@@ -48,6 +48,7 @@ def complaints(count: int, target: str = "comment/5") -> list[Complaint]:
             reason="abuse",
             text="rude",
             notice_type="terms",
+            part_of="another",
         )
         for k in range(count)
     ]

@@ -124,6 +124,7 @@ PLACES = (
     Place("POST /v1/complaints", "target", "target", body=lambda i: complaint(target=i)),
     Place("POST /v1/complaints", "author_id", "author", body=lambda i: complaint(author_id=i)),
     Place("POST /v1/complaints", "context_id", "target", body=lambda i: complaint(context_id=i)),
+    Place("POST /v1/complaints", "part_of", "complaint", body=lambda i: {**complaint(), "part_of": i}),
     Place("POST /v1/outcomes", "id", "outcome", body=lambda i: outcome(i)),
     Place("POST /v1/outcomes", "target_id", "target", body=lambda i: outcome(target=i)),
     Place("POST /v1/outcomes", "complaint_id", "complaint", body=lambda i: outcome(complaint_id=i)),

@@ -106,7 +106,7 @@ def deliver(api: Api, made: Source, document: Any, *, secret: str = SECRET) -> h
     ("platform", "document", "ids"),
     [
         ("discourse", REVIEWABLE, ["1", "2"]),
-        ("mastodon", mastodon(status("501"), status("502")), ["310/501", "310/502"]),
+        ("mastodon", mastodon(status("501"), status("502")), ["310/501", "310/502", "310/account"]),
         ("coop", coop(), None),
     ],
 )
@@ -529,19 +529,22 @@ def test_from_the_signature_to_the_archive_with_nobodys_address_anywhere(
     assert sorted((c["id"], c.get("machine", False)) for c in rows(api, complaints)) == [
         ("310/501", False),
         ("310/502", False),
+        ("310/account", False),
         ("311/501", True),
+        ("311/account", True),
     ]
-    assert [(o["target_id"], o["verdict"], o["action"]) for o in rows(api, outcomes)] == [
+    assert [(o["target_id"], o.get("verdict"), o["action"]) for o in rows(api, outcomes)] == [
         ("501", "upheld", "removed"),
         ("502", "upheld", "removed"),
+        ("account/7001", None, "removed"),
     ]
     with api.engine.connect() as connection:
-        assert connection.execute(text("SELECT duplicates, conflicting FROM ingest_state")).one() == (2, 0)
+        assert connection.execute(text("SELECT duplicates, conflicting FROM ingest_state")).one() == (3, 0)
         assert dict(
             connection.execute(
                 text("SELECT complaints.target_id, targets.complaints FROM targets JOIN complaints USING (target_key)")
             ).all()
-        ) == {"501": 1, "502": 1}
+        ) == {"501": 1, "502": 1, "account/7001": 1}
     # that is the test's own client
     said = "\n".join(record.getMessage() for record in caplog.records if record.name != "httpx")
     stored_bytes = b"".join([*before, *everything(api)]) + said.encode()
@@ -612,6 +615,8 @@ def test_pseudonyms_and_texts_are_kept_as_the_tenant_wants_for_deliveries_too(ap
     with write(api.engine) as connection:
         change_settings(connection, made.tenant_id, actor="test", now_us=NOW_US, pseudonyms=True)
     assert deliver(api, made, mastodon(status("501"))).status_code == 202
-    (line,) = stored(api)
-    assert "4001" not in line and "insults" not in line and base64.b64encode(b"4001").decode() not in line
-    assert json.loads(line[1:])["reporter"]["id"].startswith("p-")
+    both = stored(api)
+    assert len(both) == 2
+    for line in both:
+        assert "4001" not in line and "insults" not in line and base64.b64encode(b"4001").decode() not in line
+        assert json.loads(line[1:])["reporter"]["id"].startswith("p-")

@@ -70,6 +70,7 @@ def test_every_id_of_a_document_and_nothing_else_is_put_under_it() -> None:
         "verdict": "upheld",
     }
     assert document_under("n", {"id": "1"}) == {"id": "n:1"}  # a withdrawal
+    assert document_under("n", {"id": "2", "part_of": "1"}) == {"id": "n:2", "part_of": "n:1"}
 
 
 def test_what_cannot_be_an_id_is_left_for_the_check() -> None:

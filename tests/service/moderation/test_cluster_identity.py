@@ -47,6 +47,7 @@ class Gang:
     author_by_target: Mapping[int, int]
     kind: Kind = "repeat"
     continues: str | None = None
+    listed: tuple[Membership, ...] = ()
 
 
 def complaint(who: int, target: int, exempt: bool = False) -> Membership:

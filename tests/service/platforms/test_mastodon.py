@@ -20,13 +20,16 @@ CLOSED = {
 }
 
 
-def test_a_report_of_three_statuses_is_three_complaints() -> None:
+def test_a_report_of_three_statuses_is_three_complaints_and_one_about_the_account_in_the_same_act() -> None:
     items = taken(read("mastodon", mastodon(status("501"), status("502", in_reply_to_id="4"), status("503"))))
     assert [(item["id"], item["target"]["id"]) for item in items] == [
         ("310/501", "501"),
         ("310/502", "502"),
         ("310/503", "503"),
+        ("310/account", "account/7001"),
     ]
+    assert [item.get("part_of") for item in items] == [None, None, None, "310/501"]
+    assert {item["occurred_at"] for item in items} == {"2024-05-03T10:00:00.123000Z"}
     assert items[1] == {
         "kind": "c",
         "id": "310/502",
@@ -58,8 +61,9 @@ def test_no_address_of_anybody_passes_the_edge() -> None:
     assert "edited" not in kept
 
 
-def test_a_report_without_statuses_is_about_the_account() -> None:
+def test_a_report_without_statuses_is_about_the_account_and_an_act_of_its_own() -> None:
     (item,) = taken(read("mastodon", mastodon()))
+    assert "part_of" not in item
     assert (item["id"], item["target"]["id"], item["target"]["kind"], item["target"]["author_id"]) == (
         "310/account",
         "account/7001",
@@ -71,7 +75,17 @@ def test_a_report_without_statuses_is_about_the_account() -> None:
 def test_ids_of_statuses_are_enough() -> None:
     assert [
         item["target"]["id"] for item in taken(read("mastodon", mastodon(statuses=None, status_ids=["501", 502])))
-    ] == ["501", "502"]
+    ] == ["501", "502", "account/7001"]
+
+
+def test_an_account_without_an_id_is_no_target_beside_statuses() -> None:
+    items = taken(read("mastodon", mastodon(status("501"), target_account=None)))
+    assert [item["id"] for item in items] == ["310/501"]
+
+
+def test_the_account_is_part_of_what_can_be_named() -> None:
+    items = taken(read("mastodon", mastodon(statuses=[{"id": None}, status("502")])))
+    assert [(item["id"], item.get("part_of")) for item in items] == [("310/502", None), ("310/account", "310/502")]
 
 
 def test_collections_are_targets_of_their_own_beside_statuses() -> None:
@@ -83,7 +97,8 @@ def test_collections_are_targets_of_their_own_beside_statuses() -> None:
         "name": "Bakers",
         "items": [{"id": "1", "account_id": "7002", "state": "accepted"}],
     }
-    (item,) = taken(read("mastodon", mastodon(collections=[collection])))
+    item, account = taken(read("mastodon", mastodon(collections=[collection])))
+    assert (account["target"]["id"], account["part_of"]) == ("account/7001", "310/collection/31")
     assert (item["id"], item["target"]) == (
         "310/collection/31",
         {
@@ -94,8 +109,8 @@ def test_collections_are_targets_of_their_own_beside_statuses() -> None:
         },
     )
     items = taken(read("mastodon", mastodon(status("31"), collections=None, collection_ids=["31", 32])))
-    assert [item["target"]["id"] for item in items] == ["31", "collection/31", "collection/32"]
-    assert len({item["id"] for item in items}) == 3
+    assert [item["target"]["id"] for item in items] == ["31", "collection/31", "collection/32", "account/7001"]
+    assert len({item["id"] for item in items}) == 4
     assert taken(read("mastodon", mastodon(collections=[{"id": None}]))) == []
 
 
@@ -109,12 +124,12 @@ def test_collections_are_targets_of_their_own_beside_statuses() -> None:
     ],
 )
 def test_a_report_that_came_from_another_server_is_no_persons(fields: dict[str, Any], machine: bool) -> None:
-    (item,) = taken(read("mastodon", mastodon(status("501"), **fields)))
-    assert item.get("machine", False) is machine
+    items = taken(read("mastodon", mastodon(status("501"), **fields)))
+    assert [item.get("machine", False) for item in items] == [machine, machine]
 
 
-def test_a_closed_report_of_an_account_suspended_since_is_upheld_on_each_target() -> None:
-    *_, first, second = taken(
+def test_a_closed_report_of_an_account_suspended_since_is_upheld_on_each_target_and_the_account_is_gone() -> None:
+    *_, first, second, of_account = taken(
         read(
             "mastodon", mastodon(status("501"), status("502"), **CLOSED, target_account=account("7001", suspended=True))
         )
@@ -128,7 +143,14 @@ def test_a_closed_report_of_an_account_suspended_since_is_upheld_on_each_target(
         "action": "removed",
         "decided_by": "person",
     }
-    assert second["target_id"] == "502"
+    assert (second["target_id"], second["verdict"]) == ("502", "upheld")
+    assert (of_account["target_id"], of_account["action"]) == ("account/7001", "removed")
+    assert "verdict" not in of_account  # which would say a second time that the report was right
+
+
+def test_a_closed_report_of_a_suspended_account_alone_is_upheld() -> None:
+    _, closed = taken(read("mastodon", mastodon(**CLOSED, target_account=account("7001", suspended=True))))
+    assert (closed["target_id"], closed["verdict"], closed["action"]) == ("account/7001", "upheld", "removed")
 
 
 @pytest.mark.parametrize("state", [(), ("silenced",), ("sensitized",), ("disabled",), ("silenced", "disabled")])
@@ -136,8 +158,9 @@ def test_a_closed_report_without_a_suspension_teaches_nothing_and_says_so(state:
     """An account may have been limited, marked as sensitive or frozen before the report, and the report dismissed."""
     target = account("7001", **dict.fromkeys(state, True))
     delivery = read("mastodon", mastodon(status("501"), **CLOSED, target_account=target))
-    *_, closed = taken(delivery)
-    assert (closed["action"], closed["decided_by"]) == ("kept", "person") and "verdict" not in closed
+    *_, closed, of_account = taken(delivery)
+    for told in (closed, of_account):
+        assert (told["action"], told["decided_by"]) == ("kept", "person") and "verdict" not in told
     assert any("does not say whether the report was right" in note for note in delivery.notes)
 
 
@@ -153,7 +176,7 @@ def test_created_and_updated_tell_the_same_complaint_in_either_order() -> None:
     updated = taken(
         read("mastodon", mastodon(status("501", edited_at="2024-05-03T11:00:00.000Z", content="other"), **CLOSED))
     )
-    assert updated[:1] == created
+    assert updated[: len(created)] == created
     assert updated == taken(read("mastodon", mastodon(status("501"), **CLOSED)))
 
 

@@ -18,6 +18,8 @@ WhenUnreachable = Literal["open", "closed"]
 class Complaint:
     """One complaint of one reporter about one target. `id` is the idempotency key: sent again, it changes nothing.
 
+    `part_of` is the id of another complaint by the same reporter, sent before or with this one, where one report names
+    several targets: it counts for each of them, and is one act. Needs a service after version 0.2.
     Only the first four are needed. What helps most beyond them: `context` (article or thread), `account_created_at`,
     and `fingerprint`, a *keyed hash* of device or network, never an address itself.
     """
@@ -38,6 +40,7 @@ class Complaint:
     reason: str | None = None
     text: str | None = None
     notice_type: Literal["terms", "illegal_content"] | None = None
+    part_of: str | None = None
 
     def document(self) -> dict[str, Any]:
         """As it is posted. Raises ValueError for an `occurred_at` without an offset.
@@ -69,6 +72,7 @@ class Complaint:
                 "reason": self.reason,
                 "text": self.text,
                 "notice_type": self.notice_type,
+                "part_of": self.part_of,
             }
         )
 

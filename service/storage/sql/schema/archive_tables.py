@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from service.fields import ID_CHARACTERS
@@ -53,9 +54,18 @@ complaints = Table(
     Column("reporter_id", String(ID_CHARACTERS), nullable=False, info=personal("reporter id")),
     Column("target_id", String(ID_CHARACTERS), nullable=False, info=not_personal("the platform's id of a target")),
     Column("content", Text, nullable=False, info=personal("complaint")),  # the canonical JSON as accepted
+    # of the complaint whose act it is part of (`part_of`), where that is archived; null: an act of its own
+    Column("act_key", Big),
     UniqueConstraint("tenant_id", "id", name="complaints_by_id"),
     Index("complaints_by_target", "tenant_id", "target_key", "reporter_key"),
     Index("complaints_by_reporter", "tenant_id", "reporter_key"),
+    Index(
+        "complaints_by_act",
+        "tenant_id",
+        "reporter_key",
+        sqlite_where=text("act_key IS NOT NULL"),
+        postgresql_where=text("act_key IS NOT NULL"),
+    ),
 )
 
 withdrawals = Table(

@@ -1,6 +1,6 @@
 """Clusters and what moderators do with them: decisions, claims, notes, warnings, restorations."""
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
 
 from service.fields import ID_CHARACTERS
 from service.storage.sql.schema.declarations import Big, metadata, not_personal, personal
@@ -99,7 +99,16 @@ cluster_complaints = Table(
     Column("exempt", Boolean, nullable=False),  # trusted reporter or illegal-content notice: never discounted
     Column("gone", Boolean, nullable=False, server_default="0"),  # withdrawn since
     Column("verdict", String(20), info=not_personal("the decision that was made about this complaint")),
+    # part of an act in the cluster: discounted with it, and nothing else
+    Column("listed", Boolean, nullable=False, server_default="0"),
     Index("cluster_complaints_by_row", "row_key"),
+    Index(
+        "cluster_complaints_by_listed_target",
+        "tenant_id",
+        "target_key",
+        sqlite_where=text("listed"),
+        postgresql_where=text("listed"),
+    ),
 )
 
 decisions = Table(
