@@ -44,6 +44,7 @@ def notices_of(connection: Connection, tenant_id: int, reporter_id: str, *, sinc
             c.reporter_key == key_of(reporter_id),
             c.reporter_id == reporter_id,
             c.state == schema.STANDING,
+            c.act_key.is_(None),  # one report of several targets is one notice
             c.occurred_us >= microseconds(since),
         )
         .order_by(c.occurred_us.desc(), c.row_key.desc())

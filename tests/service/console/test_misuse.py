@@ -126,6 +126,14 @@ def test_a_trusted_flagger_s_notices_are_not_listed(api: Api, number: int) -> No
     assert "c1" not in page and "c2" in page
 
 
+def test_a_report_of_several_targets_is_one_notice(api: Api, number: int) -> None:
+    with write(api.engine) as connection:
+        table = schema.complaints
+        connection.execute(sa.update(table).where(table.c.id == "c2").values(act_key=number << 40 | 1))
+    page = show(sign_in(api))
+    assert "c1" in page and "c2" not in page
+
+
 def test_who_never_complained_has_no_page(api: Api, number: int) -> None:
     assert sign_in(api).get("/console/reporters/nobody/misuse").status_code == 404
 
