@@ -255,7 +255,7 @@ class _Recogniser:
                 )
 
     def called_times(self, missing: Sequence[Field]) -> Iterator[str]:
-        """What is called like a time, and is none that is known."""
+        """Columns that are called like a time whose values are not times that are known."""
         for look, ranks in zip(self.looks, self.ranks, strict=True):
             called = "occurred_at" in ranks and look.known and look.number not in self.taken
             if called and "occurred_at" in missing and not look.is_time:
