@@ -92,8 +92,10 @@ class Assembler:
     def _value(self, name: Field, row: Sequence[Any]) -> Any:
         """The value of a field; None if it is unknown or has no column."""
         columns = self._columns.get(name, ())
-        unknown = is_unknown if len(columns) == 1 else is_none
-        return next((row[column] for column in columns if not unknown(row[column])), None)
+        if len(columns) == 1:
+            value = row[columns[0]]
+            return None if is_unknown(value) else value
+        return next((row[column] for column in columns if not is_none(row[column])), None)
 
     def _named(self, name: Field) -> str:
         """The columns of a field, for people."""

@@ -81,6 +81,7 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
     ],
 }
 _CUSTOM_FIELD = re.compile(r"\s*custom field \((.+)\)\s*\Z", re.IGNORECASE)
+_NUMBERED = re.compile(r"\s*(?:Q|Frage |Question )?\d+\s*[.):]\s+(?=\S)", re.IGNORECASE)  # of a survey
 _ZONE = re.compile(r"(?<=[\w)])\s*\((?:utc|gmt|z)\)\s*\Z", re.IGNORECASE)
 _OTHER_TIME = re.compile(
     r"(?:^|_)(?:updated?|edited|modified|changed|closed?|resolved|reviewed|handled|decided|deleted|removed|joined|registered"
@@ -92,6 +93,7 @@ _NUMBERED_TIME = re.compile(r"(?:date|time|stamp|epoch|unix|utc)|(?:^|_)(?:ts|at
 
 def bare(name: str) -> str:
     """A heading without what help desks put around it."""
+    name = _NUMBERED.sub("", name)
     inner = _CUSTOM_FIELD.match(name)
     return _ZONE.sub("", inner[1] if inner else name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from service.fields import ID_CHARACTERS
 from service.tabular.times import is_clock, is_day, is_zero, looks_like_time
 from service.tabular.values import is_unknown, plain_text
 
+_LIST = re.compile(  # of PHP, of JSON, of people; but not 1,234,567, 1,1E+17 and addresses
+    r"a:\d+:\{|[\[{]|(?!https?:|\d{1,3}(?:,\d{3})+\Z|[\d,]+E\+)"
+    r"(?:[^,;\s]+(?:,|;\s?)[^,;\s]+(?:[,;]|\Z)|[^,;]+, [^,;]+, )"
+)
 LOOKED_AT = 2_000  # values of a column whose form is examined
 Rows = Sequence[Sequence[Any]]
 
@@ -56,6 +61,12 @@ class ColumnLook:
         """Whether nearly all values are single words with a digit, as ids are and what people write is not."""
         some = [plain_text(v).strip() for v in self.known[:LOOKED_AT]]
         return sum(" " not in t and any(map(str.isdigit, t)) for t in some) >= 0.9 * len(some)
+
+    @cached_property
+    def has_lists(self) -> bool:
+        """Whether cells hold several values each, as databases and people write lists."""
+        some = [plain_text(v).strip() for v in self.known[:LOOKED_AT]]
+        return sum(_LIST.match(t) is not None for t in some) > 0.1 * len(some)
 
     @cached_property
     def is_day(self) -> bool:

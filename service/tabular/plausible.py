@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from service.tabular.looks import ColumnLook, depends_on
 from service.tabular.values import plain_text
+from service.tabular.vocabulary import normalised
 
 FEW = 10  # so many rows show nothing
 MOSTLY = 0.9  # of the targets have one author, one context, one time
 _SEVERAL = 3  # times that go with targets
+_EVENT = re.compile(r"(?:event|action|activity|operation|log|entry|verb)(?:_(?:type|name|kind))?")
+_OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signal|segnala", re.IGNORECASE)
 _LENGTH_OF_A_DAY = 10  # 2026-11-29
 
 
@@ -24,3 +30,22 @@ def is_time_of_target(time: ColumnLook, target: ColumnLook) -> bool:
 def is_list_of_contents(target: ColumnLook) -> bool:
     """Whether every row is about another target: reports of people meet, contents are listed once."""
     return len(target.known) >= FEW and target.distinct == len(target.known)
+
+
+def not_only_reports(looks: Sequence[ColumnLook]) -> str | None:
+    """Why a table is a log that has reports among other things; None if nothing says that it is one."""
+    for look in looks:
+        name, words = normalised(look.name), sorted({plain_text(v) for v in look.known})
+        if name == "post_action_type_id" and {"1", "2"} & set(words):
+            return (
+                "this export of Discourse's post_actions has likes and bookmarks too:"
+                " --preset discourse-flags leaves them out"
+            )
+        reports = [word for word in words if _OF_REPORT.search(word)]
+        if _EVENT.fullmatch(name) and reports and len(reports) < len(words):
+            other = next(word for word in words if word not in reports)
+            return (
+                f"{look.name!r} is {reports[0]!r} in some rows and {other!r} in others, so not all rows are reports:"
+                f" keep only those with {reports[0]!r}, for instance with a spreadsheet's filter"
+            )
+    return None

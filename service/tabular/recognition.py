@@ -15,8 +15,7 @@ from service.tabular.columns import ColumnUse, Recognition
 from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
 from service.tabular.naming import listed, quoted, short_name
-from service.tabular.plausible import MOSTLY, is_list_of_contents, is_time_of_target
-from service.tabular.values import plain_text
+from service.tabular.plausible import MOSTLY, is_list_of_contents, is_time_of_target, not_only_reports
 from service.tabular.verdicts import is_known, verdict_of
 from service.tabular.vocabulary import (
     ACCOUNTS,
@@ -88,7 +87,9 @@ class _Recogniser:
         if name in ("reporter_id", "target_id", "author_id", "context_id"):
             named_time = "occurred_at" in self.ranks[look.number] and look.is_time
             may_be_text = name == "target_id" and rank == 2 and "text" in self.ranks[look.number]
-            return not (look.is_prose or look.is_yes_or_no or named_time or (may_be_text and not look.has_numbers))
+            several = name == "reporter_id" and look.has_lists
+            unfit = look.is_prose or look.is_yes_or_no or several or named_time
+            return not (unfit or (may_be_text and not look.has_numbers))
         if name == "reason":
             return look.longest <= 64
         if name == "kind":
@@ -256,7 +257,7 @@ class _Recogniser:
                 )
 
     def called_times(self, missing: Sequence[Field]) -> Iterator[str]:
-        """Columns with the name of a time whose values are in no known form of a time."""
+        """Columns that are called like a time whose values are not times that are known."""
         for look, ranks in zip(self.looks, self.ranks, strict=True):
             called = "occurred_at" in ranks and look.known and look.number not in self.taken
             if called and "occurred_at" in missing and not look.is_time:
@@ -373,12 +374,8 @@ def recognise(
     if why := unsuitable(header):
         raise Refused(why)
     reader = _Recogniser(header, rows, chosen or {}, outcomes)
-    for look in reader.looks:
-        if normalised(look.name) == "post_action_type_id" and {"1", "2"} & {plain_text(v) for v in look.known}:
-            raise Refused(
-                "this export of Discourse's post_actions has likes and bookmarks too:"
-                " --preset discourse-flags leaves them out"
-            )
+    if not outcomes and (other := not_only_reports(reader.looks)):
+        raise Refused(other)
     reader.required()
     reader.optional()
     if not outcomes:

@@ -23,6 +23,7 @@ HEADERS: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("Segnalatore", "Contenuto segnalato", "Data della segnalazione", ()),
     ("Melder", "Gemeld bericht", "Datum melding", ("Reden",)),
     ("Seu nome de usuário", "Link da publicação", "Carimbo de data/hora", ("Motivo da denúncia",)),
+    ("Q2. Your e-mail", "Q1. Which comment are you reporting? (paste the link)", "Submitted", ("Q3. Reason",)),
     ("Кто пожаловался", "На сообщение", "Дата жалобы", ("Причина",)),
     ("通報者", "対象投稿", "通報日時", ("理由",)),
     ("신고자", "게시글 번호", "신고일시", ()),

@@ -38,6 +38,23 @@ def test_what_a_reporter_wrote_is_not_what_was_reported(tmp_path: Path) -> None:
     assert {c.target.id for c in read(written(tmp_path / "c.csv", csv_of(numbered)))[0]} == {r["post_id"] for r in ROWS}
 
 
+@pytest.mark.parametrize("many", ["ann,bob,cy", "ann; bob", "[1, 2]", 'a:2:{i:0;s:1:"7";i:1;s:1:"9";}', "ann, bob, cy"])
+def test_several_reporters_in_one_cell_are_not_one_reporter(tmp_path: Path, many: str) -> None:
+    given = [r | {"reporter": many if k % 2 else r["reporter"]} for k, r in enumerate(ROWS)]
+    with pytest.raises(Refused, match=r"who reported \(reporter\)"):
+        read(written(tmp_path / "a.csv", csv_of(given)))
+    apart = [r | {"reporter": f"Doe, {r['reporter']}"} for r in ROWS]
+    assert len(read(written(tmp_path / "b.csv", csv_of(apart)))[0]) == len(ROWS)
+
+
+def test_a_log_that_has_reports_among_others_is_refused(tmp_path: Path) -> None:
+    given = [r | {"event": "report" if k % 3 else "delete"} for k, r in enumerate(ROWS)]
+    with pytest.raises(Refused, match="'event' is 'report' in some rows and 'delete' in others"):
+        read(written(tmp_path / "a.csv", csv_of(given)))
+    only = [r | {"event": ("report", "flagged")[k % 2], "action": "none"} for k, r in enumerate(ROWS)]
+    assert len(read(written(tmp_path / "b.csv", csv_of(only)))[0]) == len(ROWS)
+
+
 def test_who_wrote_in_a_thread_is_not_who_reported_it(tmp_path: Path) -> None:
     given = [{"id": k, "thread_id": k % 5, "user_id": k % 7, "created_at": r["created_at"]} for k, r in enumerate(ROWS)]
     path = written(tmp_path / "a.csv", csv_of(given))
