@@ -21,13 +21,19 @@ function may_export() {
 	return current_user_can( 'export' ) && current_user_can( 'moderate_comments' );
 }
 
-/** The button above the list of reported comments. */
-function add_export_button() {
-	if ( '' === current_view() || ! may_export() ) {
+/**
+ * The button above the list of reported comments.
+ *
+ * @param string $status The list's status.
+ * @param string $which  top or bottom: where on the page.
+ */
+function add_export_button( $status, $which ) {
+	unset( $status );
+	if ( 'top' !== $which || '' === current_view() || ! may_export() ) {
 		return;
 	}
 	$url = wp_nonce_url( admin_url( 'admin-post.php?action=brigadewatch_export' ), 'brigadewatch_export' );
-	echo '<a class="button" id="brigadewatch-export" href="' . esc_url( $url ) . '">' . esc_html__( 'Export reports (CSV)', 'brigadewatch' ) . '</a>';
+	echo ' <a class="button" id="brigadewatch-export" href="' . esc_url( $url ) . '">' . esc_html__( 'Export reports (CSV)', 'brigadewatch' ) . '</a>';
 }
 
 /** The button was pressed. */
@@ -140,5 +146,5 @@ function csv_line( $cells ) {
 	return $quoted ? implode( ',', $quoted ) . "\r\n" : '';
 }
 
-add_action( 'restrict_manage_comments', __NAMESPACE__ . '\add_export_button', 20 );
+add_action( 'manage_comments_nav', __NAMESPACE__ . '\add_export_button', 10, 2 );
 add_action( 'admin_post_brigadewatch_export', __NAMESPACE__ . '\on_export' );
