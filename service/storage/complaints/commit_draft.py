@@ -1,11 +1,10 @@
 """Decide what one ingest commit will write. Pure: the caller looks up what is archived.
 
 The first content of an id wins. A reporter counts once per target, with the earliest standing complaint (ties: the
-smaller id) that is an act of its own, or else the earliest that is part of another act.
-A withdrawn complaint never counts again. A platform may use its id again (SQLite hands out row ids of
-deleted rows a second time): one by another reporter, or about another target, is another complaint. It takes the id,
-and the withdrawn one goes on under an id that no platform can have. What is kept of that (`complaint_mark`) recognises
-the withdrawn one when it is sent again.
+smaller id) that is an act of its own, or else the earliest that is part of another act. A withdrawn complaint never
+counts again. A platform may use its id again (SQLite hands out row ids of deleted rows a second time): one by another
+reporter, or about another target, is another complaint. It takes the id, and the withdrawn one goes on under an id that
+no platform can have. What is kept of that (`complaint_mark`) recognises the withdrawn one when it is sent again.
 """
 
 from __future__ import annotations
