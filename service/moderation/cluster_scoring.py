@@ -82,6 +82,11 @@ def scored(
     )
 
 
+def is_below_score(state: ClusterState) -> bool:
+    """Whether the cluster's score alone revoked it: not a sweep that no longer finds it, nor withdrawals."""
+    return state.disposition == "revoked" and state.revoked_because in _LOST_ITS_EVIDENCE
+
+
 def versioned(before: ClusterState, after: ClusterState) -> ClusterState:
     """The version rises with membership, disposition, status or decision, not with a changed score alone."""
     same = (
@@ -159,7 +164,7 @@ def rescore(
         # no complaint is left to score it by: keep the earlier result
         return versioned(state, after) if state != after else state
     after = scored(after, outcomes, policy, usual=usual, since_us=0, now_us=now_us)
-    if state.disposition == "revoked" and state.verdict is None and state.revoked_because not in _LOST_ITS_EVIDENCE:
+    if state.disposition == "revoked" and state.verdict is None and not is_below_score(state):
         # The group is no longer found, or too small: an outcome does not bring it back, only detection does.
         after = replace(
             after,

@@ -6,7 +6,7 @@ Times are microseconds since 1970; reporters and targets are keys (service.stora
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from service.model import Disposition, Evidence, Kind, Status
@@ -100,3 +100,14 @@ class ClusterState:
         If so, the complaints since then do not show the whole cluster.
         """
         return self.trimmed_us is not None or any(m.time_us < since_us for m in self.counted)
+
+
+def is_judged(state: ClusterState) -> bool:
+    """Whether the standing decision, or its absence, is about all of the cluster's complaints."""
+    return state.status == "decided" or state.verdict is None
+
+
+def as_judged(state: ClusterState) -> ClusterState:
+    """The cluster with its verdict on each of its complaints, as the analysis takes in a decision."""
+    verdict = state.verdict
+    return replace(state, memberships={s: replace(m, verdict=verdict) for s, m in state.memberships.items()})

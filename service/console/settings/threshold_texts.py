@@ -165,3 +165,12 @@ METHOD = (
 )
 
 THRESHOLD_TEXTS = {text.name: text for text in (*(one for family in FAMILIES for one in family.members), *METHOD)}
+
+# What a change of these does after it is put in force, and so is in no dry run.
+_WARNINGS = "Warnings are considered when a reporter's next complaint is judged."
+LATER = {
+    "flags_per_day": "The daily limit is for new cases: none that is flagged already is held back.",
+    "warn_unfounded": _WARNINGS,
+    "warn_share": _WARNINGS,
+    "warn_period_seconds": _WARNINGS,
+}
