@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from service.model import JsonObject, moment
 from service.moderation.cluster_state import ClusterState
 from service.moderation.restorations import Restoration
+from service.moderation.score import coordination
 from service.moderation.what_if import Comparison, compare
 from service.storage.cases import claims, notes
 from service.storage.complaints.archive_reader import ids_by_key
@@ -88,7 +89,7 @@ def _case(state: ClusterState) -> JsonObject:
     return {
         "cluster": state.id,
         "kind": state.kind,
-        "score": round(state.score, 2),
+        "coordination": round(coordination(state.evidence), 2),
         "accounts": len(state.members),
         "target_count": len(state.author_by_target),
         "summary": state.summary,

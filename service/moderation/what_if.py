@@ -15,6 +15,7 @@ from service.moderation.case_events import is_held
 from service.moderation.cluster_discounts import summaries
 from service.moderation.cluster_scoring import is_below_score
 from service.moderation.cluster_state import ClusterState
+from service.moderation.score import coordination
 
 Why = Literal["below", "reliable", "not_found", "merged"]
 Exemption = Literal["decided", "reopened", "older"]
@@ -38,7 +39,7 @@ class Exempt:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The effect of the proposed thresholds on cases. The lists begin with the highest score."""
+    """The effect of the proposed thresholds on cases. The lists begin with the highest coordination score."""
 
     waiting: tuple[int, int]  # before, after
     comes: tuple[ClusterState, ...]
@@ -104,4 +105,4 @@ def _held_back(states: Mapping[str, ClusterState]) -> int:
 
 
 def _first(state: ClusterState) -> tuple[float, str]:
-    return -state.score, state.id
+    return -coordination(state.evidence), state.id

@@ -11,6 +11,7 @@ from service.model import Cluster, JsonObject, moment
 from service.moderation.assessment import ClusterPart, independent_count, summarise
 from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_state import ClusterState
+from service.moderation.score import coordination
 from workers.audit.history import ComplaintHistory
 
 SCHEMA = "brigadewatch.report/1"
@@ -23,6 +24,7 @@ def cluster_of(state: ClusterState, history: ComplaintHistory) -> Cluster:
         kind=state.kind,
         disposition=state.disposition,
         status=state.status,
+        coordination_score=coordination(state.evidence),
         score=state.score,
         probability=state.probability,
         unfounded_probability=state.unfounded_probability,
@@ -66,7 +68,7 @@ def counts(states: Sequence[ClusterState], history: ComplaintHistory) -> list[Js
 def report_of(
     states: Sequence[ClusterState], history: ComplaintHistory, policy_version: str, notes: list[str]
 ) -> JsonObject:
-    """The whole report. Clusters: flagged first, then by score."""
+    """The whole report. Clusters: flagged first, then by priority."""
     time = history.complaints.time_ms
     ordered = sorted(states, key=lambda s: (s.disposition != "flagged", -s.score, s.id))
     return {

@@ -163,7 +163,7 @@ def done(api: Api, run: str, **found: Any) -> None:
             {
                 "cluster": None,
                 "kind": "repeat",
-                "score": 3.1,
+                "coordination": 3.1,
                 "accounts": 5,
                 "target_count": 7,
                 "summary": f"5 accounts {HOSTILE}",
@@ -175,7 +175,7 @@ def done(api: Api, run: str, **found: Any) -> None:
             {
                 "cluster": "k1",
                 "kind": "repeat",
-                "score": 0.4,
+                "coordination": 0.4,
                 "accounts": 3,
                 "target_count": 4,
                 "summary": "3 accounts",
@@ -190,7 +190,7 @@ def done(api: Api, run: str, **found: Any) -> None:
             {
                 "cluster": "k2",
                 "kind": "repeat",
-                "score": 9.4,
+                "coordination": 9.4,
                 "accounts": 8,
                 "target_count": 5,
                 "summary": "8 accounts",
