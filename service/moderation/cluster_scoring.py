@@ -13,6 +13,7 @@ from service.model import Disposition
 from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import JudgedComplaint, Judgement, tally
 from service.moderation.score import judge
+from service.moderation.signals import one_author
 from service.moderation.summary import summarise
 from service.moderation.target_prioritisation import settle_with
 from service.moderation.usual import Usual
@@ -42,7 +43,7 @@ def scored(
     filed = [JudgedComplaint(m.seq, m.target, m.time_us) for m in counted]
     reviewed = tally(filed, outcomes)
     verdict = judge(
-        state.evidence,
+        one_author.recounted(state.evidence, state.author_by_target.values()),
         reviewed,
         len(state.author_by_target),
         usual=usual,
