@@ -28,8 +28,8 @@ def _measure(view: GroupView) -> Measurement:
 
 
 def recounted(evidence: Iterable[Evidence], authors: Collection[int]) -> tuple[Evidence, ...]:
-    """The evidence with this signal counted on a cluster's targets: it needs no window, and the group may have had other
-    targets when it was measured. `authors` are the targets' authors' keys, 0 where unknown.
+    """The evidence with this signal counted on a cluster's targets: it needs no window, and the group may have had
+    other targets when it was measured. `authors` are the targets' authors' keys, 0 where unknown.
     """
     count = Counter(author for author in authors if author)
     measured = Measurement(
