@@ -215,7 +215,7 @@ ReasonCode = Literal["brigade", "patrol", "outrage", "duplicate", "other"]
 
 
 class Evidence(Frozen):
-    """One signal of a cluster: what was measured, what is usual, and what it adds to the score."""
+    """One signal of a cluster: what was measured, what is usual, and what it adds to its question."""
 
     signal: str = Field(description="Name of the signal, such as `lockstep`.")
     value: float = Field(description="What was measured, in the signal's own unit.")
@@ -224,7 +224,7 @@ class Evidence(Frozen):
         None, description="Probability of at least this value by chance, 0 to 1. Null: the signal has no such test."
     )
     contribution: float = Field(
-        description="What the signal adds to the score, in log-odds; 0 for signals that are only shown."
+        description="What the signal adds to its question's answer, in log-odds; 0 for signals that are only shown."
     )
     text: str = Field(description="The signal as a sentence for people.")
 
@@ -249,7 +249,15 @@ class ClusterItem(Frozen):
             " time. `decided`: a person has decided."
         )
     )
-    score: float = Field(description="Strength of the evidence of coordination, in log-odds (natural logarithm).")
+    coordination_score: float = Field(
+        description="Log-odds (natural logarithm) that the accounts are coordinated. `flag_score` is its bound."
+    )
+    score: float = Field(
+        description=(
+            "Priority: `coordination_score` plus the log-odds that the complaints are unfounded, the sum of all"
+            " contributions. Lists are sorted by it; nothing is flagged by it."
+        )
+    )
     probability: float = Field(
         ge=0, le=1, description="Probability that the accounts are coordinated. Outcomes do not enter into it."
     )
@@ -265,7 +273,7 @@ class ClusterItem(Frozen):
     reporter_count: int = Field(description="Number of member accounts.")
     target_count: int = Field(description="Number of targets.")
     summary: str = Field(description="One sentence for people: who did what, and why it is unusual.")
-    evidence: list[Evidence] = Field(description="The signals that make up the score.")
+    evidence: list[Evidence] = Field(description="The signals that make up both scores.")
     policy_version: str = Field(description="Version of the thresholds that the cluster was scored with.")
     version: int = Field(description="Increases with every change. Send it with a decision.")
     merged_into: str | None = Field(None, description="Id of the cluster that this one was merged into. Null: none.")
@@ -362,12 +370,13 @@ class Decision(Frozen):
     version: int = Field(description="The cluster's version that the decision was based on.")
 
 
+_LINE = "Line of the NDJSON document or place in the array, from 1. Null: a single object."
+
+
 class RejectedItem(Frozen):
     """Why one item of a request was refused."""
 
-    line: int | None = Field(
-        None, description="Line of the NDJSON document or place in the array, from 1. Null: a single object."
-    )
+    line: int | None = Field(None, description=_LINE)
     id: str | None = Field(None, description="The item's id. Null: it could not be read.")
     detail: str = Field(description="What is wrong, for people.")
     pointer: str = Field(description="JSON pointer to the field, relative to the item; empty: the item as a whole.")
@@ -376,9 +385,7 @@ class RejectedItem(Frozen):
 class ItemNote(Frozen):
     """What could not be used of one item that was accepted: an optional field is unknown, or cut."""
 
-    line: int | None = Field(
-        None, description="Line of the NDJSON document or place in the array, from 1. Null: a single object."
-    )
+    line: int | None = Field(None, description=_LINE)
     id: str | None = Field(None, description="The item's id.")
     detail: str = Field(description="What became of the field and why, for people.")
     pointer: str = Field(description="JSON pointer to the field, relative to the item.")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from service import logs
-from service.moderation.cluster_state import ClusterState
+from service.moderation.cluster_state import ClusterState, is_judged
 from service.storage.cases import clusters, warnings
 from service.storage.complaints.archive_reader import FeedRow, analysis_state_of, read_feed
 from service.storage.detection import allow_list
@@ -131,15 +131,10 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
 
 def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResult) -> None:
     """Adopt the parameters and groups of a sweep of the whole window."""
-    detector, state = analyzer.detector, analyzer.state
-    detector.adopt(sweep_codec.unpack(sweep.payload), sweep.seq)
-    before = dict(analyzer.clusters.by_id)
+    state, before = analyzer.state, dict(analyzer.clusters.by_id)
     watermark_us = state.watermark_us or 0
     with resources.engine.connect() as connection:
-        analyzer.clusters.begin_sweep(connection, detector.window)
-        changed = analyzer.clusters.reconcile(
-            connection, detector.window, detector.regroup(), complete=True, upto_seq=state.cursor_seq
-        )
+        changed = analyzer.take_sweep(connection, sweep_codec.unpack(sweep.payload), sweep.seq)
         effects = analyzer.notifier.look(
             connection, analyzer.change(before, changed, analyzer.moment(resources.now_us()))
         )
@@ -173,7 +168,7 @@ def take_decisions(analyzer: TenantAnalyzer, resources: Resources, decided: Mapp
         analyzer.hold(connection)
         fresh = clusters.load(connection, analyzer.number, set(decided.values()), lock=True)
         for identity, cluster in fresh.items():
-            if cluster.status == "decided" or cluster.verdict is None:
+            if is_judged(cluster):
                 clusters.mark_judged(connection, identity, cluster.verdict)
                 fresh[identity] = cluster.with_verdict(cluster.verdict)
         analyzer.clusters.keep(fresh)

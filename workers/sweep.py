@@ -24,6 +24,7 @@ from service.storage.sql import timers
 from service.storage.sql.engine import write
 from workers import sweep_codec
 from workers.detection.detector import Detector
+from workers.detection.window import Complaints
 from workers.feed_columns import columns_of, standing
 from workers.resources import Resources
 
@@ -41,11 +42,8 @@ def run(tenant: str, resources: Resources) -> None:
             state, policy = analysis_state_of(connection, number), policy_of(connection, number)
             if is_swept(connection, number, state):
                 return  # a sweep waits to be adopted: this job was enqueued twice
-            since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
-            rows = read_feed_window(connection, number, since, state.cursor_seq)
-        complaints, texts = standing([row.batch for row in rows])
-        complaints = complaints[complaints["time_us"] >= since]
-        detector, groups = Detector.sweep(policy, columns_of(complaints, texts))
+            window = read_window(connection, number, policy, state)
+        detector, groups = Detector.sweep(policy, window)
         payload = sweep_codec.pack(detector.fitted())
         lease.check()
         seconds = time.monotonic() - began
@@ -63,6 +61,14 @@ def run(tenant: str, resources: Resources) -> None:
             len(groups),
             seconds,
         )
+
+
+def read_window(connection: Connection, tenant_id: int, policy: Policy, state: AnalysisState) -> Complaints:
+    """The standing complaints of the window up to what was analysed."""
+    since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
+    rows = read_feed_window(connection, tenant_id, since, state.cursor_seq)
+    complaints, texts = standing([row.batch for row in rows])
+    return columns_of(complaints[complaints["time_us"] >= since], texts)
 
 
 def _check_unchanged(connection: Connection, tenant: str, number: int, state: AnalysisState) -> None:

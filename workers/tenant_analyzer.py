@@ -15,7 +15,7 @@ from service.storage.complaints.feed import FeedBatch
 from service.storage.detection.analysis_state import advance_analysis, hold_analysis
 from workers.change_notifications import Change, ChangeNotifier
 from workers.cluster_updates import ClusterUpdates
-from workers.detection.detector import Detector
+from workers.detection.detector import Detector, Fitted
 from workers.detection.groups import Group
 from workers.detection_metrics import DetectionMetrics
 from workers.feed_columns import columns_of, slices
@@ -58,6 +58,18 @@ class TenantAnalyzer:
             yield self.detector.tick(columns_of(part, texts))
         if batch.removed or batch.listed:
             yield self.detector.tick(columns_of(batch.complaints[:0], {}), batch.removed)
+
+    def take_sweep(self, connection: Connection, fitted: Fitted, seq: int) -> dict[str, ClusterState]:
+        """Adopt a sweep of the whole window up to `seq`; the clusters that change by it. Reads only.
+
+        A change of thresholds reaches the stored clusters here and nowhere else, and a dry run foretells it by calling
+        this on an analyzer of its own (workers/threshold_effect.py).
+        """
+        self.detector.adopt(fitted, seq)
+        self.clusters.begin_sweep(connection, self.detector.window)
+        return self.clusters.reconcile(
+            connection, self.detector.window, self.detector.regroup(), complete=True, upto_seq=self.state.cursor_seq
+        )
 
     def change(
         self, before: Mapping[str, ClusterState], changed: Mapping[str, ClusterState], at: Moment, **more: Any

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from sqlalchemy import Connection
+
 from service.intake.privacy_filter import PrivacyFilter
 from service.intake.text_fingerprints import VERSION
 from service.storage.accounts.policy_overrides import policy_of
@@ -36,35 +38,41 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
     epoch = take_analysis_epoch(resources.engine, number)
     privacy_filter = open_filter_or_warn(tenant, number, resources)
     _renew_signatures(tenant, number, epoch, resources, privacy_filter)
+    secret = None if privacy_filter is None else privacy_filter.key
     with resources.engine.connect() as connection:
         state, policy = analysis_state_of(connection, number), policy_of(connection, number)
-        sweep = latest_sweep(connection, number)
-        secret = None if privacy_filter is None else privacy_filter.key
-        analyzer = TenantAnalyzer(tenant, number, epoch, policy, state, clusters.load(connection, number), secret)
-        if sweep is not None:
-            since = (sweep.watermark_us or 0) - policy.window_seconds * SECOND_US
-            rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, sweep.seq)])
-            fitted = sweep_codec.unpack(sweep.payload)
-            analyzer.detector.inferred = fitted.contexts
-            analyzer.detector.load(columns_of(rows[rows["time_us"] >= since], texts))
-            analyzer.detector.adopt(fitted, sweep.seq)
-        since = (state.watermark_us or 0) - policy.window_seconds * SECOND_US
-        for row in read_feed_window(connection, number, since, state.cursor_seq):
-            if sweep is None or row.last_seq > sweep.seq:
-                for _ in analyzer.detect(row.batch):
-                    pass  # these groups were analysed before
+        stored = clusters.load(connection, number)
+        analyzer = TenantAnalyzer(tenant, number, epoch, policy, state, stored, secret)
+        load_window(analyzer, connection)
         # After a change of thresholds the next look is at all targets.
         analyzer.notifier.begin(
             connection,
-            clusters.summaries(analyzer.clusters.by_id.values()),
+            clusters.summaries(stored.values()),
             everything=state.policy_version not in (None, policy.version),
         )
         # Where the stored clusters do not follow the allow-list yet, the next step sees to that.
         allowed = allow_list.keys_of(connection, number)
-        stored = list(analyzer.clusters.by_id.values())
-        if not allow_list.changed_clusters(connection, number, stored, allowed):
+        if not allow_list.changed_clusters(connection, number, list(stored.values()), allowed):
             analyzer.clusters.allowed = allowed
     return analyzer
+
+
+def load_window(analyzer: TenantAnalyzer, connection: Connection) -> None:
+    """Bring the stored complaints into an empty window, by the analyzer's thresholds. Reads only."""
+    number, state, policy = analyzer.number, analyzer.state, analyzer.policy
+    sweep = latest_sweep(connection, number)
+    if sweep is not None:
+        since = (sweep.watermark_us or 0) - policy.window_seconds * SECOND_US
+        rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, sweep.seq)])
+        fitted = sweep_codec.unpack(sweep.payload)
+        analyzer.detector.inferred = fitted.contexts
+        analyzer.detector.load(columns_of(rows[rows["time_us"] >= since], texts))
+        analyzer.detector.adopt(fitted, sweep.seq)
+    since = (state.watermark_us or 0) - policy.window_seconds * SECOND_US
+    for row in read_feed_window(connection, number, since, state.cursor_seq):
+        if sweep is None or row.last_seq > sweep.seq:
+            for _ in analyzer.detect(row.batch):
+                pass  # these groups were analysed before
 
 
 def _renew_signatures(

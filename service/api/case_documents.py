@@ -44,6 +44,7 @@ CLUSTER_ITEM: dict[str, Any] = {
     "kind": "repeat",
     "disposition": _VERDICT.disposition,
     "status": "open",
+    "coordination_score": round(_VERDICT.coordination, _PLACES),
     "score": round(_VERDICT.score, _PLACES),
     "probability": round(_VERDICT.probability, _PLACES),
     "unfounded_probability": round(_VERDICT.unfounded_probability, _PLACES),

@@ -102,7 +102,7 @@ async def cluster_filters(
         Kind | None,
         Query(description="`repeat`: the same accounts on many targets; `one_shot`: many accounts on one target."),
     ] = None,
-    min_score: Annotated[float | None, Query(allow_inf_nan=False, description="Lowest score, in log-odds.")] = None,
+    min_score: Annotated[float | None, Query(allow_inf_nan=False, description="Lowest `score`, the priority.")] = None,
     reporter: Annotated[Id | None, Query(description="Id of a member; excluded accounts are not members.")] = None,
     target: Annotated[Id | None, Query(description="Id of one of its targets.")] = None,
     author: Annotated[Id | None, Query(description="Id of the author of one of its targets.")] = None,

@@ -87,13 +87,13 @@ def show_report(
 
 
 def _show_groups(out: Console, flagged: Sequence[dict[str, Any]]) -> None:
-    table = Table(title="Flagged groups, highest score first", show_lines=True, title_justify="left")
-    for name in ("score", "accounts", "targets", "likely"):
+    table = Table(title="Flagged groups, highest priority first", show_lines=True, title_justify="left")
+    for name in ("coordination", "accounts", "targets", "likely"):
         table.add_column(name, justify="right")
     table.add_column("what was found")
     for cluster in flagged[:GROUPS_SHOWN]:
         table.add_row(
-            f"{cluster['score']:.1f}",
+            f"{cluster['coordination_score']:.1f}",
             f"{cluster['reporter_count']:,}",
             f"{cluster['target_count']:,}",
             share(cluster["probability"]),

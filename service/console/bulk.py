@@ -165,11 +165,10 @@ def _preview(
         current = [one.row.item.id for one in selected if not one.stale and one.row.item.disposition != "merged"]
         effects = {}
         for verdict in ("coordinated", "not_coordinated"):
-            decision = DecisionRequest(verdict=verdict, reason_code="other", version=0)
+            decision = DecisionForm(verdict=verdict).request(0, api.now())
             effects[verdict] = (
                 sentence(
-                    effect_of_decisions(connection, person.tenant_id, dict.fromkeys(current, decision), now=api.now()),
-                    verdict,
+                    effect_of_decisions(connection, person.tenant_id, dict.fromkeys(current, decision), now=api.now())
                 )
                 if current
                 else ""

@@ -33,7 +33,7 @@ class CasePage:
     raster: Raster
     answers: CaseAnswers
     signals: list[SignalBar]
-    strongest: float  # the largest share of the score, for the bars
+    strongest: float  # the largest share of all points, for the bars
     shared_traits: list[SharedTrait]
     reporters: list[CaseReporter]
     reporters_left_out: int

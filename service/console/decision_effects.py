@@ -55,7 +55,7 @@ def decision_effects(
                 now=now,
                 states=states,
             )
-            chosen = sentence(found[2], requested.verdict)
+            chosen = sentence(found[2])
         except Refused as error:
             refused = str(error)
     if chosen is None:
@@ -68,7 +68,7 @@ def decision_effects(
             states=states,
         )
     return DecisionEffects(
-        {verdict: sentence(effect, verdict) for verdict, effect in zip(choices, found, strict=False)},
+        {verdict: sentence(effect) for verdict, effect in zip(choices, found, strict=False)},
         chosen,
         refused,
         rescored_without(connection, tenant_id, file, form.excluded),
@@ -79,9 +79,7 @@ def effect_sentence(
     connection: Connection, tenant_id: int, cluster_id: str, request: DecisionRequest, *, now: datetime
 ) -> str:
     """The decision's effect in one sentence. Raises NotFound and Refused."""
-    return sentence(
-        effects_of_choices(connection, tenant_id, [cluster_id], [{cluster_id: request}], now=now)[0], request.verdict
-    )
+    return sentence(effects_of_choices(connection, tenant_id, [cluster_id], [{cluster_id: request}], now=now)[0])
 
 
 def rescored_without(

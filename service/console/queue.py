@@ -33,7 +33,7 @@ TAB_LABELS: tuple[tuple[case_queue.Tab, str, str], ...] = (
     ("all", "All", "all cases, including snoozed, merged and no longer flagged ones"),
 )
 SORT_LABELS: tuple[tuple[str, str], ...] = (
-    ("-score", "Strongest evidence first"),
+    ("-score", "Highest priority first"),
     ("found_at", "Longest wait first"),
     ("-found_at", "Newest first"),
     ("-last_at", "Latest complaint first"),

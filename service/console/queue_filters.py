@@ -24,7 +24,7 @@ LABELS = {
     "kind": "kind",
     "disposition": "finding",
     "status": "status",
-    "min_score": "minimum score",
+    "min_score": "minimum priority",
     "author": "author",
     "reporter": "reporter",
     "target": "target",

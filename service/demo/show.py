@@ -126,9 +126,9 @@ def show(
         f" {summary.rejected:,} rejected.\n"
     )
     clusters = sorted((reader.cluster(item["id"]) for item in flagged), key=lambda cluster: -cluster["score"])
-    table = Table(title="Flagged clusters, highest score first", show_lines=True, title_justify="left")
+    table = Table(title="Flagged clusters, highest priority first", show_lines=True, title_justify="left")
     for column, justify in (
-        ("score", "right"),
+        ("coordination", "right"),
         ("accounts", "right"),
         ("targets", "right"),
         ("what was found", "left"),
@@ -137,7 +137,7 @@ def show(
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for cluster in clusters:
         table.add_row(
-            f"{cluster['score']:.1f}",
+            f"{cluster['coordination_score']:.1f}",
             str(cluster["reporter_count"]),
             str(cluster["target_count"]),
             cluster["summary"],

@@ -32,6 +32,7 @@ from service.moderation.assessment import TargetSummary, independent_count, reco
 from service.moderation.cluster_state import ClusterState
 from service.moderation.events import Event
 from service.moderation.restorations import Restoration
+from service.moderation.score import coordination
 from service.moderation.warnings import Suggestion
 
 LADDER = 1.2  # growth by a fifth is reported
@@ -245,6 +246,7 @@ def _data(
         "version": of.version,
         "probability": of.probability,
         "unfounded_probability": of.unfounded_probability,
+        "coordination_score": coordination(of.evidence),
         "score": of.score,
         "reporter_count": reporters,
         "target_count": targets,

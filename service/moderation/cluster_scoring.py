@@ -13,6 +13,7 @@ from service.model import Disposition
 from service.moderation.cluster_state import ClusterState
 from service.moderation.outcomes import JudgedComplaint, Judgement, tally
 from service.moderation.score import judge
+from service.moderation.signals import one_author
 from service.moderation.summary import summarise
 from service.moderation.target_prioritisation import settle_with
 from service.moderation.usual import Usual
@@ -42,7 +43,7 @@ def scored(
     filed = [JudgedComplaint(m.seq, m.target, m.time_us) for m in counted]
     reviewed = tally(filed, outcomes)
     verdict = judge(
-        state.evidence,
+        one_author.recounted(state.evidence, state.author_by_target.values()),
         reviewed,
         len(state.author_by_target),
         usual=usual,
@@ -80,6 +81,11 @@ def scored(
         revoked_us=now_us if revoked else (state.revoked_us if disposition == "revoked" else None),
         revoked_because=EVIDENCE_GONE if revoked else (state.revoked_because if disposition == "revoked" else None),
     )
+
+
+def is_below_score(state: ClusterState) -> bool:
+    """Whether the cluster's score alone revoked it: not a sweep that no longer finds it, nor withdrawals."""
+    return state.disposition == "revoked" and state.revoked_because in _LOST_ITS_EVIDENCE
 
 
 def versioned(before: ClusterState, after: ClusterState) -> ClusterState:
@@ -162,7 +168,7 @@ def rescore(
         # no complaint is left to score it by: keep the earlier result
         return versioned(state, after) if state != after else state
     after = scored(after, outcomes, policy, usual=usual, since_us=0, now_us=now_us)
-    if state.disposition == "revoked" and state.verdict is None and state.revoked_because not in _LOST_ITS_EVIDENCE:
+    if state.disposition == "revoked" and state.verdict is None and not is_below_score(state):
         # The group is no longer found, or too small: an outcome does not bring it back, only detection does.
         after = replace(
             after,

@@ -126,3 +126,8 @@ class ClusterState:
         If so, the complaints since then do not show the whole cluster.
         """
         return self.trimmed_us is not None or any(m.time_us < since_us for m in self.counted)
+
+
+def is_judged(state: ClusterState) -> bool:
+    """Whether the standing decision, or its absence, is about all of the cluster's complaints."""
+    return state.status == "decided" or state.verdict is None

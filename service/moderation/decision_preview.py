@@ -1,9 +1,8 @@
 """The effect of a decision, shown before it is made. PURE.
 
-Three states of the archive are compared: the present one, the one after the decisions, and the one without the decided
-clusters. The complaints that a decision stops counting are the difference between the last two: "stops counting 138
-complaints" is the whole effect of the verdict, even if the estimate had already discounted most of them. What the
-decision changes is the difference between the first two.
+The present state of the archive is compared with the one after the decisions: what stands already, by an estimate or by
+an earlier decision, is no effect of theirs. Complaints "not counted" are those that these clusters take off, the
+difference to a state without them.
 """
 
 from __future__ import annotations
@@ -39,18 +38,15 @@ class Effect:
     clusters: int
     targets: int  # of the clusters
     lifted: float  # complaints that are not counted after it because of these clusters
-    lifted_targets: int
+    changed_targets: int  # on which it changes how many are counted
     lifted_before: float  # complaints not counted now, by estimate or an earlier decision
     held: int  # targets whose recommendation is `hold` after it
     held_before: int
     restorations: int  # open after it, on these targets
     restorations_before: int
     excluded: int  # reporters that it excludes from a group
-
-    @property
-    def counted_again(self) -> float:
-        """Complaints that count again after it."""
-        return max(0.0, self.lifted_before - self.lifted)
+    warnings: int = 0  # of their members, suggested after it
+    warnings_before: int = 0
 
 
 def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str, int]) -> ClusterState:
@@ -123,13 +119,13 @@ def _effect(
     world = [*others, *untouched, *decided.values()]
     after = summaries(world, targets)
     lifted = {t: _discount(after, t, facts) - _discount(without, t, facts) for t in targets}
-    before = sum(_discount(now, t, facts) - _discount(without, t, facts) for t in targets)
+    before = {t: _discount(now, t, facts) - _discount(without, t, facts) for t in targets}
     return Effect(
         clusters=len(decided),
         targets=len(targets),
         lifted=max(0.0, sum(lifted.values())),
-        lifted_targets=sum(value > 1e-6 for value in lifted.values()),
-        lifted_before=max(0.0, before),
+        changed_targets=sum(abs(lifted[t] - before[t]) > 1e-6 for t in targets),
+        lifted_before=max(0.0, sum(before.values())),
         held=sum(_held(after, t, facts) for t in targets),
         held_before=sum(_held(now, t, facts) for t in targets),
         restorations=_open(_reviewed(targets, world, states, facts)),
@@ -138,38 +134,41 @@ def _effect(
     )
 
 
-def sentence(effect: Effect, verdict: str) -> str:
-    """The effect of decisions with this verdict, in one plain sentence.
-
-    A verdict about coordination is described by its whole effect, even if the estimate had already discounted most of
-    the complaints. Escalating and snoozing give no verdict, and are described by what changes.
-    """
-    parts = []
-    waits = verdict in ("escalated", "snoozed")
-    if waits and abs(effect.lifted - effect.lifted_before) < 0.5:
-        parts.append("changes no counts")
-    elif effect.lifted >= 0.5:
-        parts.append(f"stops counting {_complaints(effect.lifted)} on {plural(effect.lifted_targets, 'target')}")
-    elif effect.counted_again >= 0.5:
-        parts.append(f"counts {_complaints(effect.counted_again)} on {plural(effect.targets, 'target')} in full again")
-    else:
-        parts.append("changes no counts")
-    new = effect.restorations - effect.restorations_before
-    if effect.restorations and new >= 0 and (new or not waits):
-        parts.append(
-            f"suggests putting back {plural(effect.restorations, 'target')}"
-            + (f" ({new:,} of them new)" if 0 < new < effect.restorations else "")
-        )
-    elif new < 0:
-        parts.append(f"no longer suggests putting back {plural(-new, 'target')}")
-    holds = effect.held - effect.held_before
-    if holds:
-        parts.append(f"{'holds' if holds > 0 else 'releases'} {plural(abs(holds), 'target')} at the removal threshold")
+def sentence(effect: Effect) -> str:
+    """What the decisions change, in one plain sentence: each figure with what it is before and after them."""
+    before, after = round(effect.lifted_before), round(effect.lifted)
+    where, steps = plural(effect.changed_targets, "target"), _steps(before, after)
+    parts = ["changes no counts"]
+    if after > before:
+        noun = "complaint" if after - before == 1 else "complaints"
+        parts = [f"stops counting {after - before:,} more {noun} on {where}{steps}"]
+    elif after < before:
+        parts = [f"counts {plural(before - after, 'complaint')} on {where} in full again{steps}"]
+    for was, is_now, more, less in (
+        (
+            effect.restorations_before,
+            effect.restorations,
+            "suggests putting back {}",
+            "no longer suggests putting back {}",
+        ),
+        (effect.held_before, effect.held, "holds {} at the removal threshold", "releases {} at the removal threshold"),
+    ):
+        if is_now != was:
+            words = more if is_now > was else less
+            parts.append(words.format(plural(abs(is_now - was), "target")) + _steps(was, is_now))
+    if effect.warnings != effect.warnings_before:
+        verb = "suggests" if effect.warnings > effect.warnings_before else "no longer suggests"
+        who = plural(abs(effect.warnings - effect.warnings_before), "reporter")
+        parts.append(f"{verb} warning {who}" + _steps(effect.warnings_before, effect.warnings))
     if effect.excluded:
         parts.append(f"excludes {plural(effect.excluded, 'account')} from the group")
-    *before, last = parts
-    text = f"{', '.join(before)} and {last}" if before else last
+    *first, last = parts
+    text = f"{', '.join(first)} and {last}" if first else last
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _steps(before: int, after: int) -> str:
+    return f" ({before:,} → {after:,})"
 
 
 def _discount(known: Mapping[int, TargetSummary], target: int, facts: Facts) -> float:
@@ -203,7 +202,3 @@ def _reviewed(
 
 def _open(restorations: Mapping[int, Restoration | None]) -> int:
     return sum(r is not None and r.state == "open" for r in restorations.values())
-
-
-def _complaints(count: float) -> str:
-    return plural(round(count), "complaint")

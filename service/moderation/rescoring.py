@@ -43,8 +43,8 @@ class Rescored:
 
     members: int  # remaining
     targets: int  # on which enough of the remaining members complained
-    score_before: float
-    score: float
+    coordination_before: float
+    coordination: float
     probability: float
     unfounded_probability: float
     disposition: Disposition  # flagged, reliable or revoked
@@ -91,8 +91,8 @@ def rescore_without(
     return Rescored(
         members=left.members,
         targets=left.targets,
-        score_before=before.score,
-        score=verdict.score,
+        coordination_before=before.coordination,
+        coordination=verdict.coordination,
         probability=verdict.probability,
         unfounded_probability=verdict.unfounded_probability,
         disposition="revoked" if too_few else verdict.disposition,

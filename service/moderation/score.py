@@ -5,9 +5,10 @@ Two questions are answered separately, each by a sum of log-odds:
     coordinated?  S_c = base + lockstep + devotion + group + span + pace      (outcomes are not in it)
     unfounded?    S_u = prior + LLR_outcomes + devices + members' record      given that it is coordinated
 
-`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u); the score, by which moderators sort, is the sum
-of all contributions. A cluster is flagged when S_c is above the bound, unless its complaints are right at seven to one
-or better (BENEFIT): then it is "reliable". So a coordinated group is shown while nobody has reviewed its targets, in a
+`probability` is sigmoid(S_c), `unfounded_probability` is sigmoid(S_u). S_c is the coordination score: a cluster is
+flagged when it is above the bound (`flag_score`), unless its complaints are right at seven to one or better (BENEFIT),
+whatever the bound: then it is "reliable". The sum of all contributions is the priority, by which moderators sort; it is
+called `score` in the API and in SQL. So a coordinated group is shown while nobody has reviewed its targets, in a
 tenant whose groups are not known to be mostly right.
 """
 
@@ -31,12 +32,13 @@ BENEFIT_OF_ONE_TARGET = 1.3  # of a crowd on one target, on which there can be o
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A cluster's score and disposition, outcomes included."""
+    """A cluster's scores and disposition, outcomes included."""
 
-    score: float
+    coordination: float  # S_c, which the bound is for
+    score: float  # the priority: S_c + S_u
     probability: float
     unfounded_probability: float
-    disposition: Disposition  # flagged, reliable or revoked (score at or below the bound)
+    disposition: Disposition  # flagged, reliable or revoked (coordination at or below the bound)
     evidence: tuple[Evidence, ...]  # the structural ones, then the prior and outcomes
 
 
@@ -79,9 +81,10 @@ def judge(
     unfounded = beside + before.contribution + reviewed.contribution
     benefit = BENEFIT if target_count > 1 else BENEFIT_OF_ONE_TARGET
     disposition: Disposition = (
-        "revoked" if coordinated <= flag_score else ("flagged" if unfounded + benefit > flag_score else "reliable")
+        "revoked" if coordinated <= flag_score else ("flagged" if unfounded + benefit > 0 else "reliable")
     )
     return Verdict(
+        coordinated,
         coordinated + unfounded,
         sigmoid(coordinated),
         sigmoid(unfounded),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 from service.model import Evidence
@@ -9,9 +10,6 @@ from service.moderation.outcomes import VerdictTally
 from service.moderation.phrases import plural
 from service.moderation.signals import one_author, outcomes, shared_traits
 from service.moderation.signals.registry import SIGNALS
-
-# "the same targets": at least this share of the members complained about at least this share of the targets
-SAME_MEMBERS, SAME_TARGETS = 0.9, 0.9
 
 
 def summarise(
@@ -42,12 +40,12 @@ def summarise(
             continue
         (shown if signal.question == "shown" else speaking).append(clause)
     if trait is not None:
-        shown.append(trait.text.removesuffix("."))
+        shown.append(shared_traits.clause(trait, targets))
     return "; ".join([*parts, *shown, *speaking, outcomes.verdicts(verdicts, acting_together=acting_together)]) + "."
 
 
 def who_and_what(members: int, targets: int, complaints_by_member: Collection[int] | None) -> str:
-    """Who complained about what; "the same" targets only if nearly all members complained about nearly all of them.
+    """Who complained about what; "the same" targets only if each member complained about each of them.
 
     >>> who_and_what(3, 4, [4, 4, 4])
     '3 accounts complained about the same 4 targets'
@@ -59,9 +57,9 @@ def who_and_what(members: int, targets: int, complaints_by_member: Collection[in
         return f"{accounts} complained about one target"
     if not complaints_by_member:
         return f"{accounts} complained about {targets:,} targets"
-    nearly_all = sum(count >= SAME_TARGETS * targets for count in complaints_by_member)
-    if nearly_all >= SAME_MEMBERS * members:
+    complaints = sum(complaints_by_member)
+    if complaints >= members * targets:
         return f"{accounts} complained about the same {targets:,} targets"
-    average = sum(complaints_by_member) / len(complaints_by_member)
-    each = f"{average:.0f}" if average >= 5 else f"{average:.1f}".removesuffix(".0")
+    # rounded down: 9.96 of 10 targets are not 10
+    each = f"{math.floor(10 * complaints / len(complaints_by_member)) / 10:.1f}".removesuffix(".0")
     return f"{accounts} complained about {targets:,} targets, {each} each on average"

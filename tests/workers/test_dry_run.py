@@ -1,4 +1,4 @@
-"""A dry run: what other thresholds would have flagged, without anything being changed by it."""
+"""A dry run: what other thresholds would do, without anything being changed by it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,10 @@ from service.settings import Settings
 from service.storage.accounts.policy_overrides import change_overrides, overrides_of, policy_of
 from service.storage.accounts.tenants import create_tenant
 from service.storage.detection import dry_runs
-from service.storage.redis_store import redis_keys
-from service.storage.redis_store.job_queue import open_queue
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
-from workers import detect, dry_run, dry_run_windows, sweep
-from workers.clock import Clock
+from workers import detect, dry_run, sweep, threshold_effect
 from workers.detection.detector import Detector
-from workers.dry_run import ResidentDryRun
 
 TOWN = draw_town(2, brigades=2)
 
@@ -89,32 +85,16 @@ def test_a_target_that_acts_list_is_held_in_it_as_it_is_live(paper: Newspaper) -
 
 
 def test_it_says_which_cases_would_go_and_come_by_name_and_changes_nothing(paper: Newspaper) -> None:
-    before, held = (
-        everything(paper),
-        sum(paper.asks(f"t{t}", 7).recommendation == "hold" for t in {r.target for r in TOWN.rows}),
-    )
+    before = everything(paper)
+    held = sum(paper.asks(f"t{t}", 7).recommendation == "hold" for t in {r.target for r in TOWN.rows})
     strict = tried(paper, flag_score=10.0, default_threshold=7)
     assert everything(paper) == before
-    assert (
-        strict["cases"]["now"] == 2 and strict["cases"]["then"] == strict["cases"]["stay"] == 2 - strict["goes_count"]
-    )
-    weakest = min(paper.clusters().values(), key=lambda c: c.probability)
-    assert tried(paper, min_members=20)["cases"] == {
-        "now": 2,
-        "then": 0,
-        "stay": 0,
-        "decided": 0,
-        "new_now": 2,
-        "new_then": 0,
-        "held_back_now": 0,
-        "held_back_then": 0,
-    }
+    assert strict["cases"]["now"] == 2 and strict["cases"]["then"] == 2 - strict["goes_count"]
     gone = tried(paper, min_members=20)
+    assert gone["cases"] == {"now": 2, "then": 0, "held_back_now": 0, "held_back_then": 0}
     assert {case["cluster"] for case in gone["goes"]} == set(paper.clusters()), "named as they are stored"
-    assert {case["why"] for case in gone["goes"]} <= {"not_found", "below"} and all(
-        case["summary"] for case in gone["goes"]
-    )
-    assert weakest.id in {case["cluster"] for case in gone["goes"]}
+    assert {case["why"] for case in gone["goes"]} <= {"not_found", "below"}
+    assert all(case["summary"] for case in gone["goes"])
     lower = tried(paper, default_threshold=7)
     assert (lower["comes_count"], lower["goes_count"]) == (0, 0)
     assert lower["holds"]["then"] == held > lower["holds"]["now"]
@@ -122,110 +102,59 @@ def test_it_says_which_cases_would_go_and_come_by_name_and_changes_nothing(paper
     assert all(paper.asks(one["target"], 7).recommendation == "hold" for one in lower["holds"]["targets_that_come"])
 
 
-def test_cases_come_when_the_quota_or_the_least_size_is_put_back(paper: Newspaper) -> None:
+def test_a_daily_limit_takes_back_no_flag_and_a_smaller_least_size_brings_cases(paper: Newspaper) -> None:
+    limited = tried(paper, flags_per_day=0)
+    assert (limited["comes_count"], limited["goes_count"]) == (0, 0)
     with write(paper.engine) as connection:
-        change_overrides(connection, paper.id, put={"flags_per_day": 0}, by="ann", now_us=1)
+        change_overrides(connection, paper.id, put={"min_members": 20}, by="ann", now_us=2)
+    paper.sweeps()
+    assert not paper.groups("flagged")
     found = tried(paper)
     assert found["policy_now"] != found["policy_then"] == "2026.12"
-    assert found["comes_count"] == 2 == found["cases"]["held_back_now"] and found["cases"]["held_back_then"] == 0
-    assert {case["cluster"] for case in found["comes"]} == set(paper.clusters())
-    with write(paper.engine) as connection:
-        change_overrides(connection, paper.id, put={"flags_per_day": 50, "min_members": 20}, by="ann", now_us=2)
-    assert tried(paper)["comes_count"] == 2
+    assert found["comes_count"] == 2 and {case["cluster"] for case in found["comes"]} == set(paper.clusters())
 
 
-def test_groups_are_found_once_where_only_the_judging_differs(
+def test_a_newer_one_cancels_it_and_one_that_is_stopped_in_the_middle_leaves_no_result(
     paper: Newspaper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    swept: list[int] = []
-    original = Detector.sweep.__func__  # type: ignore[attr-defined]
-
-    def counted(cls: type[Detector], policy: Any, batch: Any) -> Any:
-        swept.append(len(batch))
-        return original(cls, policy, batch)
-
-    monkeypatch.setattr(Detector, "sweep", classmethod(counted))
-    tried(paper, flag_score=1.0)
-    days = len(swept)
-    assert 7 <= days <= 8
-    tried(paper, neighbours=16)
-    assert len(swept) == 3 * days
-
-
-def test_what_people_decided_stays_whatever_the_thresholds(paper: Newspaper) -> None:
-    one, other = sorted(paper.clusters())
-    paper.decides(one, "coordinated")
-    detect.run(paper.name, paper.resources)
-    found = tried(paper, flag_score=10.0, min_members=20)
-    assert found["cases"]["decided"] == 1
-    assert [case["cluster"] for case in found["goes"]] == [other]
-
-
-def test_between_two_steps_others_have_their_turn_and_it_goes_on_where_it_was(paper: Newspaper) -> None:
-    run = ask(paper, min_members=5)
-    with paper.engine.connect() as connection:
-        assert ("dry_run", paper.name) in timers.due(connection, 2**62)
-    seen = [0.0]
-    for _ in range(20):
-        Clock(paper.resources).beat()
-        queue = open_queue(paper.redis, "chores")
-        queue.empty()
-        paper.redis.delete(redis_keys.enqueued("dry_run", paper.name))
-        queue.enqueue_call("restore", args=("somebody else",))
-        dry_run.run(paper.name, paper.resources)
-        if not read(paper, run).unfinished:
-            break
-        seen.append(read(paper, run).progress)
-    assert seen == sorted(set(seen)) and len(seen) > 5
-    assert read(paper, run).state == "done"
-    with paper.engine.connect() as connection:
-        assert ("dry_run", paper.name) not in timers.due(connection, 2**62)
-    assert paper.resources.kept(ResidentDryRun).windows is None
-
-
-def test_a_newer_one_cancels_it_and_what_was_computed_is_forgotten(paper: Newspaper) -> None:
     first = ask(paper, min_members=5)
-    open_queue(paper.redis, "chores").enqueue_call("restore", args=("somebody else",))
-    dry_run.run(paper.name, paper.resources)
-    assert read(paper, first).state == "running" and paper.resources.kept(ResidentDryRun).windows.done == 1
     second = ask(paper, min_members=6)
     assert read(paper, first).state == "cancelled"
-    open_queue(paper.redis, "chores").empty()
     dry_run.run(paper.name, paper.resources)
     assert read(paper, second).state == "done" and read(paper, first).result is None
-    third = ask(paper, min_members=7)
-    with write(paper.engine) as connection:
-        assert dry_runs.cancel(connection, paper.id, third, now_us=1) and not dry_runs.cancel(
-            connection, paper.id, third, now_us=2
-        )
+    third, original = ask(paper, min_members=7), threshold_effect.load_window
+
+    def meanwhile(*args: Any) -> None:
+        with write(paper.engine) as connection:
+            assert dry_runs.cancel(connection, paper.id, third, now_us=1)
+            assert not dry_runs.cancel(connection, paper.id, third, now_us=2)
+        original(*args)
+
+    monkeypatch.setattr(threshold_effect, "load_window", meanwhile)
     dry_run.run(paper.name, paper.resources)
-    assert read(paper, third).state == "cancelled"
+    assert read(paper, third).state == "cancelled" and read(paper, third).result is None
     with paper.engine.connect() as connection:
         assert ("dry_run", paper.name) not in timers.due(connection, 2**62)
 
 
-def test_a_killed_worker_is_begun_anew_once_and_then_it_is_given_up(paper: Newspaper) -> None:
-    run, resident = ask(paper, min_members=5), paper.resources.kept(ResidentDryRun)
+def test_a_killed_worker_is_begun_anew_once_and_then_it_is_given_up(
+    paper: Newspaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, original = ask(paper, min_members=5), Detector.sweep
 
     def killed_in_the_middle() -> None:
-        queue = open_queue(paper.redis, "chores")
-        queue.enqueue_call("restore", args=("somebody else",))
-        dry_run.run(paper.name, paper.resources)
-        queue.empty()
-        resident.drop()
+        monkeypatch.setattr(Detector, "sweep", classmethod(lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)))
+        with pytest.raises(KeyboardInterrupt):
+            dry_run.run(paper.name, paper.resources)
+        monkeypatch.setattr(Detector, "sweep", original)
 
     killed_in_the_middle()
     assert read(paper, run).progress > 0
-    resident.process, mine = "another process", resident.process
-    try:
-        dry_run.run(paper.name, paper.resources)
-        assert read(paper, run).error is None, "the claim of the one that died has not run out yet"
-        paper.redis.delete(redis_keys.lease("dry_run_claim", paper.name))
-        killed_in_the_middle()
-        assert "began once more" in str(read(paper, run).error) and read(paper, run).unfinished
-        dry_run.run(paper.name, paper.resources)
-    finally:
-        resident.process = mine
+    with paper.engine.connect() as connection:
+        assert ("dry_run", paper.name) in timers.due(connection, 2**62)
+    killed_in_the_middle()
+    assert "began once more" in str(read(paper, run).error) and read(paper, run).unfinished
+    dry_run.run(paper.name, paper.resources)
     assert read(paper, run).state == "failed" and "stopped twice" in str(read(paper, run).error)
 
 
@@ -249,30 +178,24 @@ def test_a_tenant_without_complaints_and_one_with_too_many_have_an_answer_too(
     with paper.engine.connect() as connection:
         found = dry_runs.read(connection, number, run)
     assert found.state == "done" and found.result is not None and found.result["cases"]["now"] == 0
-    monkeypatch.setattr(dry_run_windows, "MOST_COMPLAINTS", 10)
-    assert tried(paper, min_members=20)["days"] == 0
+    monkeypatch.setattr(threshold_effect, "MOST_COMPLAINTS", 10)
+    too_many = ask(paper, min_members=20)
+    dry_run.run(paper.name, paper.resources)
+    assert read(paper, too_many).state == "failed" and "try a shorter one" in str(read(paper, too_many).error)
 
 
-def test_cases_from_before_the_seven_days_are_compared_but_are_no_new_ones(
+def test_a_case_that_is_older_than_the_window_is_exempt_from_what_the_window_shows(
     fake_redis: RedisClients, engine: Engine, settings: Settings
 ) -> None:
     paper = Newspaper(fake_redis, engine, settings, "late")
-    paper.posts(
-        [document(r) for r in TOWN.rows] + [document(Row(9_999, 99, 99_999, TOWN.rows[-1].at + 9 * DAY))], batch=500
-    )
+    paper.posts([document(r) for r in TOWN.rows], batch=500)
+    paper.sweeps()
+    paper.posts([document(Row(9_999, 99, 99_999, TOWN.rows[-1].at + 9 * DAY))])
     paper.sweeps()
     found = tried(paper, min_members=20)
-    assert found["cases"] == {
-        "now": 2,
-        "then": 0,
-        "stay": 0,
-        "decided": 0,
-        "new_now": 0,
-        "new_then": 0,
-        "held_back_now": 0,
-        "held_back_then": 0,
-    }
-    assert (found["days"], found["complaints"]) == (7, len(TOWN.rows) + 1)
+    assert {case["cluster"]: case["why"] for case in found["exempt"]} == dict.fromkeys(paper.clusters(), "older")
+    assert (found["goes_count"], found["cases"]["now"], found["cases"]["then"]) == (0, 2, 2)
+    assert tried(paper, flag_score=10.0)["exempt"] == [], "its score is looked at again whatever its age"
     paper.forgets()
 
 

@@ -9,6 +9,7 @@ from service.model import Cluster, JsonObject, moment
 from service.moderation.assessment import ClusterPart, independent_count, summarise
 from service.moderation.cluster_discounts import parts_by_target
 from service.moderation.cluster_state import ClusterState
+from service.moderation.score import coordination
 from workers.audit.history import ComplaintHistory
 from workers.audit.summary import summary_of
 
@@ -22,6 +23,7 @@ def cluster_of(state: ClusterState, history: ComplaintHistory) -> Cluster:
         kind=state.kind,
         disposition=state.disposition,
         status=state.status,
+        coordination_score=coordination(state.evidence),
         score=state.score,
         probability=state.probability,
         unfounded_probability=state.unfounded_probability,
@@ -68,7 +70,7 @@ def report_of(
     notes: list[str],
     judged: Collection[int] = (),
 ) -> JsonObject:
-    """The whole report. Clusters: flagged first, then by score; `judged` are the targets that people ruled on."""
+    """The whole report. Clusters: flagged first, then by priority; `judged` are the targets that people ruled on."""
     time, targets = history.complaints.time_ms, counts(states, history)
     ordered = sorted(states, key=lambda s: (s.disposition != "flagged", -s.score, s.id))
     return {

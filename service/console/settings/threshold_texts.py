@@ -30,11 +30,11 @@ class ThresholdFamily:
 FAMILIES = (
     ThresholdFamily(
         "What becomes a case",
-        "How strong the evidence must be before a group becomes a case, and how many cases you can handle per day.",
+        "How certain coordination must be before a group becomes a case, and how many cases you can handle per day.",
         (
             ThresholdText(
                 "flag_score",
-                "Minimum evidence",
+                "Minimum coordination score",
                 "Higher values give fewer but more certain cases. At 0 coordination is as likely as not, at 2 about"
                 " 7 to 1, at 4 about 50 to 1.",
                 "log-odds",
@@ -45,7 +45,7 @@ FAMILIES = (
             ThresholdText(
                 "flags_per_day",
                 "New cases per day",
-                "Further groups wait, those with the weakest evidence longest. They still count as coordinated in the"
+                "Further groups wait, those of the lowest priority longest. They still count as coordinated in the"
                 " meantime.",
                 "cases",
             ),
@@ -165,3 +165,12 @@ METHOD = (
 )
 
 THRESHOLD_TEXTS = {text.name: text for text in (*(one for family in FAMILIES for one in family.members), *METHOD)}
+
+# What a change of these does after it is put in force, and so is in no dry run.
+_WARNINGS = "Warnings are considered when a reporter's next complaint is judged."
+LATER = {
+    "flags_per_day": "The daily limit is for new cases: none that is flagged already is held back.",
+    "warn_unfounded": _WARNINGS,
+    "warn_share": _WARNINGS,
+    "warn_period_seconds": _WARNINGS,
+}

@@ -16,7 +16,7 @@ from service.api.api_context import api_context
 from service.console.formatting import sentence
 from service.console.rendering import flash, see_other
 from service.console.settings.frame import now_us, page
-from service.console.settings.threshold_texts import FAMILIES, METHOD, THRESHOLD_TEXTS, ThresholdText
+from service.console.settings.threshold_texts import FAMILIES, LATER, METHOD, THRESHOLD_TEXTS, ThresholdText
 from service.console.sign_in import Admin
 from service.errors import Refused
 from service.model import moment
@@ -29,6 +29,7 @@ from service.storage.sql.engine import write
 HERE = "/console/settings/thresholds"
 SECTION = "thresholds"
 _VERSIONS_SHOWN = 8
+_LISTS = ("comes", "goes", "exempt")  # of cases, in a dry run's result
 router = APIRouter(prefix="/thresholds")
 
 
@@ -103,6 +104,7 @@ def show_run(request: Request, person: Admin, id: str) -> Response:
         requested_at=moment(run.asked_us),
         until=None if run.result is None else _time(run.result["until"]),
         cases=_cases(run.result),
+        later=dict.fromkeys(LATER[one["name"]] for one in changes if one["name"] in LATER),
         active=run.policy == current,
     )
 
@@ -257,8 +259,8 @@ def _text(value: float | None, scale: int = 1, thousands: str = "") -> str:
 def _cases(result: Mapping[str, Any] | None) -> dict[str, list[dict[str, Any]]]:
     """A result's cases, with their times parsed."""
     if result is None:
-        return {"comes": [], "goes": []}
-    return {name: [{**case, "last_at": _time(case["last_at"])} for case in result[name]] for name in ("comes", "goes")}
+        return {name: [] for name in _LISTS}
+    return {name: [{**case, "last_at": _time(case["last_at"])} for case in result.get(name, ())] for name in _LISTS}
 
 
 def _time(text: str) -> datetime:

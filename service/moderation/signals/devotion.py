@@ -15,7 +15,7 @@ def _measure(view: GroupView) -> Measurement:
 
 def _sentence(measured: Measurement, facts: GroupFacts) -> str:
     where = "this target" if facts.targets == 1 else f"these {plural(facts.targets, 'target')}"
-    return f"{percent(measured.value)} of all complaints by the members are about {where}."
+    return f"{percent(measured.value)} of all complaints by the members in the window are about {where}."
 
 
 def _figure(group: CountedAgain) -> float:

@@ -6,6 +6,7 @@ for any attribute, and a few known ones have their own wording.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from service.model import Evidence
@@ -14,6 +15,7 @@ from service.moderation.phrases import percent
 TRAIT_PREFIX = "aim_"
 AUTHOR = f"{TRAIT_PREFIX}author"
 SUMMARY_SHARE = 0.5  # of the targets; rarer traits are in the evidence only
+_COUNTED = re.compile(r"(\d+) of (\d+) targets (.*)", re.DOTALL)
 _PLURALS = {"reply": "replies", "repost": "reposts", "quote": "quotes", "comment": "comments", "post": "posts"}
 
 
@@ -27,6 +29,19 @@ def evidence(name: str, trait: str, count: int, total: int, usual: float, p_valu
         contribution=0.0,
         text=_sentence(trait, count, total, usual),
     )
+
+
+def clause(evidence: Evidence, targets: int) -> str:
+    """The trait in a sentence about a cluster with `targets` targets; some may have left the window it was measured in.
+
+    >>> clause(evidence("is_reply", "attribute is_reply = true", 7, 8, 0.2, 1e-5), 10)
+    '7 of the 8 targets measured are replies (20 % of all targets are)'
+    """
+    text = evidence.text.removesuffix(".")
+    found = _COUNTED.match(text)
+    if found is None or int(found[2]) == targets:
+        return text
+    return f"{found[1]} of the {found[2]} targets measured {found[3]}"
 
 
 def _sentence(trait: str, count: int, total: int, usual: float) -> str:

@@ -26,6 +26,7 @@ from service.model import (
 )
 from service.moderation.decisions import effective_status
 from service.moderation.graphs import Tie
+from service.moderation.score import coordination
 from service.storage.cases.cluster_filters import ClusterFilter, conditions
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
@@ -77,11 +78,13 @@ def list_clusters(
 
 def item_values(row: RowMapping, now: datetime) -> dict[str, Any]:
     """A row of `clusters` as the fields of a ClusterItem."""
+    evidence = [Evidence(**signal) for signal in json.loads(row["evidence"])]
     return {
         "id": row["id"],
         "kind": row["kind"],
         "disposition": row["disposition"],
         "status": effective_status(row["status"], optional_moment(row["snooze_until_us"]), now),
+        "coordination_score": coordination(evidence),
         "score": row["score"],
         "probability": row["probability"],
         "unfounded_probability": row["unfounded_probability"],
@@ -91,7 +94,7 @@ def item_values(row: RowMapping, now: datetime) -> dict[str, Any]:
         "reporter_count": row["reporter_count"],
         "target_count": row["target_count"],
         "summary": row["summary"],
-        "evidence": [Evidence(**signal) for signal in json.loads(row["evidence"])],
+        "evidence": evidence,
         "policy_version": row["policy_version"],
         "version": row["version"],
         "merged_into": row["merged_into"],

@@ -6,17 +6,18 @@ Reads only.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from service.model import DecisionRequest, microseconds
-from service.moderation.cluster_state import ClusterState
+from service.model import Decision, DecisionRequest, microseconds
+from service.moderation.cluster_state import ClusterState, is_judged
 from service.moderation.decision_preview import Effect, Facts, decided_state, effects_of
 from service.moderation.decisions import decide
 from service.moderation.restorations import Moment, latest_removal
 from service.storage.accounts.policy_overrides import policy_of
-from service.storage.cases import clusters, restorations
+from service.storage.cases import clusters, restorations, warnings
 from service.storage.cases.case_decisions import read_case
 from service.storage.complaints.archive_reader import analysis_state_of, outcomes_of, totals_of
 from service.storage.complaints.listed_complaints import clusters_listing
@@ -60,12 +61,12 @@ def effects_of_choices(
     facts = facts_of(
         connection, tenant_id, {t for cluster_id in cases for t in states[cluster_id].discounted_targets}, now=now
     )
-    worlds = []
+    worlds, suggested = [], []
     for choice in choices:
-        decided = {}
+        decided, brigades = {}, {}
         for cluster_id, request in choice.items():
             case, log = cases[cluster_id]
-            after, _ = decide(
+            after, entry = decide(
                 case,
                 log,
                 request.model_copy(update={"version": case.version}),
@@ -76,8 +77,40 @@ def effects_of_choices(
             decided[cluster_id] = decided_state(
                 states[cluster_id], after, {name: key_of(name) for name in after.members}
             )
+            brigades[cluster_id] = _brigade(decided[cluster_id], [*log, entry])
         worlds.append(decided)
-    return effects_of(states, worlds, facts)
+        suggested.append(_warnings(connection, tenant_id, states, decided, brigades))
+    return [
+        replace(effect, warnings_before=before, warnings=after)
+        for effect, (before, after) in zip(effects_of(states, worlds, facts), suggested, strict=True)
+    ]
+
+
+def _brigade(after: ClusterState, log: Sequence[Decision]) -> dict[int, int]:
+    """The complaints (reporter by seq) that count as a brigade's after a decision, as the warnings take them."""
+    reasons = [d.reason_code for d in log if d.verdict == "coordinated" and d.cluster_id == after.id]
+    if after.verdict != "coordinated" or after.disposition != "flagged" or reasons[-1:] != ["brigade"]:
+        return {}
+    everything = is_judged(after)
+    return {m.seq: m.reporter for m in after.counted if everything or m.verdict == "coordinated"}
+
+
+def _warnings(
+    connection: Connection,
+    tenant_id: int,
+    states: Mapping[str, ClusterState],
+    decided: Mapping[str, ClusterState],
+    brigades: Mapping[str, Mapping[int, int]],
+) -> tuple[int, int]:
+    """How many warnings of the clusters' members are suggested before the decisions and after them."""
+    if not any(brigades.values()) and not any(states[i].verdict == "coordinated" for i in decided):
+        return 0, 0  # who is warned is not looked at again: nothing changes
+    people = frozenset().union(*(s.members | s.excluded for s in decided.values()))
+    policy, now_us = policy_of(connection, tenant_id), analysis_state_of(connection, tenant_id).watermark_us or 0
+    return (
+        warnings.standing(connection, tenant_id, people, policy, now_us=now_us),
+        warnings.standing(connection, tenant_id, people, policy, now_us=now_us, assumed=brigades),
+    )
 
 
 def facts_of(connection: Connection, tenant_id: int, targets: Collection[int], *, now: datetime) -> Facts:

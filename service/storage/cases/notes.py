@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from service.storage.sql.schema import notes
 
 LONGEST = 4_096  # characters, as a decision's note
 SHOWN = 200  # the latest of a case
+_AT_ONCE = 400  # ids a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +69,16 @@ def notes_of(connection: Connection, tenant_id: int, cluster_id: str) -> list[No
         Note(row.id, row.cluster_id, moment(row.at_us), row.by, row.text)
         for row in reversed(connection.execute(newest).all())
     ]
+
+
+def counts_of(connection: Connection, tenant_id: int, cluster_ids: Collection[str]) -> dict[str, int]:
+    """How many notes each of these cases has; those without any are left out."""
+    ids = sorted(set(cluster_ids))
+    found: dict[str, int] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        mine = notes.c.tenant_id == tenant_id, notes.c.cluster_id.in_(ids[start : start + _AT_ONCE])
+        rows = connection.execute(
+            sa.select(notes.c.cluster_id, sa.func.count()).where(*mine).group_by(notes.c.cluster_id)
+        )
+        found.update((cluster_id, count) for cluster_id, count in rows)
+    return found

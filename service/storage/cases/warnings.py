@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -151,23 +151,39 @@ def _reporters_on(connection: Connection, tenant_id: int, targets: Collection[in
 
 
 def suggestions(
-    connection: Connection, tenant_id: int, reporters: Collection[int], policy: Policy, *, now_us: int
+    connection: Connection,
+    tenant_id: int,
+    reporters: Collection[int],
+    policy: Policy,
+    *,
+    now_us: int,
+    assumed: Mapping[str, Mapping[int, int]] | None = None,
 ) -> tuple[list[Warned], list[int]]:
     """Whom of these reporters to suggest a warning for now (`now_us`: the watermark), and whose earlier suggestion no
     longer holds.
 
-    The latter is withdrawn: an appeal may have reversed the outcomes it was based on.
+    The latter is withdrawn: an appeal may have reversed the outcomes it was based on. `assumed`, for a preview: the
+    complaints (reporter by seq) of clusters if they were decided to be brigades, none if they were not.
     """
     if not reporters:
         return [], []
+    assumed = assumed or {}
     warned = _warned(connection, tenant_id, reporters)
-    brigades = _brigades(connection, tenant_id, reporters)
+    brigades = {
+        reporter: [c for c in mine if c not in assumed]
+        for reporter, mine in _brigades(connection, tenant_id, reporters).items()
+    }
+    judged = _judged_counts(connection, tenant_id, reporters)
+    supposed = Counter(reporter for complaints in assumed.values() for reporter in complaints.values())
     complaints = _complaints(
         connection,
         tenant_id,
-        _frequent(connection, tenant_id, reporters, policy) | warned.keys() | brigades.keys(),
+        {r for r, n in (judged + supposed).items() if n >= policy.warn_unfounded} | warned.keys() | brigades.keys(),
         brigades,
     )
+    brigade_of = {seq: identity for identity, complaints_of in assumed.items() for seq in complaints_of}
+    for reporter, mine in complaints.items() if brigade_of else ():
+        complaints[reporter] = [replace(c, brigade=brigade_of.get(c.filed.seq, c.brigade)) for c in mine]
     outcomes = outcomes_of(connection, tenant_id, {c.filed.target for mine in complaints.values() for c in mine})
     found: dict[int, Suggestion] = {}
     gone: list[int] = []
@@ -182,6 +198,21 @@ def suggestions(
     gone += [reporter for reporter in warned if reporter not in complaints]
     names, _ = ids_by_key(connection, tenant_id, reporters=found, targets=())
     return [Warned(reporter, names[reporter], found[reporter]) for reporter in sorted(found)], sorted(gone)
+
+
+def standing(
+    connection: Connection,
+    tenant_id: int,
+    reporters: Collection[int],
+    policy: Policy,
+    *,
+    now_us: int,
+    assumed: Mapping[str, Mapping[int, int]] | None = None,
+) -> int:
+    """How many of these reporters a warning is suggested for, once the suggestions above are made."""
+    found, gone = suggestions(connection, tenant_id, reporters, policy, now_us=now_us, assumed=assumed)
+    before = _warned(connection, tenant_id, reporters).keys()
+    return len((before - set(gone)) | {w.reporter for w in found})
 
 
 def save(
@@ -237,8 +268,8 @@ def _warned(connection: Connection, tenant_id: int, reporters: Collection[int]) 
     }
 
 
-def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], policy: Policy) -> set[int]:
-    """Those with so many complaints on targets with outcomes that it is worth to look at each."""
+def _judged_counts(connection: Connection, tenant_id: int, reporters: Iterable[int]) -> Counter[int]:
+    """How many complaints each has on targets with outcomes: whether it is worth to look at each."""
     # The state is selected so that no index covers the query: SQLite would prefer a covering one, and read all of
     # it.
     statement = (
@@ -247,7 +278,7 @@ def _frequent(connection: Connection, tenant_id: int, reporters: Iterable[int], 
         " o.tenant_id = c.tenant_id AND o.target_key = c.target_key) GROUP BY c.reporter_key"
     )
     counted = select_by_keys(connection, statement, (tenant_id,), [(key,) for key in reporters])
-    return {reporter for reporter, count in counted if count >= policy.warn_unfounded}
+    return Counter(dict(counted))
 
 
 def _complaints(

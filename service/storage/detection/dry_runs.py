@@ -1,4 +1,4 @@
-"""Dry runs: proposed thresholds, what they would have flagged, and putting them in force.
+"""Dry runs: proposed thresholds, what they would do, and putting them in force.
 
 asked -> running -> done, or failed, or cancelled by a newer one. workers/dry_run.py does the work; one at a time is
 under way for a tenant. All state is in the row: the person who requested the run may sign out, and the working process
@@ -28,7 +28,7 @@ _UNFINISHED = (REQUESTED, RUNNING)
 WORK = "dry_run"
 KEPT = 20  # of a tenant
 RESTARTED = "the worker was stopped in the middle of it; it began once more"
-VALID_US = 24 * 3_600 * 1_000_000  # a result about the last seven days is out of date a day later
+VALID_US = 24 * 3_600 * 1_000_000  # much may have come in a day later
 
 
 @dataclass(frozen=True, slots=True)

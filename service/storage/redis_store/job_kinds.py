@@ -36,7 +36,7 @@ _ALL = (
         "retain", "chores", "workers.retain", 3600, has_timer=True, longest_seconds=DAY_SECONDS
     ),
     JobKind("erase", "chores", "workers.erase", 3600, has_timer=True),  # replace the ids of reporters to be erased
-    JobKind("dry_run", "chores", "workers.dry_run", 3600, has_timer=True),  # what other thresholds would have flagged
+    JobKind("dry_run", "chores", "workers.dry_run", 3600, has_timer=True),  # what other thresholds would do
 )
 JOB_KINDS = {kind.work: kind for kind in _ALL}
 QUEUES = tuple(dict.fromkeys(kind.queue for kind in _ALL))

@@ -144,7 +144,6 @@ def ask(visitor: Visitor, **values: str) -> Any:
 def done(api: Api, run: str, **found: Any) -> None:
     """What the job leaves."""
     result = {
-        "days": 7,
         "until": "2026-03-08T00:00:00+00:00",
         "complaints": 1500,
         "policy_now": "2026.12",
@@ -153,20 +152,18 @@ def done(api: Api, run: str, **found: Any) -> None:
         "cases": {
             "now": 1,
             "then": 1,
-            "stay": 0,
-            "decided": 1,
-            "new_now": 1,
-            "new_then": 1,
             "held_back_now": 0,
             "held_back_then": 2,
         },
         "comes_count": 1,
         "goes_count": 1,
+        "exempt_count": 1,
+        "restorations": {"now": 3, "then": 1},
         "comes": [
             {
                 "cluster": None,
                 "kind": "repeat",
-                "score": 3.1,
+                "coordination": 3.1,
                 "accounts": 5,
                 "target_count": 7,
                 "summary": f"5 accounts {HOSTILE}",
@@ -178,13 +175,30 @@ def done(api: Api, run: str, **found: Any) -> None:
             {
                 "cluster": "k1",
                 "kind": "repeat",
-                "score": 0.4,
+                "coordination": 0.4,
                 "accounts": 3,
                 "target_count": 4,
                 "summary": "3 accounts",
                 "first_at": "2026-03-01T00:00:00+00:00",
                 "last_at": "2026-03-07T00:00:00+00:00",
                 "why": "below",
+                "claimed_by": f"bo {HOSTILE}",
+                "notes": 2,
+            }
+        ],
+        "exempt": [
+            {
+                "cluster": "k2",
+                "kind": "repeat",
+                "coordination": 9.4,
+                "accounts": 8,
+                "target_count": 5,
+                "summary": "8 accounts",
+                "first_at": "2026-03-01T00:00:00+00:00",
+                "last_at": "2026-03-07T00:00:00+00:00",
+                "why": "decided",
+                "claimed_by": None,
+                "notes": 0,
             }
         ],
         "holds": {
@@ -231,6 +245,8 @@ def test_a_dry_run_result_is_shown_and_can_be_applied(api: Api, root: Visitor) -
     page = root.get(there).text
     assert "<b>1 case</b> would be added, <b>1 case</b> would be dropped" in page
     assert 'href="/console/clusters/k1"' in page and "too little evidence" in page
+    assert "claimed by bo &lt;script&gt;" in page and "2 notes" in page, "somebody works on what would be dropped"
+    assert "<b>1 case</b> is exempt" in page and "decided by a person" in page and "/console/clusters/k2" in page
     assert "&lt;script&gt;alert(1)" in page and "<script>alert" not in page
     assert "every 1s" not in page and "Apply these thresholds" in page
     assert root.post(f"{there}/apply").headers["location"] == "/console/settings/thresholds"
@@ -249,6 +265,17 @@ def test_a_dry_run_result_is_shown_and_can_be_applied(api: Api, root: Visitor) -
     back = ask(root, defaults="yes").headers["location"]
     with api.engine.connect() as connection:
         assert dry_runs.read(connection, tenant_of(api), back.rpartition("/")[2]).values == {}
+
+
+def test_a_dry_run_says_what_acts_on_later_cases_only_and_an_old_result_is_not_shown(api: Api, root: Visitor) -> None:
+    there = ask(root, flags_per_day="1", warn_share="0.9", warn_unfounded="20").headers["location"]
+    done(api, there.rpartition("/")[2])
+    page = root.get(there).text
+    assert "The daily limit is for new cases" in page and page.count("Warnings are considered when") == 1
+    there = ask(root, flag_score="0.7").headers["location"]
+    done(api, there.rpartition("/")[2], restorations=None)
+    page = root.get(there).text
+    assert "computed by an earlier version" in page and "Apply these thresholds" not in page
 
 
 def test_an_invalid_threshold_shows_an_error_at_its_field_and_keeps_the_entry(api: Api, root: Visitor) -> None:

@@ -163,6 +163,7 @@ def public(disposition: str, version: int = 2, **changes: Any) -> Cluster:
         "kind": "repeat",
         "disposition": disposition,
         "status": "decided",
+        "coordination_score": 3.5,
         "score": 4.0,
         "probability": 0.9,
         "unfounded_probability": 0.5,

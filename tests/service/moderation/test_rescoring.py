@@ -56,7 +56,7 @@ def without(
 def test_without_nobody_nothing_changes() -> None:
     found = without(raid(), set())
     assert (
-        found.score == pytest.approx(found.score_before)
+        found.coordination == pytest.approx(found.coordination_before)
         and found.members == 8
         and found.targets == 6
         and not found.too_few
@@ -64,13 +64,12 @@ def test_without_nobody_nothing_changes() -> None:
     assert all(row.change == pytest.approx(0) for row in found.rows)
 
 
-def test_a_bystander_who_strays_raises_the_score_when_taken_out() -> None:
+def test_a_bystander_who_strays_raises_the_coordination_score_when_taken_out() -> None:
     said = [*raid(), MemberComplaint(99, 0, HOUR, "a0"), MemberComplaint(99, 3, 3 * DAY + HOUR, "a0")]
     found = without(said, {99}, evidence(lockstep=0.85, devotion=0.5, span=8 / 9), elsewhere={99: 60})
     changes = {row.signal: row.change for row in found.rows}
-    assert (
-        changes["lockstep"] > 0 and changes["devotion"] > 0 and changes["span"] > 0 and found.score > found.score_before
-    )
+    assert changes["lockstep"] > 0 and changes["devotion"] > 0 and changes["span"] > 0
+    assert found.coordination > found.coordination_before
     assert found.members == 8 and not found.too_few
 
 
@@ -139,7 +138,7 @@ def test_the_pace_is_that_of_the_remaining_members() -> None:
 
 def test_outcomes_of_who_is_left_count() -> None:
     good = without(raid(), {1}, verdicts=(NOBODY, VerdictTally(6, 0, 0)))
-    assert good.score < good.score_before and good.unfounded_probability < 0.5
+    assert good.unfounded_probability < 0.5
 
 
 def test_what_the_group_was_compared_with_and_the_priors_sentence_stay_as_they_are_stored() -> None:
@@ -150,15 +149,15 @@ def test_what_the_group_was_compared_with_and_the_priors_sentence_stay_as_they_a
     after = {row.signal: row.after for row in found.rows}
     assert after["prior"].text.endswith("(from 3 groups reviewed here).")
     assert after["outcomes"].usual == pytest.approx(0.3)
-    assert found.score_before == stored.score
+    assert found.coordination_before == stored.coordination
 
 
 def test_a_crowd_on_one_target_is_judged_by_its_one_target() -> None:
     said = [MemberComplaint(w, 0, w) for w in range(9)]
     rows = [Evidence(signal="slice", value=6, usual=0, p_value=1e-6, contribution=3.5, text="")]
     found = without(said, {1}, rows, kind="one_shot")
-    assert (found.members, found.targets, found.too_few) == (8, 1, False) and found.score == pytest.approx(
-        found.score_before
+    assert (found.members, found.targets, found.too_few) == (8, 1, False) and found.coordination == pytest.approx(
+        found.coordination_before
     )
 
 

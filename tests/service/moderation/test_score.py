@@ -29,14 +29,19 @@ def signal(name: str, contribution: float, value: float = 0.5, p: float | None =
 
 
 def judged(
-    evidence: list[Evidence], upheld: int = 0, rejected: int = 0, targets: int = 10, usual: Usual = EVEN
+    evidence: list[Evidence],
+    upheld: int = 0,
+    rejected: int = 0,
+    targets: int = 10,
+    usual: Usual = EVEN,
+    flag_score: float = 0.0,
 ) -> Verdict:
     return judge(
         evidence,
         VerdictTally(upheld, rejected, targets - upheld - rejected),
         targets,
         usual=usual,
-        flag_score=0.0,
+        flag_score=flag_score,
     )
 
 
@@ -60,6 +65,7 @@ def test_the_score_is_the_sum_of_what_is_shown_and_each_probability_of_its_own_q
         log_likelihood_ratio(upheld, rejected, EVEN.upheld)
     )
     assert verdict.score == pytest.approx(sum(e.contribution for e in verdict.evidence))
+    assert verdict.coordination == pytest.approx(first)
     assert verdict.probability == pytest.approx(sigmoid(first)), "outcomes are not in it"
     assert verdict.unfounded_probability == pytest.approx(sigmoid(second)), "the tenant's prior, here even, is among it"
 
@@ -69,6 +75,15 @@ def test_the_score_is_the_sum_of_what_is_shown_and_each_probability_of_its_own_q
 def test_judging_again_starts_from_the_evidence_alone(part: float, upheld: int, rejected: int) -> None:
     once = judged([signal("base", part)], 5, 1)
     assert judged(list(once.evidence), upheld, rejected) == judged([signal("base", part)], upheld, rejected)
+
+
+def test_the_bound_is_for_coordination_alone() -> None:
+    for bound in (-5.0, 0.0, 3.0, 9.9):
+        above, below = [signal("base", bound + 0.1)], [signal("base", bound - 0.1)]
+        assert judged(above, flag_score=bound).disposition == "flagged", "nobody has said that it is right"
+        assert judged(above, upheld=10, flag_score=bound).disposition == "reliable", "whatever the bound"
+        device = signal(next(iter(DEVICE_SIGNALS)), 9.0)
+        assert judged([*below, device], rejected=10, flag_score=bound).disposition == "revoked", "whatever the sum"
 
 
 def test_coordinated_and_right_is_reliable_and_neither_is_revoked() -> None:

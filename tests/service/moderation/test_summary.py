@@ -37,14 +37,15 @@ def test_the_sentence_says_who_what_how_closely_and_that_nothing_was_reviewed() 
     ("complaints_by_member", "words"),
     [
         ([10] * 10, "about the same 10 targets"),
-        ([9] * 9 + [2], "about the same 10 targets"),
-        ([9] * 8 + [2] * 2, "about 10 targets, 8 each on average"),
+        ([10] * 9 + [9], "about 10 targets, 9.9 each on average"),
+        ([9] * 9 + [2], "about 10 targets, 8.3 each on average"),
+        ([9] * 8 + [2] * 2, "about 10 targets, 7.6 each on average"),
         ([8] * 10, "about 10 targets, 8 each on average"),
         ([2] * 5 + [3] * 5, "about 10 targets, 2.5 each on average"),
         (None, "about 10 targets"),
     ],
 )
-def test_the_same_targets_are_claimed_only_where_nine_in_ten_accounts_hit_nine_in_ten_targets(
+def test_the_same_targets_are_claimed_only_where_every_account_complained_about_every_target(
     complaints_by_member: list[int] | None, words: str
 ) -> None:
     assert who_and_what(10, 10, complaints_by_member) == f"10 accounts complained {words}"
@@ -77,15 +78,19 @@ def test_the_sentence_says_how_moderators_ruled(upheld: int, rejected: int, word
 def test_the_sentence_says_the_strongest_thing_that_half_of_the_targets_have_in_common() -> None:
     traits = [trait("is_reply", 1e-5), trait("section", 1e-7), trait("author", 1e-9, value=0.4)]
     assert strongest(traits) is strongest(traits[::-1]) is traits[1]
+    assert sentence(traits[1]).startswith(
+        "12 accounts complained about the same 5 targets; 12 of the 12 targets measured"
+    )
+    assert "; 12 of 12 targets share section;" in sentence(traits[1], targets=12)
     assert strongest([traits[2]]) is strongest([signal("lockstep", 1)]) is None
-    assert sentence(*traits).endswith("; 12 of 12 targets share section; acting together, not judged yet.")
+    assert sentence(*traits, targets=12).endswith("; 12 of 12 targets share section; acting together, not judged yet.")
 
 
 def test_the_sentence_names_the_common_author_once() -> None:
     one_author = signal("one_author", 0.8)
-    named = sentence(one_author, trait("author", 1e-9))
+    named = sentence(one_author, trait("author", 1e-9), targets=12)
     assert "12 of 12 targets share author" in named and "by one author" not in named
-    beside = sentence(one_author, trait("author", 1e-5), trait("section", 1e-7))
+    beside = sentence(one_author, trait("author", 1e-5), trait("section", 1e-7), targets=12)
     assert "80 % of the targets are by one author; 12 of 12 targets share section" in beside
 
 

@@ -37,7 +37,7 @@ def test_a_foreign_file_shows_its_columns_its_groups_and_where_the_page_is(tmp_p
         "flags.csv: CSV with semicolons, UTF-8",
         "who reported",
         "344 complaints read",
-        "Flagged groups, highest score first",
+        "Flagged groups, highest priority first",
         "12 accounts",
         "hit11",
         "Below 8, where a platform would remove by count: ",

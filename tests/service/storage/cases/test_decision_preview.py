@@ -65,7 +65,7 @@ def effect(engine: Engine, tenant: int, cluster_id: str = "k1", **fields: object
 def test_the_effect_is_told_from_the_archive(engine: Engine) -> None:
     tenant = attacked(engine)
     found = effect(engine, tenant)
-    assert (found.lifted, found.lifted_targets, found.restorations) == (pytest.approx(8.0), 1, 1)
+    assert (found.lifted, found.changed_targets, found.restorations) == (pytest.approx(8.0), 1, 1)
     assert effect(engine, tenant, excluded_reporters=["r0", "r1"]).lifted == pytest.approx(6.0)
     assert effect(engine, tenant, verdict="not_coordinated").restorations == 0
 
