@@ -140,10 +140,9 @@ class Complaint(Frozen):
     part_of: Id | None = Field(
         None,
         description=(
-            "The id of another complaint by the same reporter, sent before or with this one, if both are one act: a"
-            " report that names several targets. This one counts for its target, but is not compared with others'"
-            " complaints, and a verdict on it is not held for or against the reporter a second time. Null, or no such"
-            " complaint: an act of its own."
+            "The id of another complaint by the same reporter, sent before or with this one, if one report named both"
+            " targets. This one counts for its target, but is not compared with others' complaints, and a verdict on it"
+            " does not judge the reporter a second time. Null, or no such complaint: an act of its own."
         ),
         json_schema_extra=UNKNOWN,
     )
@@ -362,9 +361,7 @@ class Decision(Frozen):
     verdict: DecisionVerdict = Field(description="What was decided; see DecisionRequest.")
     reason_code: ReasonCode = Field(description="Why; see DecisionRequest.")
     note: str | None = Field(None, description="A comment for colleagues. Null: none.")
-    excluded_reporters: list[str] = Field(
-        default_factory=list, description="Members that this decision took out of the cluster."
-    )
+    excluded_reporters: list[str] = Field(default_factory=list, description="Members that this decision took out.")
     snooze_until: datetime | None = Field(None, description="Until when it was snoozed. Null: it was not.")
     reverses: str | None = Field(None, description="Id of the decision that this one reverses. Null: none.")
     version: int = Field(description="The cluster's version that the decision was based on.")
