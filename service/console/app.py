@@ -22,6 +22,7 @@ from service.console import (
     charts,
     decisions,
     exports,
+    kept_page,
     oidc_sign_in,
     operations,
     overview,
@@ -40,6 +41,7 @@ from service.console import (
     your_sessions,
 )
 from service.console.hashing import Hashing
+from service.console.kept_forms import ShowKept, page_of
 from service.console.person import Person, Theme
 from service.console.rendering import render, see_other, wants_fragment
 from service.console.security_middleware import SecurityMiddleware
@@ -69,6 +71,7 @@ PAGES = (
     charts.router,
     exports.router,
     sse.router,
+    kept_page.router,
     decisions.router,
     targets.router,
     reporters.router,
@@ -134,6 +137,7 @@ def _answer_failures(console: FastAPI) -> None:
     for kind in (BrigadewatchError, HTTPException, RequestValidationError, Exception):
         console.add_exception_handler(kind, _failure_page)
     console.add_exception_handler(SignInFirst, _to_sign_in)
+    console.add_exception_handler(ShowKept, _to_kept_form)
     console.add_exception_handler(NewPasswordFirst, _to_new_password)
     console.add_exception_handler(SecondFactorFirst, _to_second_factor)
 
@@ -146,6 +150,11 @@ async def _to_sign_in(request: Request, failure: Exception) -> Response:
     if request.headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"HX-Redirect": there, "Cache-Control": "no-store"})
     return RedirectResponse(there, 303, {"Cache-Control": "no-store"})
+
+
+async def _to_kept_form(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, ShowKept)
+    return see_other(request, failure.path)
 
 
 async def _to_new_password(request: Request, failure: Exception) -> Response:
@@ -172,6 +181,8 @@ def _failure_page(request: Request, failure: Exception) -> Response:
 
 def _page_of_failure(request: Request, failure: Exception, person: Person | None) -> Response:
     status, text = _status_and_text(request, failure)
+    if status == 405 and request.method == "GET" and not _wants_json(request):
+        return see_other(request, page_of(request))  # a form's address, typed or reloaded
     if _wants_json(request):
         return problems.answer_to(failure) if isinstance(failure, BrigadewatchError) else problems.problem(status, text)
     title = HTTPStatus(status).phrase

@@ -213,7 +213,12 @@ def _decide_each(
                 )
             decided.append(decision_id)
         except StaleVersion as stale:
-            left.append(f"{cluster_id} was changed by {stale.changed_by} in the meantime")
+            request = decision.model_copy(update={"version": version})
+            before = case_decisions.find_recorded(api.engine, person.tenant_id, cluster_id, request, person.name)
+            if before is not None:
+                decided.append(before.id)
+            else:
+                left.append(f"{cluster_id} was changed by {stale.changed_by} in the meantime")
         except NotFound:
             left.append(f"{cluster_id} does not exist")
         except Refused as refused:

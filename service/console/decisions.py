@@ -182,6 +182,9 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
                 now=api.now(),
             )
     except StaleVersion as stale:
+        if case_decisions.find_recorded(api.engine, person.tenant_id, case.id, undo, person.name) is not None:
+            flash(request, person, "Undone once; it was sent twice.")
+            return see_other(request, "/console/decisions")
         message = FlashMessage(
             f"{stale.changed_by} changed the case in the meantime. Below is what undoing the decision would do now."
             " Your note is kept.",

@@ -41,6 +41,7 @@ class Person:
     csrf: str
     preferences: Preferences
     session: SessionRow
+    ticket: str = ""  # says in every form whose it is (kept_forms.py)
 
     def may(self, role: Role) -> bool:
         """Whether they have at least this role."""

@@ -13,7 +13,7 @@ reordering characters are shown). In every context: request, person, now, path, 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Literal
 from urllib.parse import quote
@@ -26,7 +26,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from service.api.api_context import api_context
 from service.api.problems import UNAVAILABLE_RETRY_SECONDS
 from service.charts.words import label, visible
-from service.console import formatting
+from service.console import formatting, kept_forms
 from service.console.navigation import menu
 from service.console.person import Person
 from service.console.static_files import static
@@ -115,7 +115,7 @@ def render(
     shown = messages if partial or person is None else (*_taken_flash(request, person), *messages)
     full: dict[str, Any] = {
         "request": request,
-        "person": person,
+        "person": None if person is None else replace(person, ticket=kept_forms.ticket_for(request, person)),
         "now": api_context(request).now(),
         "path": request.url.path,
         "messages": shown,
