@@ -102,6 +102,7 @@ def add_console(app: FastAPI, api: ApiContext) -> None:
     console.add_api_route("/preferences", set_preferences, methods=["POST"])
     console.state.routed = {route.path for router in PAGES for route in router.routes if isinstance(route, Route)}
     _answer_failures(console)
+    app.add_api_route("/", _home, include_in_schema=False)
     app.add_api_route("/console", _home, include_in_schema=False)
     app.add_api_route("/console/", _home, include_in_schema=False)
     app.mount("/console", SecurityMiddleware(console))  # outermost, so that error pages get the headers too

@@ -60,7 +60,7 @@ def preview(
 ) -> Response:
     """The selected cases, and the effect of each decision on all of them. Nothing is decided."""
     if not case:
-        flash(request, person, "Select cases first, with their checkboxes or the x key.", "info")
+        flash(request, person, "Select cases first, with their checkboxes.", "info")
         return see_other(request, safe_path(back))
     return _preview(request, person, _versions(case), DecisionForm(verdict=verdict), back)
 

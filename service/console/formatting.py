@@ -102,7 +102,12 @@ def _full(at: datetime) -> str:
     return f"{at.astimezone(UTC):%A, {at.day} %B %Y, %H:%M:%S} UTC"
 
 
+def sentence_start(text: str) -> str:
+    """With a capital letter; the rest stays as it is."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def sentence(text: object) -> str:
     """An error message as a sentence, with a capital letter and a full stop."""
     message = str(text)
-    return f"{message[:1].upper()}{message[1:]}" + ("" if message.endswith((".", "!", "?")) else ".")
+    return sentence_start(message) + ("" if message.endswith((".", "!", "?")) else ".")

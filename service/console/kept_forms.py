@@ -1,6 +1,6 @@
 """What somebody entered before their session ended is kept until they have signed in again: nobody enters it twice.
 
-Every form carries a signed ticket that says whose it is. A form whose session has ended, or was opened anew in another
+Every form carries a signed ticket that says whose it is. A form whose session has ended, or has begun again in another
 window, is kept for an hour, sealed and for that person alone, and leads to a page that shows it filled in. Nothing is
 ever carried out from here: that page has a token of the new session, and the person submits it. Forms that hold
 secrets are not kept.

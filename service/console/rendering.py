@@ -74,6 +74,7 @@ def environment() -> Environment:
         formatting.utc,
         formatting.when,
         formatting.since,
+        formatting.sentence_start,
         formatting.web_address,
         segment,
         label,

@@ -52,10 +52,9 @@ HOME = "/console/clusters"
 SIGN_IN = "/console/sign-in"
 LIVE = "/console/live"
 COOKIE = SESSION_COOKIE
-REFUSED = (
-    "Wrong tenant, name or password. After several failed attempts the account is temporarily locked: wait a few"
-    " minutes and try again."
-)
+_LOCKED = " After several failed attempts the account is temporarily locked: wait a few minutes and try again."
+REFUSED = f"Wrong tenant, name or password.{_LOCKED}"
+_REFUSED_WITHOUT_TENANT = f"Wrong name or password.{_LOCKED}"  # where the form does not ask for one
 _FORM_SECONDS = 3_600
 _PATH = re.compile(r"/console(?:[/?][ -\[\]-~]*)?")  # printable ASCII without backslashes
 MOST_TO_SEAL = 700  # characters of a path in a sealed cookie, which browsers drop when it is too long
@@ -309,6 +308,9 @@ def show_form(
         tenants = users.tenant_names(connection)
         sso = sso_choice(connection, tenants[0] if len(tenants) == 1 else None)
     token = secrets.token_urlsafe(32)
+    one_tenant = len(tenants) == 1 and tenant in ("", tenants[0])
+    if message == REFUSED and one_tenant:
+        message = _REFUSED_WITHOUT_TENANT
     messages = (FlashMessage(message, kind),) if message else ()
     answer = render(
         request,
@@ -323,7 +325,7 @@ def show_form(
         next=safe_path(next) if next else "",
         sso=sso,
         no_accounts=not tenants,
-        one_tenant=len(tenants) == 1 and tenant in ("", tenants[0]),
+        one_tenant=one_tenant,
     )
     set_cookie(request, answer, FORM_COOKIE, token, _FORM_SECONDS)
     return answer

@@ -14,6 +14,8 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.console.csv_files import Cell, csv_response
 from service.console.formatting import sentence
+from service.console.rendering import segment
+from service.console.settings.audit_sentences import action_label, audit_sentence
 from service.console.settings.frame import page
 from service.console.shares import download
 from service.console.sign_in import Admin
@@ -74,7 +76,7 @@ def show_trail(
         error=error,
         lines=[_shown(line) for line in lines],
         filters=entered,
-        actions=actions,
+        actions=sorted(((name, action_label(name)) for name in actions), key=lambda one: one[1]),
         filtered=bool(filters),
         csv_url=f"{HERE}.csv{query}",
         first_url=f"{HERE}{query}" if cursor else None,
@@ -150,10 +152,9 @@ def _shown(line: AuditEntry) -> dict[str, Any]:
     return {
         "at": moment(line.at_us),
         "actor": line.actor,
-        "action": line.action,
-        "kind": kind if rest else "",
-        "subject": rest or line.subject,
-        "link": link,
+        "sentence": audit_sentence(line.action, line.subject, line.detail),
+        "link": None if link is None or not rest else f"{link}{segment(rest)}",
+        "link_text": f"Show the {'case' if kind == 'cluster' else kind}",
         "detail": detail_pairs(line.detail),
     }
 
