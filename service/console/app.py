@@ -38,6 +38,7 @@ from service.console import (
     sse,
     static_files,
     targets,
+    time_zone,
     your_sessions,
 )
 from service.console.hashing import Hashing
@@ -79,6 +80,7 @@ PAGES = (
     overview.router,
     settings.router,
     operations.router,
+    time_zone.router,
     your_sessions.router,
 )
 

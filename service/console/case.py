@@ -39,6 +39,7 @@ RECORDED = FlashMessage("This decision was recorded; there is nothing left to su
 
 
 def _decision_form(
+    person: Viewer,
     verdict: Annotated[str, Form(max_length=32)] = "",
     reason_code: Annotated[str, Form(max_length=32)] = "",
     note: Annotated[str, Form()] = "",
@@ -47,7 +48,8 @@ def _decision_form(
     excluded_reporters: Annotated[list[str] | None, Form()] = None,
 ) -> DecisionForm:
     """The decision panel as submitted."""
-    return DecisionForm(verdict, reason_code, note, snooze_for, snooze_until, tuple(excluded_reporters or ()))
+    excluded = tuple(excluded_reporters or ())
+    return DecisionForm(verdict, reason_code, note, snooze_for, snooze_until, excluded, person.preferences.zone)
 
 
 def _seen(
@@ -343,7 +345,7 @@ def _page(
         "lines": content.lines,
         "table_filter": table_filter,
         "effects": effects,
-        "history": [entry_of(e) for e in reversed(content.history)],
+        "history": [entry_of(e, person.preferences.zone) for e in reversed(content.history)],
         "form": form,
         "to_exclude": set(form.excluded),
         "excluded_elsewhere": [one for one in form.excluded if one not in shown],
@@ -358,7 +360,7 @@ def _page(
         "tenant_time": tenant_time,
         "since_us": microseconds(now),
         "seen": seen_of(file.cluster),
-        "changed": what_changed(seen, file.cluster, log) if seen is not None else [],
+        "changed": what_changed(seen, file.cluster, log, person.preferences.zone) if seen is not None else [],
         "address": path_of(cluster_id),
         "delay": delay,
         "may_decide": person.may("moderator"),

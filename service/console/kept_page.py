@@ -76,6 +76,7 @@ async def filled_decision(
         found.one("snooze_for", "3"),
         found.one("snooze_until"),
         tuple(found.every("excluded_reporters")),
+        person.preferences.zone,
     )
     seen = Seen(
         _number(found, "version"),

@@ -38,7 +38,16 @@ class QueueContext:
 
     def next_case(self, connection: Connection, person: Person, done: str, now: datetime) -> str | None:
         """The next waiting case in this view."""
-        return next_case(connection, person.tenant_id, person.name, self.privacy_filter, self.queue, done=done, now=now)
+        return next_case(
+            connection,
+            person.tenant_id,
+            person.name,
+            self.privacy_filter,
+            self.queue,
+            done=done,
+            now=now,
+            zone=person.preferences.zone,
+        )
 
 
 def _queue_context_from_query(privacy_filter: TenantFilter, queue: Queue = "") -> QueueContext:
