@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from markupsafe import Markup
 
@@ -66,6 +66,7 @@ def column_chart(
     parts: Sequence[str] = ("part-0", "part-rest"),
     marks: Sequence[Mark] = (),
     unit: str = "",
+    zone: tzinfo = UTC,
 ) -> Markup:
     """The picture.
 
@@ -100,7 +101,7 @@ def column_chart(
     drawn += [
         _column(column, parts, _LEFT + place * width, width, bottom, highest) for place, column in enumerate(columns)
     ]
-    drawn += _times(begin, seconds, x, bottom)
+    drawn += _times(begin, seconds, x, bottom, zone)
     drawn += [
         _mark(mark, x(mark.at), top, bottom) for mark in marks if begin <= mark.at <= begin + timedelta(seconds=seconds)
     ]
@@ -151,14 +152,14 @@ def _column(column: StackedColumn, parts: Sequence[str], x: float, width: float,
     return Markup("<g><title>{}</title>{}</g>").format(column.title, Markup("").join(drawn))
 
 
-def _times(begin: datetime, seconds: float, x: object, bottom: float) -> list[Markup]:
+def _times(begin: datetime, seconds: float, x: object, bottom: float, zone: tzinfo) -> list[Markup]:
     assert callable(x)
     step = next((s for s in _STEPS if seconds / s <= _LABELS), _STEPS[-1])
-    origin = datetime(2001, 1, 1, tzinfo=UTC)  # a Monday: weeks begin there
+    origin = datetime(2001, 1, 1, tzinfo=zone).astimezone(UTC)  # a Monday: weeks begin there
     first = origin + math.ceil((begin - origin).total_seconds() / step) * timedelta(seconds=step)
     drawn, day = [], None
     for number in range(int(seconds // step) + 1):
-        at = first + number * timedelta(seconds=step)
+        at = (first + number * timedelta(seconds=step)).astimezone(zone)
         if (at - begin).total_seconds() > seconds:
             break
         drawn.append(

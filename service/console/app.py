@@ -22,6 +22,7 @@ from service.console import (
     charts,
     decisions,
     exports,
+    kept_page,
     misuse,
     oidc_sign_in,
     operations,
@@ -31,6 +32,7 @@ from service.console import (
     reporters,
     reset_link,
     restorations,
+    search,
     second_step,
     security_page,
     settings,
@@ -38,9 +40,11 @@ from service.console import (
     sse,
     static_files,
     targets,
+    time_zone,
     your_sessions,
 )
 from service.console.hashing import Hashing
+from service.console.kept_forms import ShowKept, page_of
 from service.console.person import Person, Theme
 from service.console.rendering import render, see_other, wants_fragment
 from service.console.security_middleware import SecurityMiddleware
@@ -70,7 +74,9 @@ PAGES = (
     charts.router,
     exports.router,
     sse.router,
+    kept_page.router,
     decisions.router,
+    search.router,
     targets.router,
     reporters.router,
     misuse.router,
@@ -78,6 +84,7 @@ PAGES = (
     overview.router,
     settings.router,
     operations.router,
+    time_zone.router,
     your_sessions.router,
 )
 
@@ -101,6 +108,7 @@ def add_console(app: FastAPI, api: ApiContext) -> None:
     console.add_api_route("/preferences", set_preferences, methods=["POST"])
     console.state.routed = {route.path for router in PAGES for route in router.routes if isinstance(route, Route)}
     _answer_failures(console)
+    app.add_api_route("/", _home, include_in_schema=False)
     app.add_api_route("/console", _home, include_in_schema=False)
     app.add_api_route("/console/", _home, include_in_schema=False)
     app.mount("/console", SecurityMiddleware(console))  # outermost, so that error pages get the headers too
@@ -136,6 +144,7 @@ def _answer_failures(console: FastAPI) -> None:
     for kind in (BrigadewatchError, HTTPException, RequestValidationError, Exception):
         console.add_exception_handler(kind, _failure_page)
     console.add_exception_handler(SignInFirst, _to_sign_in)
+    console.add_exception_handler(ShowKept, _to_kept_form)
     console.add_exception_handler(NewPasswordFirst, _to_new_password)
     console.add_exception_handler(SecondFactorFirst, _to_second_factor)
 
@@ -148,6 +157,11 @@ async def _to_sign_in(request: Request, failure: Exception) -> Response:
     if request.headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"HX-Redirect": there, "Cache-Control": "no-store"})
     return RedirectResponse(there, 303, {"Cache-Control": "no-store"})
+
+
+async def _to_kept_form(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, ShowKept)
+    return see_other(request, failure.path)
 
 
 async def _to_new_password(request: Request, failure: Exception) -> Response:
@@ -174,6 +188,8 @@ def _failure_page(request: Request, failure: Exception) -> Response:
 
 def _page_of_failure(request: Request, failure: Exception, person: Person | None) -> Response:
     status, text = _status_and_text(request, failure)
+    if status == 405 and request.method == "GET" and not _wants_json(request):
+        return see_other(request, page_of(request))  # a form's address, typed or reloaded
     if _wants_json(request):
         return problems.answer_to(failure) if isinstance(failure, BrigadewatchError) else problems.problem(status, text)
     title = HTTPStatus(status).phrase

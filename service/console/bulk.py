@@ -60,7 +60,7 @@ def preview(
 ) -> Response:
     """The selected cases, and the effect of each decision on all of them. Nothing is decided."""
     if not case:
-        flash(request, person, "Select cases first, with their checkboxes or the x key.", "info")
+        flash(request, person, "Select cases first, with their checkboxes.", "info")
         return see_other(request, safe_path(back))
     return _preview(request, person, _versions(case), DecisionForm(verdict=verdict), back)
 
@@ -212,7 +212,12 @@ def _decide_each(
                 )
             decided.append(decision_id)
         except StaleVersion as stale:
-            left.append(f"{cluster_id} was changed by {stale.changed_by} in the meantime")
+            request = decision.model_copy(update={"version": version})
+            before = case_decisions.find_recorded(api.engine, person.tenant_id, cluster_id, request, person.name)
+            if before is not None:
+                decided.append(before.id)
+            else:
+                left.append(f"{cluster_id} was changed by {stale.changed_by} in the meantime")
         except NotFound:
             left.append(f"{cluster_id} does not exist")
         except Refused as refused:

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import anyio.from_thread
 from fastapi import APIRouter, Depends, Form, Query, Request
-from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.api.decision_notice import announce_decision
 from service.console.case_page import case_page
-from service.console.case_tables import TableFilter, complaint_lines
+from service.console.case_tables import Filtered, TableFilter, complaint_lines
 from service.console.chart_data import delay
 from service.console.conflict import Seen, seen_of, what_changed
 from service.console.decision_effects import decision_effects, effect_sentence
 from service.console.decision_form import LONGEST_NOTE, REASONS, SNOOZES, VERDICTS, DecisionForm, undo_request
 from service.console.history_text import entry_of
+from service.console.kept_page import NOT_KEPT, NOTHING_DONE, Filled, FilledDecision
 from service.console.person import Person
-from service.console.queue import TenantFilter, next_case
-from service.console.queue_filters import LONGEST_ADDRESS, parse_query
-from service.console.rendering import FlashMessage, flash, render, see_other, segment, wants_fragment
+from service.console.queue_context import QueueContext, QueueFromForm, QueueFromQuery, path_of
+from service.console.rendering import FlashMessage, flash, render, see_other, wants_fragment
 from service.console.sign_in import Moderator, Viewer
 from service.errors import NotFound, Refused, StaleVersion
-from service.fields import ID_CHARACTERS, Time
-from service.intake.privacy_filter import PrivacyFilter
-from service.model import DecisionRequest, microseconds
+from service.model import Decision, DecisionRequest, microseconds
+from service.moderation.repeats import recorded_before
 from service.storage.cases import case_decisions, cases, claims, notes
 from service.storage.cases.case_files import read_case_file
 from service.storage.cases.case_history import CaseHistoryItem
@@ -40,31 +35,11 @@ from service.storage.cases.case_queue import tenant_now
 from service.storage.sql.engine import write
 
 router = APIRouter()
-_TIME: TypeAdapter[datetime] = TypeAdapter(Time)
-Queue = Annotated[str, Query(max_length=LONGEST_ADDRESS)]
-QueueField = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
-
-
-def _table_filter(
-    reporter: Annotated[str, Query(max_length=ID_CHARACTERS)] = "",
-    target: Annotated[str, Query(max_length=ID_CHARACTERS)] = "",
-    text: Annotated[str, Query(max_length=16)] = "",
-    since: Annotated[str, Query(max_length=40)] = "",
-    until: Annotated[str, Query(max_length=40)] = "",
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-) -> TableFilter:
-    """The table filter in the query string; empty fields and invalid times are ignored."""
-    return TableFilter(reporter or None, target or None, text or None, _time(since), _time(until), page)
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return _TIME.validate_python(text)
-    except ValidationError:
-        return None
+RECORDED = FlashMessage("This decision was recorded; there is nothing left to submit.", "info")
 
 
 def _decision_form(
+    person: Viewer,
     verdict: Annotated[str, Form(max_length=32)] = "",
     reason_code: Annotated[str, Form(max_length=32)] = "",
     note: Annotated[str, Form()] = "",
@@ -73,7 +48,8 @@ def _decision_form(
     excluded_reporters: Annotated[list[str] | None, Form()] = None,
 ) -> DecisionForm:
     """The decision panel as submitted."""
-    return DecisionForm(verdict, reason_code, note, snooze_for, snooze_until, tuple(excluded_reporters or ()))
+    excluded = tuple(excluded_reporters or ())
+    return DecisionForm(verdict, reason_code, note, snooze_for, snooze_until, excluded, person.preferences.zone)
 
 
 def _seen(
@@ -87,47 +63,8 @@ def _seen(
     return Seen(version, seen_status, seen_disposition, seen_reporters, seen_targets)
 
 
-Filtered = Annotated[TableFilter, Depends(_table_filter)]
 Panel = Annotated[DecisionForm, Depends(_decision_form)]
 SeenCase = Annotated[Seen, Depends(_seen)]
-
-
-@dataclass(frozen=True, slots=True)
-class QueueContext:
-    """The queue view from which a case was opened."""
-
-    queue: str  # as QueueQuery.text writes it
-    privacy_filter: PrivacyFilter
-
-    @property
-    def back(self) -> str:
-        """URL of that view."""
-        return parse_query(self.queue).url()
-
-    def to(self, cluster_id: str) -> str:
-        """URL of a case that keeps this view."""
-        return path_of(cluster_id, self.queue)
-
-    def next_case(self, connection: Connection, person: Person, done: str, now: datetime) -> str | None:
-        """The next waiting case in this view."""
-        return next_case(connection, person.tenant_id, person.name, self.privacy_filter, self.queue, done=done, now=now)
-
-
-def _queue_context_from_query(privacy_filter: TenantFilter, queue: Queue = "") -> QueueContext:
-    return QueueContext(parse_query(queue).text, privacy_filter)
-
-
-def _queue_context_from_form(privacy_filter: TenantFilter, queue: QueueField = "") -> QueueContext:
-    return QueueContext(parse_query(queue).text, privacy_filter)
-
-
-QueueFromQuery = Annotated[QueueContext, Depends(_queue_context_from_query)]
-QueueFromForm = Annotated[QueueContext, Depends(_queue_context_from_form)]
-
-
-def path_of(cluster_id: str, queue: str = "") -> str:
-    """URL of a case, with the queue view it was opened from."""
-    return f"/console/clusters/{segment(cluster_id)}" + (f"?{urlencode({'queue': queue})}" if queue else "")
 
 
 @router.get("/clusters/{id}")
@@ -137,9 +74,12 @@ def show_case(
     id: str,
     table_filter: Filtered,
     queue_context: QueueFromQuery,
+    filled: Filled,
     reporters: Annotated[str, Query(max_length=8)] = "",
 ) -> Response:
     """The whole page, or only the complaints table for htmx."""
+    if filled is not None:
+        return _filled_page(request, person, id, queue_context, filled)
     if not wants_fragment(request):
         return _page(request, person, id, table_filter, DecisionForm(), queue_context, all_reporters=reporters == "all")
     api = api_context(request)
@@ -158,6 +98,39 @@ def show_case(
         address=path_of(id),
         queue=queue_context.queue,
     )
+
+
+def _filled_page(
+    request: Request, person: Person, id: str, queue_context: QueueContext, filled: FilledDecision
+) -> Response:
+    """The case with what was entered before the session ended, unless that was recorded all the same."""
+    message, form, seen = FlashMessage(NOTHING_DONE, "info"), filled.form, None
+    with api_context(request).engine.connect() as connection:
+        case, log = case_decisions.read_case(connection, person.tenant_id, id)
+    if form is None:
+        message, form = NOT_KEPT, DecisionForm()
+    elif _recorded_before(log, form, filled.seen, person, api_context(request).now()):
+        message, form = RECORDED, DecisionForm()
+    elif case.version != filled.seen.version:
+        seen = filled.seen
+    return _page(
+        request,
+        person,
+        id,
+        TableFilter(),
+        form,
+        queue_context,
+        messages=(message,),
+        seen=seen,
+        all_reporters=bool(form.excluded),
+    )
+
+
+def _recorded_before(log: Sequence[Decision], form: DecisionForm, seen: Seen, person: Person, now: datetime) -> bool:
+    try:
+        return recorded_before(log, form.request(seen.version, now), person.name) is not None
+    except Refused:
+        return False
 
 
 @router.post("/clusters/{id}/preview")
@@ -193,7 +166,7 @@ def decide(
         decision = form.request(seen.version, api.now())
         with api.engine.connect() as connection:
             effect = effect_sentence(connection, person.tenant_id, id, decision, now=api.now())
-        decision_id = _record(request, person, id, decision)
+        decision_id, repeated = _record(request, person, id, decision)
     except StaleVersion as stale:
         message = FlashMessage(
             f"Nothing was decided: {stale.changed_by} changed this case first. Your entries are still here. Check what"
@@ -220,7 +193,7 @@ def decide(
     flash(
         request,
         person,
-        f"{verdict}: {effect}",
+        f"{verdict}: recorded once; it was sent twice." if repeated else f"{verdict}: {effect}",
         link=f"{queue_context.to(id)}#history",
         link_text=f"Show {id}",
         undo=decision_id,
@@ -319,14 +292,27 @@ def _next_path(request: Request, person: Person, done: str, queue_context: Queue
     return queue_context.back if following is None else queue_context.to(following)
 
 
-def _record(request: Request, person: Person, cluster_id: str, decision: DecisionRequest) -> str:
-    api, decision_id = api_context(request), f"d-{secrets.token_hex(8)}"
-    with write(api.engine) as connection:
-        case_decisions.record_decision(
-            connection, person.tenant_id, cluster_id, decision, decision_id=decision_id, by=person.name, now=api.now()
-        )
+def _record(request: Request, person: Person, cluster_id: str, decision: DecisionRequest) -> tuple[str, bool]:
+    """The id of the decision, and whether it had been recorded before."""
+    api, decision_id, repeated = api_context(request), f"d-{secrets.token_hex(8)}", False
+    try:
+        with write(api.engine) as connection:
+            case_decisions.record_decision(
+                connection,
+                person.tenant_id,
+                cluster_id,
+                decision,
+                decision_id=decision_id,
+                by=person.name,
+                now=api.now(),
+            )
+    except StaleVersion:
+        before = case_decisions.find_recorded(api.engine, person.tenant_id, cluster_id, decision, person.name)
+        if before is None:
+            raise
+        decision_id, repeated = before.id, True
     anyio.from_thread.run(announce_decision, api, person.tenant, person.tenant_id)
-    return decision_id
+    return decision_id, repeated
 
 
 def _page(
@@ -359,7 +345,7 @@ def _page(
         "lines": content.lines,
         "table_filter": table_filter,
         "effects": effects,
-        "history": [entry_of(e) for e in reversed(content.history)],
+        "history": [entry_of(e, person.preferences.zone) for e in reversed(content.history)],
         "form": form,
         "to_exclude": set(form.excluded),
         "excluded_elsewhere": [one for one in form.excluded if one not in shown],
@@ -374,7 +360,7 @@ def _page(
         "tenant_time": tenant_time,
         "since_us": microseconds(now),
         "seen": seen_of(file.cluster),
-        "changed": what_changed(seen, file.cluster, log) if seen is not None else [],
+        "changed": what_changed(seen, file.cluster, log, person.preferences.zone) if seen is not None else [],
         "address": path_of(cluster_id),
         "delay": delay,
         "may_decide": person.may("moderator"),

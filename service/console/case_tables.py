@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
+from fastapi import Depends, Query
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
 from service.charts.lockstep import most
@@ -16,6 +18,7 @@ from service.console.chart_data import Raster, in_span
 from service.console.decision_form import shared_letters
 from service.console.formatting import web_address
 from service.console.text_groups import TextGroup, complaint_text, text_groups
+from service.fields import ID_CHARACTERS, Time
 from service.model import JsonObject, moment
 from service.moderation.cluster_state import Membership
 from service.storage.cases.case_files import (
@@ -31,6 +34,7 @@ REPORTERS_SHOWN, ALL_REPORTERS = 150, 2_000
 COMPLAINTS_PER_PAGE = 25
 TEXTS_READ = 5_000  # the earliest complaints, whose texts are grouped
 GROUPS_SHOWN = 12
+_TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,28 @@ class TableFilter:
                 if value is not None
             ]
         )
+
+
+def table_filter(
+    reporter: Annotated[str, Query(max_length=ID_CHARACTERS)] = "",
+    target: Annotated[str, Query(max_length=ID_CHARACTERS)] = "",
+    text: Annotated[str, Query(max_length=16)] = "",
+    since: Annotated[str, Query(max_length=40)] = "",
+    until: Annotated[str, Query(max_length=40)] = "",
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+) -> TableFilter:
+    """The table filter in the query string; empty fields and invalid times are ignored."""
+    return TableFilter(reporter or None, target or None, text or None, _time(since), _time(until), page)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return _TIME.validate_python(text)
+    except ValidationError:
+        return None
+
+
+Filtered = Annotated[TableFilter, Depends(table_filter)]
 
 
 @dataclass(frozen=True, slots=True)

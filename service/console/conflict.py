@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 
+from service.console.formatting import clock
 from service.model import Cluster, Decision
 from service.moderation.phrases import plural
 
@@ -25,9 +27,9 @@ def seen_of(cluster: Cluster) -> Seen:
     return Seen(cluster.version, cluster.status, cluster.disposition, cluster.reporter_count, cluster.target_count)
 
 
-def what_changed(seen: Seen, now: Cluster, log: Sequence[Decision]) -> list[str]:
+def what_changed(seen: Seen, now: Cluster, log: Sequence[Decision], zone: tzinfo = UTC) -> list[str]:
     """The changes as sentences, moderators' decisions first. `log` is the case's decision log, oldest first."""
-    changes = [_decided(d) for d in log if d.version >= seen.version]
+    changes = [_decided(d, zone) for d in log if d.version >= seen.version]
     for count, before, noun in (
         (now.reporter_count, seen.reporters, "account"),
         (now.target_count, seen.targets, "target"),
@@ -45,11 +47,11 @@ def what_changed(seen: Seen, now: Cluster, log: Sequence[Decision]) -> list[str]
     return changes or ["Members or targets changed; their numbers are the same."]
 
 
-def _decided(decision: Decision) -> str:
+def _decided(decision: Decision, zone: tzinfo) -> str:
     what = (
         f"undid decision {decision.reverses}"
         if decision.reverses
         else f"decided “{decision.verdict.replace('_', ' ')}” ({decision.reason_code})"
     )
     note = f" with the note “{decision.note}”" if decision.note else ""
-    return f"{decision.by} {what} on {decision.at:%d %b %Y at %H:%M} UTC{note}."
+    return f"{decision.by} {what} on {clock(decision.at, None, zone)}{note}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import cast, get_args
 
 from pydantic import ValidationError
@@ -51,8 +51,9 @@ class DecisionForm:
     reason_code: str = ""
     note: str = ""
     snooze_for: str = "3"  # days
-    snooze_until: str = ""  # as <input type="datetime-local"> writes it, in UTC; takes precedence over the days
+    snooze_until: str = ""  # as <input type="datetime-local"> writes it, in `zone`; takes precedence over the days
     excluded: tuple[str, ...] = field(default=())
+    zone: tzinfo = UTC
 
     def request(self, version: int, now: datetime) -> DecisionRequest:
         """The decision. Raises Refused with a message for the moderator."""
@@ -78,10 +79,10 @@ class DecisionForm:
         if self.snooze_until:
             try:
                 at = datetime.fromisoformat(self.snooze_until)
-                return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+                return (at.replace(tzinfo=self.zone) if at.tzinfo is None else at).astimezone(UTC)
             except (ValueError, OverflowError):
                 raise Refused(
-                    f"“{self.snooze_until[:40]}” is not a valid time. Use the form 2026-11-30T09:00, in UTC."
+                    f"“{self.snooze_until[:40]}” is not a valid time. Use the form 2026-11-30T09:00."
                 ) from None
         if (
             not (self.snooze_for.isascii() and self.snooze_for.isdigit())

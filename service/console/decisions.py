@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import tzinfo
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -60,7 +61,7 @@ def _entered(
 Entered = Annotated[dict[str, str], Depends(_entered)]
 
 
-def _log_filter(by: str, verdict: str, reason: str, case: str, since: str, until: str) -> LogFilter:
+def _log_filter(zone: tzinfo, *, by: str, verdict: str, reason: str, case: str, since: str, until: str) -> LogFilter:
     if verdict and verdict not in VERDICTS:
         raise HTTPException(422, f"verdict must be one of {', '.join(VERDICTS)}")
     if reason and reason not in REASONS:
@@ -73,8 +74,8 @@ def _log_filter(by: str, verdict: str, reason: str, case: str, since: str, until
         verdict=verdict or None,
         reason=reason or None,
         case=case.strip() or None,
-        since_us=day_us(since, "from"),
-        until_us=day_us(until, "to", end=True),
+        since_us=day_us(since, "from", zone=zone),
+        until_us=day_us(until, "to", end=True, zone=zone),
     )
     if (
         log_filter.since_us is not None
@@ -88,7 +89,7 @@ def _log_filter(by: str, verdict: str, reason: str, case: str, since: str, until
 @router.get("/decisions")
 def show_decisions(request: Request, person: Viewer, filters: Entered, cursor: str = "") -> Response:
     """All decisions of the tenant, newest first."""
-    log_filter = _log_filter(**filters)
+    log_filter = _log_filter(person.preferences.zone, **filters)
     after = place_of(cursor, NAME, decision_log.KEY_TYPES_BY_SORT, SORT, log_filter.named())
     with api_context(request).engine.connect() as connection:
         entries, behind = list_entries(connection, person.tenant_id, log_filter, after=after, limit=PAGE)
@@ -113,7 +114,7 @@ def show_decisions(request: Request, person: Viewer, filters: Entered, cursor: s
 @router.get("/decisions.csv", dependencies=download)
 def download_decisions(request: Request, person: Viewer, filters: Entered) -> Response:
     """The whole list as CSV."""
-    log_filter = _log_filter(**filters)
+    log_filter = _log_filter(person.preferences.zone, **filters)
     entries = every_page(
         api_context(request).engine,
         lambda connection, after: list_entries(connection, person.tenant_id, log_filter, after=after, limit=AT_ONCE),
@@ -182,6 +183,9 @@ def _reverse(request: Request, person: Person, decision_id: str, version: int, n
                 now=api.now(),
             )
     except StaleVersion as stale:
+        if case_decisions.find_recorded(api.engine, person.tenant_id, case.id, undo, person.name) is not None:
+            flash(request, person, "Undone once; it was sent twice.")
+            return see_other(request, "/console/decisions")
         message = FlashMessage(
             f"{stale.changed_by} changed the case in the meantime. Below is what undoing the decision would do now."
             " Your note is kept.",

@@ -42,6 +42,9 @@ from service.storage.cases.related_cases import related_to
 router = APIRouter()
 SCHEMA = "brigadewatch.case/1"
 GRAPH_NODES = 2_000
+# rows of the print view's tables: about ten pages, or everything that a browser can lay out
+PRINTED = {"reporters": 60, "targets": 60, "complaints": 100, "history": 60}
+PRINTED_WHOLE = {"reporters": ALL_REPORTERS, "targets": 5_000, "complaints": 20_000, "history": 5_000}
 Pseudonymise = Annotated[
     bool,
     Query(description="replace the IDs of reporters, authors, complaints and moderators by P-1, A-1, C-1, M-1 ..."),
@@ -116,8 +119,14 @@ def export_graphml(
 
 
 @router.get("/clusters/{id}/print", dependencies=download)
-def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudonymise = False) -> Response:
-    """The case as a print view, with its charts."""
+def print_case(
+    request: Request,
+    person: Viewer,
+    id: str,
+    pseudonymise: Pseudonymise = False,
+    whole: Annotated[bool, Query()] = False,
+) -> Response:
+    """The case as a print view, with its charts; tables are cut to a few pages unless `whole`."""
     api = api_context(request)
     with api.engine.connect() as connection:
         file = file_of(request, person, id, connection)
@@ -159,6 +168,7 @@ def print_case(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
         body=body,
         pictures=pictures,
         lags=[(swatch(k), words) for k, (_, _, words) in enumerate(LAGS)],
+        most=PRINTED_WHOLE if whole else PRINTED,
         pseudonymise=pseudonymise,
         own_pseudonyms=own_pseudonyms,
         address=f"/console/clusters/{segment(id)}",

@@ -6,7 +6,7 @@ In templates these are filters (rendering.py).
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
@@ -60,27 +60,28 @@ def ago(at: datetime, now: datetime) -> str:
     return f"{duration(seconds)} ago" if seconds > 0 else f"in {duration(-seconds)}"
 
 
-def utc(at: datetime, now: datetime | None = None) -> str:
-    """ "22 Nov, 14:02" of this year, "22 Nov 2025, 14:02" of another; UTC, as all times in the console."""
-    at = at.astimezone(UTC)
+def clock(at: datetime, now: datetime | None = None, zone: tzinfo = UTC) -> str:
+    """ "22 Nov, 14:02" of this year, "22 Nov 2025, 14:02" of another, in the person's time zone."""
+    at = at.astimezone(zone)
+    now = None if now is None else now.astimezone(zone)
     year = "" if now is not None and at.year == now.year else f" {at.year}"
     return f"{at.day} {at:%b}{year}, {at:%H:%M}"
 
 
-def when(at: datetime | None, now: datetime) -> Markup:
-    """A <time>: the moment in UTC, and how long ago beside it; a dash for None."""
+def when(at: datetime | None, now: datetime, zone: tzinfo = UTC) -> Markup:
+    """A <time>: the moment, and how long ago beside it; a dash for None."""
     if at is None:
         return Markup("–")
     return Markup('<time class="when" datetime="{}" title="{}">{} <span class="ago">{}</span></time>').format(
-        _iso(at), _full(at), utc(at, now), ago(at, now)
+        _iso(at), full(at, zone), clock(at, now, zone), ago(at, now)
     )
 
 
-def since(at: datetime | None, now: datetime) -> Markup:
+def since(at: datetime | None, now: datetime, zone: tzinfo = UTC) -> Markup:
     """A <time> where there is little room: how long ago, the moment on hover; a dash for None."""
     if at is None:
         return Markup("–")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(_iso(at), _full(at), ago(at, now))
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(_iso(at), full(at, zone), ago(at, now))
 
 
 def web_address(url: object) -> str | None:
@@ -98,11 +99,24 @@ def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _full(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%A, {at.day} %B %Y, %H:%M:%S} UTC"
+def full(at: datetime, zone: tzinfo = UTC) -> str:
+    """The moment with its weekday, its seconds and the zone's offset."""
+    at = at.astimezone(zone)
+    return f"{at:%A, {at.day} %B %Y, %H:%M:%S} {offset(at)}"
+
+
+def offset(at: datetime) -> str:
+    """ "UTC", or how far the moment's clock is from it: "UTC+05:30"."""
+    text = f"{at:%z}"
+    return "UTC" if text in ("+0000", "-0000") else f"UTC{text[:3]}:{text[3:5]}"
+
+
+def sentence_start(text: str) -> str:
+    """With a capital letter; the rest stays as it is."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def sentence(text: object) -> str:
     """An error message as a sentence, with a capital letter and a full stop."""
     message = str(text)
-    return f"{message[:1].upper()}{message[1:]}" + ("" if message.endswith((".", "!", "?")) else ".")
+    return sentence_start(message) + ("" if message.endswith((".", "!", "?")) else ".")

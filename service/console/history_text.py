@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from service.console.decision_form import VERDICT_WORDS
+from service.console.formatting import clock, offset
 from service.moderation.phrases import plural
 from service.storage.cases.case_history import CaseHistoryItem
 
@@ -28,9 +29,9 @@ _SIGNS = {"found": "⚑", "event": "↗", "decision": "●", "note": "✎", "han
 _WHO = {"person": "A platform moderator", "automatic": "The platform, automatically", "appeal": "An appeal"}
 
 
-def entry_of(entry: CaseHistoryItem) -> HistoryEntry:
+def entry_of(entry: CaseHistoryItem, zone: tzinfo = UTC) -> HistoryEntry:
     """The entry as text."""
-    who, what = _who_and_what(entry)
+    who, what = _who_and_what(entry, zone)
     return HistoryEntry(
         entry.at,
         _SIGNS[entry.kind],
@@ -43,9 +44,9 @@ def entry_of(entry: CaseHistoryItem) -> HistoryEntry:
     )
 
 
-def _who_and_what(entry: CaseHistoryItem) -> tuple[str, str]:
+def _who_and_what(entry: CaseHistoryItem, zone: tzinfo) -> tuple[str, str]:
     if entry.kind == "decision":
-        return entry.by or "", _decision_text(entry)
+        return entry.by or "", _decision_text(entry, zone)
     if entry.kind == "note":
         return entry.by or "", "added a note"
     if entry.kind == "hand":
@@ -60,14 +61,14 @@ def _who_and_what(entry: CaseHistoryItem) -> tuple[str, str]:
     return "The detector", _event_text(entry)
 
 
-def _decision_text(entry: CaseHistoryItem) -> str:
+def _decision_text(entry: CaseHistoryItem, zone: tzinfo) -> str:
     decision = entry.decision
     assert decision is not None
     if decision.reverses is not None:
         return f"undid decision {decision.reverses}"
     text = f"decided: {VERDICT_WORDS[decision.verdict]} ({decision.reason_code})"
     if decision.snooze_until is not None:
-        text += f", until {decision.snooze_until:%d %b %Y, %H:%M} UTC"
+        text += f", until {clock(decision.snooze_until, None, zone)} {offset(decision.snooze_until.astimezone(zone))}"
     if decision.excluded_reporters:
         text += f", excluding {plural(len(decision.excluded_reporters), 'account')}"
     return text if entry.standing else f"{text} (undone later)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -71,15 +71,15 @@ def every_page(
             return
 
 
-def day_us(text: str, name: str, *, end: bool = False) -> int | None:
-    """A form's date as the start of that day in UTC, in microseconds (`end`: start of the next day); None for an empty
-    field. Raises HTTPException 422.
+def day_us(text: str, name: str, *, end: bool = False, zone: tzinfo = UTC) -> int | None:
+    """A form's date as the start of that day in `zone`, in microseconds (`end`: start of the next day); None for an
+    empty field. Raises HTTPException 422.
     """
     if not text:
         return None
     try:
         day = date.fromisoformat(text)
-        at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=end)
+        at = (datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(days=end)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise HTTPException(422, f"{name}: {text[:40]!r} is not a valid date; use the form 2026-11-22") from None
     return microseconds(at)

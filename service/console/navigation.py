@@ -19,8 +19,11 @@ class MenuEntry:
 
 MENU = (
     MenuEntry("/console/clusters", "Cases"),
+    MenuEntry("/console/search", "Search"),
     MenuEntry("/console/decisions", "Decisions"),
     MenuEntry("/console/restorations", "Restorations"),
+    MenuEntry("/console/targets", "Targets"),
+    MenuEntry("/console/reporters", "Reporters"),
     MenuEntry("/console/overview", "Overview"),
     MenuEntry("/console/settings", "Settings", "admin"),
     MenuEntry("/console/ops", "Operations", "admin"),

@@ -36,14 +36,25 @@ NAME, SORT = "dead-letters", "-id"
 LETTERS = 20  # a page
 MOST_AT_ONCE = 500
 JOB_TEXTS = {
+    "ingest": "archive items",
+    "restore": "refill Redis from the database",
+    "selfcheck": "daily self-check",
     "deliver": "send webhooks",
     "poll": "poll platforms",
     "retain": "delete expired data",
     "erase": "erase a person's data",
     "dry_run": "dry run of thresholds",
     "detect": "re-evaluate cases",
-    "sweep": "sweep",
+    "sweep": "check the whole period again",
 }
+QUEUE_TEXTS = {
+    "ingest": "Store items",
+    "detect": "Find groups",
+    "sweep": "Check the whole period",
+    "deliver": "Send webhooks",
+    "chores": "Everything else",
+}
+PROCESS_TEXTS = {"api": "Web server", "clock": "Clock", **QUEUE_TEXTS}
 
 
 @router.get("/ops")
@@ -67,6 +78,8 @@ async def show_operations(request: Request, person: Admin, cursor: str = "") -> 
             pipeline=pipeline,
             missing=machinery.missing(now) if machinery else [],
             works=JOB_TEXTS,
+            queues=QUEUE_TEXTS,
+            processes=PROCESS_TEXTS,
             size=size,
             first_url="/console/ops#dead" if cursor else None,
             **found,

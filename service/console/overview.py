@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -152,7 +152,7 @@ def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
     complaints, coordinated = sum(bar.complaints for bar in bars), sum(bar.coordinated for bar in bars)
     return {
         "bars": bars,
-        "picture": picture(bars, complaints, coordinated, PERIODS[name]),
+        "picture": picture(bars, complaints, coordinated, PERIODS[name], person.preferences.zone),
         "complaints": complaints,
         "coordinated": coordinated,
         "end": moment(period.end_us),
@@ -173,24 +173,24 @@ def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
     }
 
 
-def picture(bars: Sequence[Bar], complaints: int, coordinated: int, when: str) -> Markup:
+def picture(bars: Sequence[Bar], complaints: int, coordinated: int, when: str, zone: tzinfo) -> Markup:
     """Complaints over the period, those in flagged groups below."""
     step = timedelta(minutes=bars[0].minutes)
     columns = [
-        StackedColumn(start, (bar.coordinated, bar.complaints - bar.coordinated), _bar_title(bar))
+        StackedColumn(start, (bar.coordinated, bar.complaints - bar.coordinated), _bar_title(bar, zone))
         for bar in bars
         for start in (moment(bar.start_us),)
     ]
     title = f"{when}: {complaints:,} complaints, {coordinated:,} of them in flagged groups"
     return column_chart(
-        columns, step, "complaints", title, parts=CLASSES, unit=f"complaints in {bars[0].minutes} minutes"
+        columns, step, "complaints", title, parts=CLASSES, unit=f"complaints in {bars[0].minutes} minutes", zone=zone
     )
 
 
-def _bar_title(bar: Bar) -> str:
-    start, end = moment(bar.start_us), moment(bar.start_us) + timedelta(minutes=bar.minutes)
+def _bar_title(bar: Bar, zone: tzinfo) -> str:
+    start, end = (moment(bar.start_us + us).astimezone(zone) for us in (0, bar.minutes * 60_000_000))
     return (
-        f"{start:%d %b, %H:%M} to {end:%H:%M} UTC: {bar.complaints:,} complaints ({bar.per_minute:.1f} per minute),"
+        f"{start:%d %b, %H:%M} to {end:%H:%M}: {bar.complaints:,} complaints ({bar.per_minute:.1f} per minute),"
         f" {bar.coordinated:,} in flagged groups"
     )
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import UTC, tzinfo
+from functools import cache
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
 from service.storage.accounts.sessions import SessionRow
 from service.storage.accounts.users import ROLES, Role
 
 Theme = Literal["auto", "light", "dark"]
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The IANA names of all time zones that this machine knows, places before all."""
+    return frozenset(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")) | {"UTC"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +26,12 @@ class Preferences:
 
     theme: Theme = "auto"
     keys: bool = True  # single-key shortcuts
+    time_zone: str = "UTC"  # an IANA name
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone in which the person sees times."""
+        return UTC if self.time_zone == "UTC" else ZoneInfo(self.time_zone)
 
     @staticmethod
     def read(stored: dict[str, Any]) -> Preferences:
@@ -26,6 +41,8 @@ class Preferences:
             known.pop("theme")
         if not isinstance(known.get("keys", True), bool):
             known.pop("keys")
+        if known.get("time_zone", "UTC") not in time_zones():
+            known.pop("time_zone")
         return Preferences(**known)
 
 
@@ -41,6 +58,7 @@ class Person:
     csrf: str
     preferences: Preferences
     session: SessionRow
+    ticket: str = ""  # says in every form whose it is (kept_forms.py)
 
     def may(self, role: Role) -> bool:
         """Whether they have at least this role."""

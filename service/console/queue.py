@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -61,7 +61,7 @@ TenantFilter = Annotated[PrivacyFilter, Depends(_privacy_filter)]  # maps an ent
 @router.get("/clusters")
 def show_queue(request: Request, person: Viewer, privacy_filter: TenantFilter, cursor: str | None = None) -> Response:
     """One tab of the queue, filtered and sorted by the query string."""
-    now, query = api_context(request).now(), read_query(request.query_params)
+    now, query = api_context(request).now(), read_query(request.query_params, person.preferences.zone)
     queue_filter = queue_filter_of(query, person.name, privacy_filter)
     with api_context(request).engine.connect() as connection:
         counts = case_queue.count_tabs(connection, person.tenant_id, person.name, now=now)
@@ -106,9 +106,10 @@ def next_case(
     *,
     done: str,
     now: datetime,
+    zone: tzinfo = UTC,
 ) -> str | None:
     """The first waiting case in the view `queue` (QueueQuery.text) other than `done`; None if there is none."""
-    query = parse_query(queue)
+    query = parse_query(queue, zone)
     items, _ = case_queue.list_queue(
         connection,
         tenant_id,
@@ -177,7 +178,7 @@ def _set_claim(request: Request, person: Moderator, form: ClaimForm, *, take: bo
             fragment="row",
             row=rows[0],
             tenant_time=tenant_time,
-            query=parse_query(form.back.partition("?")[2]),
+            query=parse_query(form.back.partition("?")[2], person.preferences.zone),
         )
     done = "claimed" if take else "released"
     text = (

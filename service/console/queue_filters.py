@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import get_args
 from urllib.parse import parse_qsl, urlencode
 
@@ -85,17 +85,17 @@ def default_sort(tab: Tab) -> QueueSort:
     return DEFAULT_SORT.get(tab, "-score")
 
 
-def parse_query(text: str) -> QueueQuery:
+def parse_query(text: str, zone: tzinfo = UTC) -> QueueQuery:
     """Parse what `QueueQuery.text` wrote; unknown parameters are ignored."""
     if len(text) > LONGEST_ADDRESS:
         return QueueQuery()
     try:
-        return read_query(dict(parse_qsl(text, max_num_fields=40)))
+        return read_query(dict(parse_qsl(text, max_num_fields=40)), zone)
     except ValueError:
         return QueueQuery()
 
 
-def read_query(parameters: Mapping[str, str]) -> QueueQuery:
+def read_query(parameters: Mapping[str, str], zone: tzinfo = UTC) -> QueueQuery:
     """Read a view from URL parameters."""
     tab: Tab = next((tab for tab in TABS if tab == parameters.get("tab")), "new")
     sort: QueueSort = next((sort for sort in SORTS if sort == parameters.get("sort")), default_sort(tab))
@@ -104,7 +104,7 @@ def read_query(parameters: Mapping[str, str]) -> QueueQuery:
     filters: dict[str, str] = {}
     for name, value in entered.items():
         try:
-            stored, text = _read(name, value)
+            stored, text = _read(name, value, zone)
             filters[stored] = text
         except ValueError as error:
             wrong[name] = str(error)
@@ -114,7 +114,7 @@ def read_query(parameters: Mapping[str, str]) -> QueueQuery:
     return QueueQuery(tab, sort, entered, wrong, filters)
 
 
-def _read(name: str, value: str) -> tuple[str, str]:
+def _read(name: str, value: str, zone: tzinfo) -> tuple[str, str]:
     """The filter's storage name and its value as text. Raises ValueError with a message for the user."""
     if name in _CHOICES:
         if value not in _CHOICES[name] and value != "any":
@@ -129,7 +129,7 @@ def _read(name: str, value: str) -> tuple[str, str]:
             raise ValueError("must be a number, such as 2.5")
         return name, repr(number)
     if name in ("since", "until"):
-        return f"{name}_us", str(_moment_us(value, end=name == "until"))
+        return f"{name}_us", str(_moment_us(value, zone, end=name == "until"))
     if name == "text":
         if len(value) > _LONGEST_TEXT or not is_storable(value):
             raise ValueError(f"at most {_LONGEST_TEXT} characters")
@@ -139,12 +139,12 @@ def _read(name: str, value: str) -> tuple[str, str]:
     return name, value
 
 
-def _moment_us(value: str, *, end: bool) -> int:
+def _moment_us(value: str, zone: tzinfo, *, end: bool) -> int:
     """A date (from a date field; `end` includes that day) or an RFC 3339 time, in microseconds."""
     try:
         if len(value) == 10:
             day = date.fromisoformat(value)
-            return microseconds(datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=end))
+            return microseconds(datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(days=end))
         at = datetime.fromisoformat(value)
         return microseconds(at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC))
     except (ValueError, OverflowError):

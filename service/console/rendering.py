@@ -5,20 +5,23 @@ is rendered, so one template serves the page and its parts. A block rendered alo
 nothing from the template's top level. Macros are therefore globals (`ui.chip(...)`, templates/parts/ui.html), and
 values are computed in the route and passed as context, not with `{% set %}`.
 
-Globals: ui (macros), static(name). Filters: number, percent, span, ago, utc, when, since, web_address
-(formatting.py), plural, label (a signal's title), segment (an ID as one path segment), visible (invisible and
-reordering characters are shown). In every context: request, person, now, path, menu, messages.
+Globals: ui (macros), static(name). Filters: number, percent, span, ago, clock, when, since (in the person's time zone),
+utc, web_address (formatting.py), plural, label (a signal's title), segment (an ID as one path segment), visible
+(invisible and reordering characters are shown). In every context: request, person, now, path, menu, messages.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from typing import Any, Literal
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -26,7 +29,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from service.api.api_context import api_context
 from service.api.problems import UNAVAILABLE_RETRY_SECONDS
 from service.charts.words import label, visible
-from service.console import formatting
+from service.console import formatting, kept_forms
 from service.console.navigation import menu
 from service.console.person import Person
 from service.console.static_files import static
@@ -54,6 +57,26 @@ def segment(value: object) -> str:
     return {".": "%2E", "..": "%2E%2E"}.get(text, text)
 
 
+def _zone(context: Context) -> tzinfo:
+    zone: tzinfo = context.get("zone", UTC)
+    return zone
+
+
+@pass_context
+def _clock(context: Context, at: datetime, now: datetime | None = None) -> str:
+    return formatting.clock(at, now, _zone(context))
+
+
+@pass_context
+def _when(context: Context, at: datetime | None, now: datetime) -> Markup:
+    return formatting.when(at, now, _zone(context))
+
+
+@pass_context
+def _since(context: Context, at: datetime | None, now: datetime) -> Markup:
+    return formatting.since(at, now, _zone(context))
+
+
 @cache
 def environment() -> Environment:
     """The templates, with autoescaping; an undefined name is an error."""
@@ -71,15 +94,14 @@ def environment() -> Environment:
         duration,
         plural,
         formatting.ago,
-        formatting.utc,
-        formatting.when,
-        formatting.since,
+        formatting.sentence_start,
         formatting.web_address,
         segment,
         label,
         visible,
     ):
         env.filters[each.__name__] = each
+    env.filters |= {"clock": _clock, "when": _when, "since": _since, "utc": formatting.clock}
     env.globals["static"] = static
     env.globals["ui"] = env.get_template("parts/ui.html").module
     return env
@@ -113,10 +135,13 @@ def render(
     """
     partial = fragment is not None and wants_fragment(request)
     shown = messages if partial or person is None else (*_taken_flash(request, person), *messages)
+    zone = UTC if person is None else person.preferences.zone
     full: dict[str, Any] = {
         "request": request,
-        "person": person,
+        "person": None if person is None else replace(person, ticket=kept_forms.ticket_for(request, person)),
         "now": api_context(request).now(),
+        "zone": zone,
+        "zone_offset": formatting.offset(api_context(request).now().astimezone(zone)),
         "path": request.url.path,
         "messages": shown,
         "menu": [] if person is None else menu(person.role, request.app.state.routed),

@@ -161,6 +161,8 @@ async def preview(
 ) -> Response:
     """What the choice would do, before it is recorded."""
     chosen, wanted = _checked_request(choice, target)
+    if not wanted:
+        return await run_in_threadpool(_nothing_selected, request, person)
     items = await run_in_threadpool(_items_of, request, person, wanted)
     if not items:
         return await run_in_threadpool(_nothing_changed, request, person)
@@ -191,6 +193,8 @@ async def handle(
 ) -> Response:
     """Record one outcome for each target through the stream; a form submitted twice records the same outcomes."""
     chosen, wanted = _checked_request(choice, target)
+    if not wanted:
+        return await run_in_threadpool(_nothing_selected, request, person)
     if not _NONCE.match(nonce):
         raise HTTPException(422, "This form is out of date. Go back and select again. Nothing was changed.")
     items = await run_in_threadpool(_items_of, request, person, wanted)
@@ -281,6 +285,11 @@ def _items_of(request: Request, person: Person, target_ids: Sequence[str]) -> li
 def _threshold_of(request: Request, person: Person) -> int:
     with api_context(request).engine.connect() as connection:
         return policy_of(connection, person.tenant_id).default_threshold
+
+
+def _nothing_selected(request: Request, person: Person) -> Response:
+    flash(request, person, "Select targets first, with their checkboxes. Nothing was changed.", "info")
+    return see_other(request, "/console/restorations")
 
 
 def _nothing_changed(request: Request, person: Person) -> Response:

@@ -22,7 +22,7 @@ from starlette.responses import RedirectResponse, Response
 
 from service import logs
 from service.api.api_context import api_context, metrics_sink
-from service.console import device_cookie
+from service.console import device_cookie, kept_forms
 from service.console.browser_words import browser_words
 from service.console.client_address import address_of
 from service.console.cookies import FORM_COOKIE, SESSION_COOKIE, cookie_name, drop_cookie, set_cookie
@@ -52,10 +52,9 @@ HOME = "/console/clusters"
 SIGN_IN = "/console/sign-in"
 LIVE = "/console/live"
 COOKIE = SESSION_COOKIE
-REFUSED = (
-    "Wrong tenant, name or password. After several failed attempts the account is temporarily locked: wait a few"
-    " minutes and try again."
-)
+_LOCKED = " After several failed attempts the account is temporarily locked: wait a few minutes and try again."
+REFUSED = f"Wrong tenant, name or password.{_LOCKED}"
+_REFUSED_WITHOUT_TENANT = f"Wrong name or password.{_LOCKED}"  # where the form does not ask for one
 _FORM_SECONDS = 3_600
 _PATH = re.compile(r"/console(?:[/?][ -\[\]-~]*)?")  # printable ASCII without backslashes
 MOST_TO_SEAL = 700  # characters of a path in a sealed cookie, which browsers drop when it is too long
@@ -88,11 +87,13 @@ async def present(request: Request) -> Person:
     """The signed-in person who sent this request, from one of our own pages; resolved once per request."""
     found = await run_in_threadpool(person_of_request, request)
     if found is None:
-        raise SignInFirst(_path_back(request))
+        raise SignInFirst(await _way_back(request))
     if request.method not in _SAFE:
         check_origin(request)
         sent = request.headers.get("x-csrf-token") or await _form_field(request, "csrf")
         if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
+            if _has_form(request) and (kept := await kept_forms.keep(request, only_for=found)):
+                raise kept_forms.ShowKept(kept)
             raise HTTPException(
                 403, "This form is out of date. Go back, reload the page and submit it again. Nothing was changed."
             )
@@ -163,7 +164,8 @@ def show_sign_in(request: Request, next: str = "") -> Response:
     """The form; someone already signed in is redirected."""
     if person_of_request(request) is not None:
         return RedirectResponse(safe_path(next), 303)
-    return show_form(request, next=next)
+    text = kept_forms.WAITS if kept_forms.shows_kept(next) else None
+    return show_form(request, next=next, message=text, kind="info")
 
 
 @router.post("/sign-in")
@@ -306,6 +308,9 @@ def show_form(
         tenants = users.tenant_names(connection)
         sso = sso_choice(connection, tenants[0] if len(tenants) == 1 else None)
     token = secrets.token_urlsafe(32)
+    one_tenant = len(tenants) == 1 and tenant in ("", tenants[0])
+    if message == REFUSED and one_tenant:
+        message = _REFUSED_WITHOUT_TENANT
     messages = (FlashMessage(message, kind),) if message else ()
     answer = render(
         request,
@@ -320,19 +325,26 @@ def show_form(
         next=safe_path(next) if next else "",
         sso=sso,
         no_accounts=not tenants,
-        one_tenant=len(tenants) == 1 and tenant in ("", tenants[0]),
+        one_tenant=one_tenant,
     )
     set_cookie(request, answer, FORM_COOKIE, token, _FORM_SECONDS)
     return answer
 
 
-def _path_back(request: Request) -> str:
+async def _way_back(request: Request) -> str:
+    """The page to return to after signing in: the one that was asked for, or the one of the form that was sent, filled
+    in again where that can be.
+    """
     if request.method not in _SAFE:
-        return HOME
+        check_origin(request)
+        if _has_form(request) and (kept := await kept_forms.keep(request)):
+            return kept
     shown = request.headers.get("hx-current-url")  # a fragment is not a page to return to
     if shown:
         parts = urlsplit(shown)
         return safe_path(parts.path + (f"?{parts.query}" if parts.query else ""))
+    if request.method not in _SAFE:
+        return safe_path(kept_forms.page_of(request))
     return safe_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
 
 
@@ -344,11 +356,13 @@ def safe_path(path: str, *, most: int = 2_048) -> str:
     return path if inside and len(path) <= most and "//" not in path.partition("?")[0] else HOME
 
 
+def _has_form(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind in ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
 async def _form_field(request: Request, name: str) -> str:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in (
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-    ):
+    if not _has_form(request):
         return ""
     value = (await request.form()).get(name, "")
     return value if isinstance(value, str) else ""

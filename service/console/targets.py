@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.charts.columns import Mark, StackedColumn, column_chart
 from service.console.csv_files import Cell, csv_response
+from service.console.formatting import clock
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import render, see_other, segment
@@ -214,7 +215,7 @@ def _read(
         "unknown": [] if assessment is None else not_known(assessment, dossier),
         "statement": statement,
         "database": None if statement is None else statement_of(statement),
-        "timeline": timeline(points, dossier.counting, dossier.groups),
+        "timeline": timeline(points, dossier.counting, dossier.groups, person.preferences.zone),
         "complaints": complaints,
         "next_url": None
         if next_cursor is None
@@ -247,7 +248,9 @@ def _groups(dossier: Dossier, assessment: Assessment | None) -> list[TargetGroup
     ]
 
 
-def timeline(points: Points, outcomes: Sequence[ReceivedOutcome], groups: Sequence[GroupOnTarget]) -> Timeline | None:
+def timeline(
+    points: Points, outcomes: Sequence[ReceivedOutcome], groups: Sequence[GroupOnTarget], zone: tzinfo
+) -> Timeline | None:
     """Complaints over time, the largest groups in their own colours; None without complaints."""
     largest = sorted(points.by_cluster, key=lambda cluster: (-len(points.by_cluster[cluster]), cluster))
     drawn, together = largest[:GROUPS_DRAWN], largest[GROUPS_DRAWN:]
@@ -278,15 +281,15 @@ def timeline(points: Points, outcomes: Sequence[ReceivedOutcome], groups: Sequen
         for at in each:
             counts[min(count - 1, int((at - start) // step))][part] += 1
     columns = [
-        StackedColumn(start + place * step, tuple(each), _column_title(start + place * step, step, names, each))
+        StackedColumn(start + place * step, tuple(each), _column_title(start + place * step, step, names, each, zone))
         for place, each in enumerate(counts)
     ]
-    marks = [Mark(o.decided_at, _letter(o), f"{_outcome_text(o)}, {o.decided_at:%d %b %Y, %H:%M} UTC") for o in near]
+    marks = [Mark(o.decided_at, _letter(o), f"{_outcome_text(o)}, {clock(o.decided_at, None, zone)}") for o in near]
     title = (
-        f"{plural(len(times), 'complaint')} from {first:%d %b %Y, %H:%M} to {last:%d %b %Y, %H:%M} UTC; by groups:"
+        f"{plural(len(times), 'complaint')} from {clock(first, None, zone)} to {clock(last, None, zone)}; by groups:"
         f" {sum(map(len, points.by_cluster.values())):,}"
     )
-    svg = column_chart(columns, step, "timeline", title, parts=classes, marks=marks, unit="complaints")
+    svg = column_chart(columns, step, "timeline", title, parts=classes, marks=marks, unit="complaints", zone=zone)
     return Timeline(
         svg,
         step,
@@ -297,9 +300,10 @@ def timeline(points: Points, outcomes: Sequence[ReceivedOutcome], groups: Sequen
     )
 
 
-def _column_title(start: datetime, step: timedelta, names: Sequence[str], counts: Sequence[int]) -> str:
+def _column_title(start: datetime, step: timedelta, names: Sequence[str], counts: Sequence[int], zone: tzinfo) -> str:
     group = ", ".join(f"{name}: {count:,}" for name, count in zip(names, counts, strict=True) if count)
-    return f"{start:%d %b, %H:%M} to {start + step:%d %b, %H:%M} UTC: {plural(sum(counts), 'complaint')} ({group})"
+    span = f"{clock(start, start, zone)} to {clock(start + step, start, zone)}"
+    return f"{span}: {plural(sum(counts), 'complaint')} ({group})"
 
 
 def _letter(outcome: ReceivedOutcome) -> str:

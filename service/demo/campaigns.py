@@ -32,6 +32,9 @@ CAMPAIGNS = (
     CampaignPlan("against one author", 20, 10, 9, 0.8, HOUR, fresh=0.25, authors=1),
 )
 
+# of the demo alone: it is still going on when the world ends
+ATTACK = CampaignPlan("attack under way", 22, 10, 0.125, 0.8, 240, fresh=0.3, devices=0.3, authors=1)
+
 
 def draw_campaign(paper: Newspaper, plan: CampaignPlan) -> None:
     """Add one campaign: new accounts, mostly harmless targets, their complaints, and some cover."""
@@ -53,6 +56,20 @@ def draw_campaign(paper: Newspaper, plan: CampaignPlan) -> None:
     _add_cover(paper, members, int(0.3 * len(members)))
     paper.campaign_of_account |= {int(member): plan.name for member in members}
     paper.campaign_of_comment |= {int(comment): plan.name for comment in targets}
+
+
+def draw_attack(paper: Newspaper, end: float) -> None:
+    """Add a campaign that began three hours before `end` and goes on: its latest complaints are minutes old."""
+    rng = paper.rng
+    members = paper.new_accounts(ATTACK.accounts, fresh_before=end, fresh=ATTACK.fresh, devices=ATTACK.devices)
+    targets = _harmless_comments(paper, end - DAY, end - 4 * HOUR, ATTACK.targets)
+    paper.author[targets] = rng.integers(40, 400)
+    seen = np.linspace(end - 3 * HOUR, end - 600, len(targets))  # one after the other
+    for comment, at in zip(targets, seen, strict=True):
+        who = members[rng.random(len(members)) < ATTACK.share]
+        paper.add(who, np.full(len(who), comment), at + rng.exponential(ATTACK.lag_seconds, len(who)))
+    paper.campaign_of_account |= {int(member): ATTACK.name for member in members}
+    paper.campaign_of_comment |= {int(comment): ATTACK.name for comment in targets}
 
 
 def _harmless_comments(paper: Newspaper, since: float, until: float, count: int) -> Ints:

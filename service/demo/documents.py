@@ -24,12 +24,12 @@ class World:
     crowd_by_target: dict[str, str] = field(default_factory=dict)  # honest crowds
 
 
-def to_documents(paper: Newspaper) -> World:
-    """Everything that was drawn, as documents. Draws the ids from the same generator, so call it once."""
+def to_documents(paper: Newspaper, end: float = DAYS * DAY) -> World:
+    """Everything that was drawn up to `end`, as documents. Draws the ids from the same generator, so call it once."""
     account, comment, at = (
         np.concatenate([getattr(g, column) for g in paper.groups]) for column in ("account", "comment", "at")
     )
-    inside = np.flatnonzero((at > 0) & (at < DAYS * DAY))
+    inside = np.flatnonzero((at > 0) & (at < end))
     order = inside[np.argsort(at[inside], kind="stable")]
     account, comment, at = account[order], comment[order], at[order]
     pairs = np.unique(account * len(paper.article) + comment, return_index=True)[1]  # a reader flags a comment once
@@ -39,7 +39,7 @@ def to_documents(paper: Newspaper) -> World:
     names = _Names(paper.rng, len(paper.born), len(paper.article), len(paper.popularity), int(paper.author.max()) + 1)
     return World(
         complaints=list(_complaint_documents(paper, names, account, comment, at)),
-        outcomes=_outcome_documents(paper, names, comment, at),
+        outcomes=_outcome_documents(paper, names, comment, at, end),
         campaign_by_account={names.account(k): name for k, name in paper.campaign_of_account.items()},
         campaign_by_target={names.comment(k): name for k, name in paper.campaign_of_comment.items()},
         crowd_by_target={names.comment(k): name for k, name in paper.crowd_of_comment.items()},
@@ -79,7 +79,7 @@ def _complaint_documents(
         yield document
 
 
-def _outcome_documents(paper: Newspaper, names: _Names, comment: Ints, at: Floats) -> list[dict[str, Any]]:
+def _outcome_documents(paper: Newspaper, names: _Names, comment: Ints, at: Floats, end: float) -> list[dict[str, Any]]:
     """Automatic removals at once; later the rulings of moderators, on about 60 % of the reported comments, and on fewer
     of those that were removed automatically.
     """
@@ -113,7 +113,7 @@ def _outcome_documents(paper: Newspaper, names: _Names, comment: Ints, at: Float
                     },
                 )
             )
-    inside = sorted((pair for pair in found if pair[0] < DAYS * DAY), key=lambda pair: pair[0])
+    inside = sorted((pair for pair in found if pair[0] < end), key=lambda pair: pair[0])
     return [
         {"id": f"decision-{50_000 + k}", **document, "decided_at": _stamp(paper, when)}
         for k, (when, document) in enumerate(inside)

@@ -11,7 +11,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from rich.table import Table
 from service.data_folder import prepare
 from service.demo.documents import World
 from service.demo.newspaper import DAYS, REMOVAL_COUNT
-from service.demo.world import draw_world
+from service.demo.world import draw_world_until
 from service.replay import Replay, Summary
 from service.settings import Settings, read_settings
 from service.storage.accounts.passwords import hash_password
@@ -89,9 +88,7 @@ def _prepare(
     settings: Settings, scratch: Path, seed: int, complaints: int
 ) -> tuple[World, tuple[list[Path], list[Path]], str, dict[str, str]]:
     _say(f"Generating a world of {DAYS} days (seed {seed}) ...")
-    today = now().replace(hour=0, minute=0, second=0, microsecond=0)
-    # the world ends at last midnight, so that the console does not say "4 years ago" everywhere
-    world = draw_world(seed, complaints, today - timedelta(days=DAYS))
+    world = draw_world_until(seed, complaints, now())
     key, people = _make_access(settings)
     return world, _write(world, scratch), key, people
 

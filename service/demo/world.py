@@ -1,4 +1,5 @@
-"""A seeded world of complaints at a newspaper: honest readers, honest crowds and four campaigns.
+"""A seeded world of complaints at a newspaper: honest readers, honest crowds and four campaigns; the
+demo's ends now, with a fifth campaign under way.
 
 The newspaper automatically removes a comment at eight complaints; moderators review about 60 % of the comments later.
 Pure: the same seed gives the same world. Times are seconds since its beginning, `START` by default.
@@ -6,14 +7,14 @@ Pure: the same seed gives the same world. Times are seconds since its beginning,
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
-from service.demo.campaigns import CAMPAIGNS, draw_campaign
+from service.demo.campaigns import CAMPAIGNS, draw_attack, draw_campaign
 from service.demo.crowds import draw_honest_crowds
 from service.demo.documents import World, to_documents
-from service.demo.newspaper import START, Newspaper
+from service.demo.newspaper import DAYS, START, Newspaper
 
 
 def draw_world(seed: int, complaints: int, start: datetime = START) -> World:
@@ -21,6 +22,23 @@ def draw_world(seed: int, complaints: int, start: datetime = START) -> World:
 
     Raises ValueError below 2,000: campaigns and crowds alone are about 1,900.
     """
+    return to_documents(_draw(seed, complaints, start))
+
+
+def draw_world_until(seed: int, complaints: int, end: datetime) -> World:
+    """The same, ending at `end`, with an attack that is still under way then: what the demo shows lives.
+
+    Raises ValueError below 2,000.
+    """
+    # From midnight to midnight, for the rhythm of the day; the rest of the last day is left out.
+    midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
+    paper = _draw(seed, complaints, midnight + timedelta(days=1 - DAYS))
+    seconds = (end - paper.start).total_seconds()
+    draw_attack(paper, seconds)
+    return to_documents(paper, seconds)
+
+
+def _draw(seed: int, complaints: int, start: datetime) -> Newspaper:
     if complaints < 2_000:
         raise ValueError(
             f"{complaints} complaints are too few for the campaigns and crowds of this world; draw at least 2,000"
@@ -29,4 +47,4 @@ def draw_world(seed: int, complaints: int, start: datetime = START) -> World:
     draw_honest_crowds(paper)
     for plan in CAMPAIGNS:
         draw_campaign(paper, plan)
-    return to_documents(paper)
+    return paper

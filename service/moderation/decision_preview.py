@@ -1,8 +1,8 @@
 """The effect of a decision, shown before it is made. PURE.
 
 The present state of the archive is compared with the one after the decisions: what already stands, by an estimate or by
-an earlier decision, does not count as an effect of theirs. Complaints "not counted" are those that these clusters take off, the
-difference to a state without them.
+an earlier decision, does not count as an effect of theirs. Complaints "not counted" are those that these clusters take
+off, the difference to a state without them.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from console_installation import PASSWORD, Installation, hostile_town, town
 from playwright.sync_api import Browser
 
 from bench.large_case import plant
-from service.demo.newspaper import DAYS
-from service.demo.world import draw_world
+from service.demo.world import draw_world_until
 
 __all__ = ["chromium"]
 HERE = Path(__file__).parent
@@ -35,9 +34,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     running, end = console_installation.start(tmp_path_factory.mktemp("console"))
     try:
         # as the demo does
-        world = draw_world(
-            7, 9_000, datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS)
-        )
+        world = draw_world_until(7, 9_000, datetime.now(UTC))
         running.add("default", world.complaints, outcomes=world.outcomes, least_cases=3)
         for seed, name in enumerate(("triage", "shared", "bulk")):
             running.add(name, town(seed, brigades=8), least_cases=6)

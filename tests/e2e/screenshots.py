@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import console_installation
@@ -17,8 +17,7 @@ from console_installation import PASSWORD
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.chromium import launch
-from service.demo.newspaper import DAYS
-from service.demo.world import draw_world
+from service.demo.world import draw_world_until
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 WIDTH, MOST_BYTES = 1280, 250_000
@@ -67,11 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="brigadewatch-pictures-", ignore_cleanup_errors=True) as folder:
         running, end = console_installation.start(Path(folder))
         try:
-            world = draw_world(
-                7,
-                COMPLAINTS,
-                datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS),
-            )
+            world = draw_world_until(7, COMPLAINTS, datetime.now(UTC))
             running.add_person(
                 running.add("default", world.complaints, outcomes=world.outcomes, least_cases=4).id, PERSON, "moderator"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -14,6 +14,8 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.console.csv_files import Cell, csv_response
 from service.console.formatting import sentence
+from service.console.rendering import segment
+from service.console.settings.audit_sentences import action_label, audit_sentence
 from service.console.settings.frame import page
 from service.console.shares import download
 from service.console.sign_in import Admin
@@ -58,7 +60,7 @@ def show_trail(
         found = read_cursor(cursor, list_name=_LIST, key_types_by_sort={_SORT: (int,)})
         entered, before_id = {name: found.filters.get(name, "") for name in _NAMES}, int(found.after[0])
     try:
-        chosen, error = read_filter(entered), None
+        chosen, error = read_filter(entered, person.preferences.zone), None
     except Refused as refused:
         chosen, error = AuditFilter(), sentence(refused)
     with api_context(request).engine.connect() as connection:
@@ -74,7 +76,7 @@ def show_trail(
         error=error,
         lines=[_shown(line) for line in lines],
         filters=entered,
-        actions=actions,
+        actions=sorted(((name, action_label(name)) for name in actions), key=lambda one: one[1]),
         filtered=bool(filters),
         csv_url=f"{HERE}.csv{query}",
         first_url=f"{HERE}{query}" if cursor else None,
@@ -87,7 +89,7 @@ def show_trail(
 @router.get(".csv", dependencies=download)
 def download_trail(request: Request, person: Admin, entered: Entered) -> Response:
     """The same entries as CSV."""
-    chosen, engine = read_filter(entered), api_context(request).engine
+    chosen, engine = read_filter(entered, person.preferences.zone), api_context(request).engine
 
     def rows() -> Iterator[tuple[Cell, ...]]:
         before_id, given = None, 0
@@ -115,7 +117,7 @@ def _cells(line: AuditEntry) -> tuple[Cell, ...]:
     )
 
 
-def read_filter(entered: dict[str, str]) -> AuditFilter:
+def read_filter(entered: dict[str, str], zone: tzinfo = UTC) -> AuditFilter:
     """The filter from the form's fields; `until` includes that day. Raises Refused for an invalid date."""
     since, until = _day(entered["since"]), _day(entered["until"])
     actor, action, subject = (entered[name] or None for name in ("actor", "action", "subject"))
@@ -123,8 +125,8 @@ def read_filter(entered: dict[str, str]) -> AuditFilter:
         actor,
         action,
         subject,
-        None if since is None else _us(since),
-        None if until is None else _us(until + timedelta(days=1)),
+        None if since is None else _us(since, zone),
+        None if until is None else _us(until + timedelta(days=1), zone),
     )
 
 
@@ -140,8 +142,8 @@ def _day(text: str) -> date | None:
     return found
 
 
-def _us(day: date) -> int:
-    return microseconds(datetime.combine(day, time(), UTC))
+def _us(day: date, zone: tzinfo) -> int:
+    return microseconds(datetime.combine(day, time(), zone))
 
 
 def _shown(line: AuditEntry) -> dict[str, Any]:
@@ -150,10 +152,9 @@ def _shown(line: AuditEntry) -> dict[str, Any]:
     return {
         "at": moment(line.at_us),
         "actor": line.actor,
-        "action": line.action,
-        "kind": kind if rest else "",
-        "subject": rest or line.subject,
-        "link": link,
+        "sentence": audit_sentence(line.action, line.subject, line.detail),
+        "link": None if link is None or not rest else f"{link}{segment(rest)}",
+        "link_text": f"Show the {'case' if kind == 'cluster' else kind}",
         "detail": detail_pairs(line.detail),
     }
 

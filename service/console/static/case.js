@@ -97,7 +97,7 @@
 
   /* --- the panel */
   const panel = document.getElementById("decide"), form = document.getElementById("decision");
-  if (panel && window.matchMedia("(max-width: 60rem)").matches && !document.getElementById("changed")) panel.open = false;
+  if (panel && window.matchMedia("(max-width: 60rem)").matches && !document.getElementById("changed") && !panel.hasAttribute("data-filled")) panel.open = false;
   const changed = document.getElementById("changed");
   if (changed) changed.focus();
   document.querySelectorAll("details.export").forEach((menu) => document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; }));

@@ -16,9 +16,13 @@
   bw.visible = (text) => String(text).replace(UNSEEN, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
   bw.cut = (text, most) => { const shown = [...bw.visible(text)]; return shown.length > most ? `${shown.slice(0, most - 1).join("")}…` : shown.join(""); };
   bw.number = (value) => value.toLocaleString("en-GB", { maximumFractionDigits: 2 });
-  bw.day = (ms) => { const d = new Date(ms); return `${d.getUTCDate()} ${MONTHS[d.getUTCMonth()]}`; };
-  bw.clock = (ms, seconds = false) => { const d = new Date(ms); return `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}${seconds ? `:${two(d.getUTCSeconds())}` : ""}`; };
-  bw.moment = (ms) => `${bw.day(ms)} ${new Date(ms).getUTCFullYear()}, ${bw.clock(ms, true)} UTC`;
+  /** A moment as numbers in the person's time zone. */
+  const zone = document.documentElement.dataset.zone || "UTC";
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" });
+  const local = (ms) => Object.fromEntries(parts.formatToParts(new Date(ms)).map((part) => [part.type, Number(part.value)]));
+  bw.day = (ms) => { const d = local(ms); return `${d.day} ${MONTHS[d.month - 1]}`; };
+  bw.clock = (ms, seconds = false) => { const d = local(ms); return `${two(d.hour)}:${two(d.minute)}${seconds ? `:${two(d.second)}` : ""}`; };
+  bw.moment = (ms) => `${bw.day(ms)} ${local(ms).year}, ${bw.clock(ms, true)}`;
 
   /* A duration in its largest fitting unit. */
   bw.lasting = (seconds) => {

@@ -7,6 +7,8 @@ backup of the database alone therefore reveals no secret.
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 from functools import cached_property
 from pathlib import Path
 
@@ -55,13 +57,26 @@ class SecretBox:
         except InvalidToken:
             raise self._unreadable() from None
 
+    def sign(self, text: str) -> str:
+        """A mark that only this installation can put on the text, the same at each call. Raises NoSecretKey."""
+        return _mark(self._all_keys[0], text)
+
+    def has_signed(self, text: str, mark: str) -> bool:
+        """Whether `sign` put that mark on the text, with any of the keys. Raises NoSecretKey."""
+        sent = mark.encode("utf-8", "replace")
+        return any(hmac.compare_digest(_mark(key, text).encode(), sent) for key in self._all_keys)
+
     def check(self) -> None:
         """Raises NoSecretKey if there is no key; called when a process starts."""
         _ = self._fernet
 
     @cached_property
     def _fernet(self) -> MultiFernet:
-        return MultiFernet([Fernet(_fernet_key(key)) for key in self._keys] or [_key_in(self._path)])
+        return MultiFernet([Fernet(key) for key in self._all_keys])
+
+    @cached_property
+    def _all_keys(self) -> list[bytes]:
+        return [_fernet_key(key) for key in self._keys] or [_key_in(self._path)]
 
     def _unreadable(self) -> SealedWithAnotherKey:
         where = f"the {len(self._keys)} key(s) of BRIGADEWATCH_SECRET_KEY" if self._keys else f"the key in {self._path}"
@@ -71,7 +86,7 @@ class SecretBox:
         )
 
 
-def _key_in(path: Path) -> Fernet:
+def _key_in(path: Path) -> bytes:
     way_out = (
         "set BRIGADEWATCH_SECRET_KEY (made with: openssl rand -hex 32), or begin with `brigadewatch up`, which makes"
         f" {path}"
@@ -81,8 +96,9 @@ def _key_in(path: Path) -> Fernet:
     except OSError as error:
         raise NoSecretKey(f"no key for stored secrets ({error.strerror or error}): {way_out}") from None
     try:
-        key = bytes.fromhex(text)
-        return Fernet(base64.urlsafe_b64encode(key))
+        key = base64.urlsafe_b64encode(bytes.fromhex(text))
+        Fernet(key)  # ValueError for one of another length
+        return key
     except ValueError:
         raise NoSecretKey(
             f"{path} does not hold a key of 64 hexadecimal digits: put the file back from a backup, or {way_out}"
@@ -92,3 +108,9 @@ def _key_in(path: Path) -> Fernet:
 def _fernet_key(key: str) -> bytes:
     # The data folder's file has the same form, so that its content can be moved to the environment.
     return base64.urlsafe_b64encode(bytes.fromhex(key)) if len(key) == 64 else key.encode()
+
+
+def _mark(key: bytes, text: str) -> str:
+    # a key of its own: nothing that was sealed says anything about a mark
+    own = hashlib.sha256(b"brigadewatch-mark\n" + key).digest()
+    return hmac.new(own, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:40]

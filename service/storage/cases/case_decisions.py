@@ -10,12 +10,13 @@ import json
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection, Engine, RowMapping
 
 from service.errors import StaleVersion
 from service.model import Cluster, Decision, DecisionRequest, microseconds, moment
 from service.moderation.case_events import decision_events
 from service.moderation.decisions import Case, decide
+from service.moderation.repeats import recorded_before
 from service.storage.accounts import audit_log
 from service.storage.cases.cases import cluster_row, merged_family, optional_moment, read_cluster
 from service.storage.sql import schema
@@ -132,6 +133,15 @@ def record_decision(
     cluster = read_cluster(connection, tenant_id, cluster_id, now=now)
     outbox.record(connection, tenant_id, decision_events(before.disposition, cluster, entry), microseconds(now))
     return cluster
+
+
+def find_recorded(
+    engine: Engine, tenant_id: int, cluster_id: str, request: DecisionRequest, by: str
+) -> Decision | None:
+    """The entry of the log that a decision which came too late has made already: it was sent twice."""
+    with engine.connect() as connection:
+        _, log = read_case(connection, tenant_id, cluster_id)
+    return recorded_before(log, request, by)
 
 
 def _store_case(connection: Connection, before: Case, after: Case) -> None:

@@ -13,6 +13,7 @@ from service.fields import is_storable
 from service.model import microseconds, moment
 from service.moderation.decisions import Unfit
 from service.storage.cases.cases import family_of
+from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import notes
 
 LONGEST = 4_096  # characters, as a decision's note
@@ -32,7 +33,8 @@ class Note:
 
 
 def add_note(connection: Connection, tenant_id: int, cluster_id: str, text: str, *, by: str, now: datetime) -> Note:
-    """Append a note in the caller's writing transaction.
+    """Append a note in the caller's writing transaction. One that repeats the case's latest note, by the same person,
+    is that note, sent twice.
 
     Raises NotFound for an unknown cluster, Unfit for an empty, overlong or unstorable text.
     """
@@ -50,6 +52,15 @@ def add_note(connection: Connection, tenant_id: int, cluster_id: str, text: str,
             "a note must not contain a NUL character or a lone surrogate: not every database can store them",
             pointer="/text",
         )
+    lock_tenant(connection, tenant_id)
+    latest = connection.execute(
+        sa.select(notes)
+        .where(notes.c.tenant_id == tenant_id, notes.c.cluster_id == cluster_id)
+        .order_by(notes.c.id.desc())
+        .limit(1)
+    ).first()
+    if latest is not None and (latest.by, latest.text) == (by, text):
+        return Note(latest.id, cluster_id, moment(latest.at_us), by, text)
     row = {"tenant_id": tenant_id, "cluster_id": cluster_id, "at_us": microseconds(now), "by": by, "text": text}
     identity = connection.execute(sa.insert(notes).values(row)).inserted_primary_key
     assert identity is not None

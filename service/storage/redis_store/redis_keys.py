@@ -98,6 +98,11 @@ def recent_deliveries(tenant: str, source: str, proven: bool) -> str:
     return f"{PREFIX}:{tenant}:{'recent' if proven else 'unproven'}:{source}"
 
 
+def kept_forms(tenant: str, user_id: int) -> str:
+    """List: what this person of the console was about to submit when their session had ended, sealed, for an hour."""
+    return f"{PREFIX}:{tenant}:kept-forms:{user_id}"
+
+
 def tallies(tenant: str) -> str:
     """Hash: what workers count for the metrics (service/ops/worker_metrics.py); the empty name: of the whole
     installation.

@@ -34,8 +34,8 @@ def test_a_duration_is_shown_in_its_largest_fitting_unit(seconds: float, said: s
 
 
 def test_a_time_is_shown_in_utc_with_its_age_and_the_year_if_it_is_not_this_one() -> None:
-    assert formatting.utc(NOW - timedelta(hours=3), NOW) == "22 Nov, 11:02"
-    assert formatting.utc(datetime(2025, 1, 5, 9, 7, tzinfo=UTC), NOW) == "5 Jan 2025, 09:07"
+    assert formatting.clock(NOW - timedelta(hours=3), NOW) == "22 Nov, 11:02"
+    assert formatting.clock(datetime(2025, 1, 5, 9, 7, tzinfo=UTC), NOW) == "5 Jan 2025, 09:07"
     assert formatting.ago(NOW - timedelta(hours=3), NOW) == "3 h ago"
     assert formatting.ago(NOW + timedelta(days=3), NOW) == "in 3 days"
     assert formatting.ago(NOW - timedelta(seconds=10), NOW) == "just now"

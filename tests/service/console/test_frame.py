@@ -55,7 +55,7 @@ def test_errors_are_pages_with_a_link_to_continue(api: Api) -> None:
     assert missing.status_code == 404
     assert "<h1>Not Found</h1>" in missing.text
     assert "Go to cases" in missing.text
-    assert anna.get("/console/preferences").status_code == 405
+    assert anna.get("/console/preferences", headers={"Accept": "application/json"}).status_code == 405
     unfit = anna.post("/console/preferences", {"theme": "<script>"})
     assert unfit.status_code == 422
     assert "<script>" not in unfit.text.replace('<script src="/console/static', "")

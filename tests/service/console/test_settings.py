@@ -779,7 +779,7 @@ def test_the_audit_trail_is_paged_filtered_and_available_as_csv(api: Api, root: 
     while True:
         page = root.get(there).text
         assert "<script>alert" not in page and "spying" not in page
-        seen += page.count('class="id" href="/console/clusters/')
+        seen += page.count('class="id small" href="/console/clusters/')
         more = re.search(r'href="([^"]+)" rel="next"', page)
         if more is None:
             break
@@ -821,7 +821,7 @@ def test_the_run_that_retention_waits_with_is_shown_and_consented_to_once(api: A
     with api.engine.connect() as connection:
         assert retention_guard.refusal_for(connection, number, before_us, agree=True) is None
         assert retention_guard.refusal_for(connection, number, before_us, agree=False) == "clocks"
-    assert "retention-consent" in root.get("/console/settings/audit").text
+    assert "agreed that retention deletes 300 records once" in root.get("/console/settings/audit").text
 
 
 def test_confirming_a_shorter_retention_is_the_consent_to_the_amount_shown(api: Api, root: Visitor) -> None:

@@ -17,7 +17,7 @@ from service.storage.accounts.sign_in_throttle import FreeAttempts
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 
-NOT_RIGHT = "Wrong tenant, name or password."
+NOT_RIGHT = " name or password. After several failed attempts the account is temporarily locked"
 
 
 def test_a_page_without_a_session_leads_to_the_form_and_back_to_the_page(api: Api) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from service.demo.campaigns import CAMPAIGNS
 from service.demo.documents import World
 from service.demo.newspaper import DAYS, REMOVAL_COUNT, START
-from service.demo.world import draw_world
+from service.demo.world import draw_world, draw_world_until
 from service.model import Complaint, Outcome
+
+DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,20 @@ def test_another_start_time_moves_the_same_world(world: World) -> None:
         (world.outcomes[-1]["decided_at"], moved.outcomes[-1]["decided_at"]),
     ):
         assert datetime.fromisoformat(after) - datetime.fromisoformat(before) == timedelta(days=100)
+
+
+def test_the_demos_world_ends_now_with_an_attack_under_way() -> None:
+    for end in (datetime(2026, 11, 29, 0, 0, 5, tzinfo=UTC), datetime(2026, 11, 29, 23, 20, tzinfo=UTC)):
+        world = draw_world_until(7, 6_000, end)
+        times = [datetime.fromisoformat(c["occurred_at"]) for c in world.complaints]
+        assert timedelta(0) <= end - times[-1] < timedelta(minutes=10)
+        assert all(datetime.fromisoformat(o["decided_at"]) < end for o in world.outcomes)
+        targets = {target for target, name in world.campaign_by_target.items() if name == "attack under way"}
+        attack = [
+            at for at, c in zip(times, world.complaints, strict=True) if c["target"]["id"] in targets and end - at < DAY
+        ]
+        assert len(targets) == 10 and len(attack) > 100
+        assert min(attack) > end - timedelta(hours=12) and max(attack) > end - timedelta(minutes=15)
 
 
 def test_no_account_complains_before_it_was_created(world: World) -> None:

@@ -1,0 +1,194 @@
+"""Entries of the audit trail as sentences: what somebody did, after their name. PURE.
+
+An action without a sentence here is named as it is, and everything an entry holds stands in its details.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from service.console.decision_form import REASONS, VERDICT_WORDS
+from service.moderation.phrases import duration, plural
+
+Detail = Mapping[str, Any]
+Words = Callable[[str, Detail], str]
+
+
+def _decision(case: str, detail: Detail) -> str:
+    verdict = VERDICT_WORDS.get(detail.get("verdict", ""), str(detail.get("verdict", "")))
+    if detail.get("reverses"):
+        return f"undid decision {detail['reverses']} (“{verdict}”) on case {case}"
+    reason = dict(REASONS).get(detail.get("reason_code", ""), "").partition(":")[0].lower()
+    excluded = detail.get("excluded_reporters") or []
+    return (
+        f"decided case {case}: {verdict}"
+        + (f" ({reason})" if reason else "")
+        + (f", excluding {plural(len(excluded), 'account')}" if excluded else "")
+    )
+
+
+def _claim(case: str, detail: Detail) -> str:
+    return f"took case {case} over from {detail['from']}" if detail.get("from") else f"claimed case {case}"
+
+
+def _restoration(_: str, detail: Detail) -> str:
+    target = detail.get("target", "a target")
+    return (
+        f"marked {target} as restored" if detail.get("choice") == "restored" else f"confirmed the removal of {target}"
+    )
+
+
+def _warning(_: str, detail: Detail) -> str:
+    reporter = detail.get("reporter", "a reporter")
+    return f"warned {reporter}" if detail.get("choice") == "warned" else f"decided not to warn {reporter}"
+
+
+def _changes(detail: Detail) -> str:
+    """Names of what changed, with before and after where both are short."""
+    told = []
+    for name, value in detail.items():
+        words = name.replace("_", " ")
+        if isinstance(value, dict) and value.keys() == {"before", "after"}:
+            before, after = (_short(value[each]) for each in ("before", "after"))
+            told.append(f"{words} from {before} to {after}" if before is not None and after is not None else words)
+        else:
+            told.append(words)
+    return ", ".join(told) or "nothing"
+
+
+def _short(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None:
+        return "none"
+    return str(value) if isinstance(value, int | float | str) and len(str(value)) <= 40 else None
+
+
+def _policy(_: str, detail: Detail) -> str:
+    before, after = detail.get("before") or {}, detail.get("after") or {}
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return "changed the thresholds: " + _changes(
+        {name: {"before": before.get(name, "default"), "after": after.get(name, "default")} for name in names}
+    )
+
+
+def _sign_in(_: str, detail: Detail) -> str:
+    how = " with single sign-on" if detail.get("via") == "sso" else ""
+    ended = detail.get("sessions_ended")
+    return (
+        f"signed in{how}"
+        + (f" from {detail['address']}" if detail.get("address") else "")
+        + (f"; {plural(ended, 'older session')} ended" if ended else "")
+    )
+
+
+def _sign_out(_: str, detail: Detail) -> str:
+    return "signed out everywhere" if detail.get("everywhere") else "signed out"
+
+
+def _locked(user: str, detail: Detail) -> str:
+    attempts, seconds = detail.get("attempts", 0), detail.get("seconds", 0)
+    return f"locked {user} for {duration(float(seconds))} after {plural(attempts, 'wrong password')}"
+
+
+def _erase(_: str, detail: Detail) -> str:
+    return {
+        "requested": "asked for the erasure of a reporter",
+        "done": "finished the erasure of a reporter",
+    }.get(str(detail.get("state")), "went on with the erasure of a reporter")
+
+
+def _subscription(verb: str) -> Words:
+    return lambda number, detail: f"{verb} webhook subscription {detail.get('url') or number}"
+
+
+def _source(verb: str) -> Words:
+    return lambda number, detail: f"{verb} the {detail.get('platform', '')} connection {number}"
+
+
+def _factor(verb: str) -> Words:
+    return lambda user, detail: (
+        f"{verb} a second factor of {user}" + (f" ({detail['kind']})" if detail.get("kind") else "")
+    )
+
+
+_SENTENCES: dict[str, tuple[str, Words]] = {
+    "decision": ("Decision on a case", _decision),
+    "claim": ("Claim of a case", _claim),
+    "unclaim": ("Release of a case", lambda case, _: f"released case {case}"),
+    "restoration": ("Restoration", _restoration),
+    "warning": ("Warning of a reporter", _warning),
+    "allowed": ("Good patrol added", lambda reporter, _: f"added {reporter} to the good patrols"),
+    "allowed no longer": ("Good patrol removed", lambda reporter, _: f"removed {reporter} from the good patrols"),
+    "settings": ("Settings", lambda _, detail: f"changed settings: {_changes(detail)}"),
+    "policy": ("Thresholds", _policy),
+    "sign-in": ("Sign-in", _sign_in),
+    "sign-out": ("Sign-out", _sign_out),
+    "sign-in-rules": ("Sign-in rules", lambda _, detail: f"changed the sign-in rules: {_changes(detail)}"),
+    "session-ended": (
+        "End of a session",
+        lambda user, detail: f"ended {plural(int(detail.get('sessions', 1)), 'session')} of {user}",
+    ),
+    "user-created": (
+        "Person added",
+        lambda user, detail: f"added {user} as {detail.get('role', 'a person')}",
+    ),
+    "user-role": (
+        "Role",
+        lambda user, detail: f"changed the role of {user} from {detail.get('before')} to {detail.get('after')}",
+    ),
+    "user-password": ("Password", lambda user, _: f"set a new password for {user}"),
+    "user-reset-link": ("Sign-in link", lambda user, _: f"made a sign-in link for {user}"),
+    "user-disabled": ("Person disabled", lambda user, _: f"disabled the account of {user}"),
+    "user-enabled": ("Person enabled", lambda user, _: f"enabled the account of {user}"),
+    "user-locked": ("Temporary lock", _locked),
+    "factor-added": ("Second factor added", _factor("added")),
+    "factor-removed": ("Second factor removed", _factor("removed")),
+    "recovery-codes-renewed": ("Recovery codes", lambda user, _: f"made new recovery codes for {user}"),
+    "recovery-code": (
+        "Recovery code used",
+        lambda _, detail: f"signed in with a recovery code; {detail.get('left', 0)} left",
+    ),
+    "sso-linked": ("Single sign-on linked", lambda user, _: f"linked {user} to single sign-on"),
+    "sso-refused": ("Single sign-on refused", lambda user, _: f"refused {user}: the provider gives them no role"),
+    "sso-changed": ("Single sign-on changed", lambda _, detail: "changed single sign-on"),
+    "sso-removed": ("Single sign-on removed", lambda _, detail: "removed single sign-on"),
+    "key-created": ("API key created", lambda number, detail: f"created API key “{detail.get('name', number)}”"),
+    "key-revoked": ("API key revoked", lambda number, _: f"revoked API key {number}"),
+    "subscription.created": ("Webhook subscription created", _subscription("created")),
+    "subscription.changed": ("Webhook subscription changed", _subscription("changed")),
+    "subscription.secret_rotated": ("Webhook secret", _subscription("made a new secret for")),
+    "subscription.disabled": ("Webhook subscription disabled", _subscription("disabled")),
+    "subscription.enabled": ("Webhook subscription enabled", _subscription("enabled")),
+    "subscription.deleted": ("Webhook subscription deleted", _subscription("deleted")),
+    "source added": ("Platform connected", _source("added")),
+    "source rotated": ("Platform secret", _source("made a new secret for")),
+    "source removed": ("Platform disconnected", _source("removed")),
+    "erase": ("Erasure", _erase),
+    "retention-consent": (
+        "Consent to retention",
+        lambda _, detail: f"agreed that retention deletes {plural(int(detail.get('records') or 0), 'record')} once",
+    ),
+    "dead letters sent again": (
+        "Dead letters retried",
+        lambda _, detail: f"retried {plural(int(detail.get('count', 0)), 'dead letter')}",
+    ),
+    "dead letters dropped": (
+        "Dead letters deleted",
+        lambda _, detail: f"deleted {plural(int(detail.get('count', 0)), 'dead letter')}",
+    ),
+}
+
+
+def action_label(action: str) -> str:
+    """An action as the filter names it."""
+    return _SENTENCES[action][0] if action in _SENTENCES else action.replace("-", " ").replace("_", " ").capitalize()
+
+
+def audit_sentence(action: str, subject: str, detail: Detail) -> str:
+    """What was done, after the name of who did it; `subject` as the entry holds it ("cluster:k-1")."""
+    name = subject.partition(":")[2] or subject
+    if action not in _SENTENCES:
+        return f"{action_label(action).lower()}: {name}"
+    return _SENTENCES[action][1](name, detail)
