@@ -13,6 +13,7 @@ from conftest import NOW_US, RedisClients
 from delivery_desk import HOUR, SECOND, Desk
 from loopback import Answer, Receiver, serving
 from sqlalchemy import Engine
+from stored_cases import store_case
 
 from service.model import moment
 from service.moderation.events import Event
@@ -43,31 +44,7 @@ def start() -> Iterator[Callable[..., Receiver]]:
 
 
 def case(desk: Desk, identity: str, **changes: Any) -> None:
-    """A case in the database; a second call changes it."""
-    values = {
-        "id": identity,
-        "tenant_id": desk.tenant,
-        "kind": "repeat",
-        "disposition": "flagged",
-        "status": "open",
-        "score": 4.0,
-        "probability": 0.9,
-        "unfounded_probability": 0.5,
-        "first_us": 0,
-        "last_us": 0,
-        "reporter_count": 14,
-        "target_count": 20,
-        "summary": "14 accounts complained about the same 20 targets.",
-        "evidence": "[]",
-        "policy_version": "test",
-        "version": 1,
-        "found_us": 0,
-        **changes,
-    }
-    c = schema.clusters
-    with write(desk.engine) as connection:
-        connection.execute(sa.delete(c).where(c.c.id == identity))
-        connection.execute(sa.insert(c).values(**values))
+    store_case(desk.engine, desk.tenant, identity, **changes)
 
 
 def flagged(identity: str, version: int = 1) -> Event:
