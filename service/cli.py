@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from service.commands import access, audits, histories, redis, running, single_sign_on, sources, tenants, upkeep
+from service.commands import access, audits, histories, mail, redis, running, single_sign_on, sources, tenants, upkeep
 from service.commands.common import UsageError
 from service.errors import BrigadewatchError, UnknownTenant
 
@@ -35,6 +35,7 @@ for name, group in (
     ("users", access.users),
     ("sso", single_sign_on.sso),
     ("sources", sources.sources),
+    ("mail", mail.mail),
     ("policy", tenants.policy),
     ("dead-letters", upkeep.dead_letters),
     ("redis", redis.redis),

@@ -5,13 +5,31 @@ from __future__ import annotations
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, cast, get_args
 from urllib.parse import quote
 
+# ASCII, as every mail server takes it; neither a list nor a name in front of it
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
 DEFAULT_DATA = "./brigadewatch-data"
 # 32 bytes, hexadecimal or URL-safe base64
 _SECRET_KEY = re.compile(r"[0-9a-fA-F]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=")
+
+
+SmtpTls = Literal["starttls", "tls", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """The mail server that e-mail is handed to."""
+
+    host: str
+    port: int
+    tls: SmtpTls  # starttls: the connection is encrypted before anything is said; tls: from the beginning
+    sender: str
+    user: str = ""
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +54,7 @@ class Settings:
     public_url: str | None = None
     database_timeout_seconds: float = 10.0  # that a request waits for the database; then 503
     max_unanalysed_items: int = 2_000_000  # per tenant, archived or not; above it complaints get 429
+    smtp: SmtpSettings | None = None  # None: no e-mail is sent
 
 
 def read_settings(data: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
@@ -63,6 +82,7 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
             )
         return found
 
+    public_url = _public_url(env.get("BRIGADEWATCH_PUBLIC_URL") or "")
     return Settings(
         data=folder,
         redis_url=_with_password(env, "REDIS_URL", "REDIS_PASSWORD_FILE") or None,
@@ -80,9 +100,10 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         outbound_allow=env.get("BRIGADEWATCH_OUTBOUND_ALLOW") or "",
         poll_seconds=max(1.0, number("BRIGADEWATCH_POLL_SECONDS", 60.0)),
         alive_file=Path(env["BRIGADEWATCH_ALIVE_FILE"]) if env.get("BRIGADEWATCH_ALIVE_FILE") else None,
-        public_url=_public_url(env.get("BRIGADEWATCH_PUBLIC_URL") or ""),
+        public_url=public_url,
         database_timeout_seconds=_database_timeout(number("BRIGADEWATCH_DATABASE_TIMEOUT_SECONDS", 10.0)),
         max_unanalysed_items=int(number("BRIGADEWATCH_MAX_UNANALYSED_ITEMS", 2_000_000)),
+        smtp=_smtp(env, public_url),
     )
 
 
@@ -129,6 +150,37 @@ def _public_url(text: str) -> str | None:
             " https://moderation.example.org"
         )
     return text.rstrip("/") or None
+
+
+def _smtp(env: dict[str, str], public_url: str | None) -> SmtpSettings | None:
+    host = (env.get("BRIGADEWATCH_SMTP_HOST") or "").strip()
+    if not host:
+        return None
+    tls = env.get("BRIGADEWATCH_SMTP_TLS") or "starttls"
+    if tls not in get_args(SmtpTls):
+        raise ValueError(f"BRIGADEWATCH_SMTP_TLS is {tls!r}; expected {', '.join(get_args(SmtpTls))}")
+    port = env.get("BRIGADEWATCH_SMTP_PORT") or {"starttls": "587", "tls": "465", "none": "25"}[tls]
+    if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65_535):
+        raise ValueError(f"BRIGADEWATCH_SMTP_PORT is {port!r}; expected 1 to 65535")
+    sender = (env.get("BRIGADEWATCH_SMTP_FROM") or "").strip()
+    if not MAIL_ADDRESS.fullmatch(sender):
+        raise ValueError(
+            f"BRIGADEWATCH_SMTP_FROM is {sender!r}; expected the address that e-mail comes from, like"
+            " moderation@example.org"
+        )
+    if public_url is None:  # without it, a message could not be stopped by the one who gets it
+        raise ValueError(
+            "BRIGADEWATCH_SMTP_HOST is set, so BRIGADEWATCH_PUBLIC_URL is needed for the links in messages"
+        )
+    user = env.get("BRIGADEWATCH_SMTP_USER") or ""
+    password = env.get("BRIGADEWATCH_SMTP_PASSWORD") or _secret_file(env, "BRIGADEWATCH_SMTP_PASSWORD_FILE") or ""
+    if bool(user) != bool(password):
+        raise ValueError(
+            "BRIGADEWATCH_SMTP_USER and its password (BRIGADEWATCH_SMTP_PASSWORD or its _FILE) go together"
+        )
+    if user and tls == "none" and host not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError("BRIGADEWATCH_SMTP_TLS is none: a password would be sent unencrypted; use starttls or tls")
+    return SmtpSettings(host, int(port), cast(SmtpTls, tls), sender, user, password)
 
 
 def _secret_keys(text: str) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ def serving(receiver: Receiver, tls: ssl.SSLContext | None = None, *, port: int 
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_GET = do_POST = _handle
+        do_GET = do_POST = do_PUT = _handle
 
         def log_message(self, format: str, *args: Any) -> None:
             return

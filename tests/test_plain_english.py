@@ -33,7 +33,7 @@ CHECKED = {
     ),
     "intake": ("service/intake",),
     "platforms": ("service/platforms", "service/polling"),
-    "outgoing requests": ("service/webhooks", "service/outbound", "service/single_sign_on"),
+    "outgoing requests": ("service/webhooks", "service/outbound", "service/single_sign_on", "service/notifications"),
     "clients": ("clients/python/src",),
     "workers": ("workers",),
     "storage": ("service/storage",),

@@ -12,12 +12,15 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import BrigadewatchError
+from service.notifications.chat_formats import ChatAddress, chat_request
 from service.ops import worker_metrics
 from service.outbound.client import outbound_client
 from service.storage.accounts.secret_box import SecretBox
@@ -28,10 +31,12 @@ from service.storage.redis_store.leases import held
 from service.storage.sql import timers
 from service.storage.sql.engine import write
 from service.storage.sql.outbox_rows import WORK
-from service.storage.webhooks import deliveries, subscriptions
+from service.storage.webhooks import chat_deliveries, deliveries, subscriptions
 from service.storage.webhooks.outbox import DELIVERED, FAILED
-from service.webhooks.attempt import GONE, TIMEOUT_SECONDS, Result, WebhookMessage, attempt
+from service.storage.webhooks.reported_cases import remember
+from service.webhooks.attempt import GONE, TIMEOUT_SECONDS, Result, WebhookMessage, attempt, post
 from service.webhooks.schedule import ATTEMPTS, JITTER, PAUSES_SECONDS, next_attempt_us, rest_until_us
+from workers import chat_messages
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -122,7 +127,13 @@ class Courier:
                 per_subscription=DELIVERIES_A_TURN,
                 subscriptions_at_most=free,
             )
-        started = {name: self._threads.submit(self._deliver, tenant, ids) for name, ids in found.items()}
+            chats = chat_deliveries.chat_subscriptions(connection, number) if found else set()
+        started = {
+            name: self._threads.submit(self._deliver_messages, tenant, number, name)
+            if name in chats
+            else self._threads.submit(self._deliver, tenant, ids)
+            for name, ids in found.items()
+        }
         self._busy.update(started)
         return set(started.values())
 
@@ -148,21 +159,48 @@ class Courier:
     def _deliver(self, tenant: str, ids: list[str]) -> None:
         over = time.monotonic() + TURN_SECONDS
         for delivery in ids:
-            try:
-                if not self._deliver_one(tenant, delivery) or time.monotonic() > over:
-                    return
-            except (SQLAlchemyError, BrigadewatchError) as error:  # claimed for a minute, then it is free again
-                log.warning(
-                    "delivery %s of %s was cut short, and will be sent again: %s: %s",
-                    delivery,
-                    tenant,
-                    type(error).__name__,
-                    error,
-                )
+            goes_on = self._try(f"delivery {delivery} of {tenant}", partial(self._deliver_one, tenant, delivery))
+            if not goes_on or time.monotonic() > over:
                 return
-            except Exception:
-                log.exception("delivery %s of %s failed unexpectedly and will be tried again", delivery, tenant)
-                return
+
+    def _deliver_messages(self, tenant: str, number: int, subscription: str) -> None:
+        """All that is due to a subscription of a chat format, as one message."""
+        self._try(
+            f"the message to subscription {subscription} of {tenant}",
+            partial(self._deliver_message, tenant, number, subscription),
+        )
+
+    def _try(self, what: str, step: Callable[[], bool]) -> bool:
+        try:
+            return step()
+        except (SQLAlchemyError, BrigadewatchError) as error:  # claimed for a minute, then it is free again
+            log.warning("%s was cut short, and will be sent again: %s: %s", what, type(error).__name__, error)
+        except Exception:
+            log.exception("%s failed unexpectedly and will be tried again", what)
+        return False
+
+    def _deliver_message(self, tenant: str, number: int, subscription: str) -> bool:
+        """Whether something was sent."""
+        now_us = self.resources.now_us()
+        with write(self.resources.engine) as connection:
+            message = chat_messages.claim(
+                connection,
+                self.resources.settings,
+                tenant,
+                number,
+                subscription,
+                now_us=now_us,
+                until_us=now_us + CLAIM_US,
+            )
+        if message is None:
+            return False
+        address = ChatAddress.from_json(self._box.open(message.sealed_address))
+        request = chat_request(message.format, address, message.digest, message.transaction)
+        result = post(self._client, request, f"a message to subscription {subscription}", now_us)
+        came_of_it, goes_on = self._store(message.claimed, result, now_us, reported=message.case_ids)
+        with worker_metrics.WorkerMetrics(self.resources.redis, tenant) as metrics:
+            metrics.count(worker_metrics.DELIVERY_ATTEMPTS, came_of_it)
+        return goes_on
 
     def _deliver_one(self, tenant: str, delivery_id: str) -> bool:
         """Whether the subscriber's next delivery may follow at once."""
@@ -173,40 +211,47 @@ class Courier:
             return True  # another worker has it, or it was cancelled
         message = WebhookMessage(claimed.event_id, claimed.type, claimed.at_us, claimed.data, claimed.url)
         result = attempt(self._client, message, [self._box.open(sealed) for sealed in claimed.sealed_secrets], now_us)
-        came_of_it, goes_on = self._store(claimed, result, now_us)
+        came_of_it, goes_on = self._store([claimed], result, now_us)
         with worker_metrics.WorkerMetrics(self.resources.redis, tenant) as metrics:
             metrics.count(worker_metrics.DELIVERY_ATTEMPTS, came_of_it)
         return goes_on
 
-    def _store(self, claimed: deliveries.Claimed, result: Result, began_us: int) -> tuple[str, bool]:
-        """Handle an answer: returns the result in a word, and whether the subscriber's next delivery may follow at
-        once.
+    def _store(
+        self, claimed: Sequence[deliveries.Claimed], result: Result, began_us: int, reported: Collection[str] = ()
+    ) -> tuple[str, bool]:
+        """Handle an answer to one delivery, or to a message of several of one subscription that reported these cases:
+        returns the result in a word, and whether the subscriber's next delivery may follow at once.
         """
-        now_us = self.resources.now_us()
+        now_us, one = self.resources.now_us(), claimed[0]
+        attempted = deliveries.LoggedAttempt(began_us, result.seconds, result.status, result.error)
         with write(self.resources.engine) as connection:
-            deliveries.note_attempt(
-                connection, claimed, deliveries.LoggedAttempt(began_us, result.seconds, result.status, result.error)
-            )
+            for each in claimed:
+                deliveries.note_attempt(connection, each, attempted)
             if result.silent:
-                rest = rest_until_us(claimed.silences + 1, now_us, retry_after_seconds=result.retry_after_seconds)
-                subscriptions.silent(connection, claimed.subscription_id, claimed.silences + 1, rest)
-            elif claimed.silences:
-                subscriptions.answered(connection, claimed.subscription_id)
+                rest = rest_until_us(one.silences + 1, now_us, retry_after_seconds=result.retry_after_seconds)
+                subscriptions.silent(connection, one.subscription_id, one.silences + 1, rest)
+            elif one.silences:
+                subscriptions.answered(connection, one.subscription_id)
             if result.delivered:
-                deliveries.finish(connection, claimed, DELIVERED, now_us)
+                for each in claimed:
+                    deliveries.finish(connection, each, DELIVERED, now_us)
+                if reported:
+                    remember(connection, one.tenant_id, one.subscription_id, reported, now_us)
                 return "delivered", True
-            word = self._store_failure(connection, claimed, result, now_us)
+            spread = random.uniform(-1, 1)  # of all alike, so that what was one message stays one
+            words = {self._store_failure(connection, each, result, now_us, spread) for each in claimed}
             # The job that began this may be over, and has planned with the claim's end.
-            next_us = deliveries.next_due_us(connection, claimed.tenant_id)
+            next_us = deliveries.next_due_us(connection, one.tenant_id)
             if next_us is not None:
-                timers.at_latest(connection, claimed.tenant_id, WORK, next_us)
+                timers.at_latest(connection, one.tenant_id, WORK, next_us)
+        word = next(each for each in ("disabled", "given_up", "retried") if each in words)
         return word, word != "disabled" and not result.silent
 
-    def _store_failure(self, connection: Connection, claimed: deliveries.Claimed, result: Result, now_us: int) -> str:
+    def _store_failure(
+        self, connection: Connection, claimed: deliveries.Claimed, result: Result, now_us: int, spread: float
+    ) -> str:
         message, failures = result.message, claimed.attempts + 1
-        next_us = next_attempt_us(
-            failures, now_us, retry_after_seconds=result.retry_after_seconds, spread=random.uniform(-1, 1)
-        )
+        next_us = next_attempt_us(failures, now_us, retry_after_seconds=result.retry_after_seconds, spread=spread)
         if result.status != GONE and next_us is not None:
             deliveries.postpone(connection, claimed, next_us)
             log.info(

@@ -7,9 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from service.errors import Refused
 from service.fields import ID_PATTERN
 from service.model import Frozen, moment
 from service.moderation.events import EventType
+from service.notifications.chat_formats import SIGNED, SubscriptionFormat
+from service.notifications.quiet_hours import checked_zone
 from service.outbound.client import MAX_URL_CHARACTERS
 from service.storage.webhooks.deliveries import DeliveryRecord
 from service.storage.webhooks.subscriptions import StoredSubscription
@@ -21,6 +24,13 @@ def _without_control_characters(text: str) -> str:
     if any(character < " " or "\x7f" <= character <= "\x9f" for character in text):
         raise ValueError("control characters are not allowed")
     return text
+
+
+def _known_zone(name: str) -> str:
+    try:
+        return checked_zone(name)
+    except Refused as error:
+        raise ValueError(str(error)) from None
 
 
 def _without_repeats(kinds: list[EventType]) -> list[EventType]:
@@ -54,18 +64,67 @@ Description = Annotated[
 ]
 
 
+QUIET_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$"
+Token = Annotated[
+    str,
+    StringConstraints(max_length=4096),
+    AfterValidator(_without_control_characters),
+    Field(
+        description="Access token of the account that posts; only of `matrix`. Stored sealed and never shown.",
+        json_schema_extra={"pattern": ID_PATTERN.replace("+", "*"), "writeOnly": True},
+    ),
+]
+Quiet = Annotated[
+    str,
+    StringConstraints(pattern=QUIET_PATTERN),
+    Field(
+        description=(
+            "Hours in `time_zone` in which a chat format sends nothing, like `22:00-07:00`; what happened then is one"
+            " message at their end. Empty: none."
+        )
+    ),
+]
+Zone = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    AfterValidator(_known_zone),
+    Field(
+        description="Time zone of the quiet hours and of the day on which a case is reported once, such as UTC.",
+        json_schema_extra={"examples": ["UTC", "Europe/Berlin"]},
+    ),
+]
+
+
 class SubscriptionRequest(Frozen):
     """A new subscription."""
 
     url: Url
     events: Events = Field(default_factory=list)
     description: Description = ""
+    format: SubscriptionFormat = Field(
+        SIGNED,
+        description=(
+            "`brigadewatch`: signed events for programs. The others post messages for people to a chat room, at most"
+            " one for a case and day: `url` is then the URL of the service's incoming webhook, or, for `matrix`, the"
+            " homeserver's address followed by the room's id; `events` are `cluster.flagged` and `target.hold` unless"
+            " others are named. Cannot be changed later."
+        ),
+    )
+    token: Token = ""
+    quiet_hours: Quiet = ""
+    time_zone: Zone = "UTC"
 
 
 class SubscriptionChange(Frozen):
     """Changes to a subscription. Fields that are absent or null stay as they are."""
 
-    url: Url | None = Field(None, description="New address: https (or http), public, without user and password.")
+    url: Url | None = Field(
+        None,
+        description="New address: https (or http), public, without user and password; for `matrix` with a `token`.",
+    )
+    token: Token | None = Field(None, description="New access token; only of `matrix`, and with the `url`.")
+    quiet_hours: Quiet | None = Field(None, description="New quiet hours of a chat format; empty: none.")
+    time_zone: Zone | None = Field(None, description="New time zone.")
     events: Events | None = Field(None, description="New types of events to send; empty: all but `audit.recorded`.")
     description: Description | None = Field(None, description="New note for people.")
     enabled: bool | None = Field(
@@ -88,7 +147,12 @@ class Subscription(BaseModel):
     """A webhook subscription: which events are posted to which address."""
 
     id: str = Field(description="The subscription's id.")
-    url: str = Field(description="Where events are posted.")
+    url: str = Field(
+        description="Where events are posted. Of a chat format, only the part that lets nobody post there."
+    )
+    format: SubscriptionFormat = Field(description="What is posted: signed events, or a chat service's messages.")
+    quiet_hours: str = Field(description="Hours in which a chat format sends nothing, like `22:00-07:00`. Empty: none.")
+    time_zone: str = Field(description="Time zone of the quiet hours and of the day.")
     events: list[str] = Field(description="Types of events that are sent; empty: all of them but `audit.recorded`.")
     description: str = Field(description="A note for people; may be empty.")
     created_at: datetime = Field(description="When it was created.")
@@ -140,6 +204,9 @@ class Delivery(BaseModel):
 SUBSCRIPTION: dict[str, Any] = {
     "id": "sub_5d0f4a1c9be2d03f11c0a7e4",
     "url": "https://comments.example/hooks/brigadewatch",
+    "format": "brigadewatch",
+    "quiet_hours": "",
+    "time_zone": "UTC",
     "events": ["cluster.flagged", "target.hold"],
     "description": "comment section",
     "created_at": "2021-12-23T14:02:11Z",
@@ -167,7 +234,16 @@ REQUEST_EXAMPLES: dict[str, Any] = {
             "events": ["cluster.flagged", "target.hold"],
             "description": "comment section",
         },
-    }
+    },
+    "chat": {
+        "summary": "messages to a chat room, not at night",
+        "value": {
+            "url": "https://hooks.slack.com/services/T000/B000/XXXX",
+            "format": "slack",
+            "quiet_hours": "22:00-07:00",
+            "time_zone": "Europe/Berlin",
+        },
+    },
 }
 CHANGE_EXAMPLES: dict[str, Any] = {
     "rotate": {"summary": "make a new secret", "value": {"rotate_secret": True}},
@@ -181,6 +257,9 @@ def subscription_item(stored: StoredSubscription, now_us: int) -> Subscription:
     return Subscription(
         id=stored.id,
         url=stored.url,
+        format=stored.format,
+        quiet_hours="" if stored.quiet_hours is None else "-".join(stored.quiet_hours.text),
+        time_zone=stored.time_zone,
         events=list(stored.events),
         description=stored.description,
         created_at=moment(stored.created_us),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -24,14 +26,16 @@ from service.api.subscription_models import (
     SubscriptionRequest,
     subscription_item,
 )
+from service.errors import Refused
 from service.model import RejectedItem, microseconds
+from service.notifications.chat_formats import SIGNED
 from service.outbound.addresses import OutboundRefused
-from service.outbound.client import check_url
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import name_of_key
 from service.storage.sql.cursors import Page
 from service.storage.sql.engine import write
 from service.storage.webhooks import subscriptions
+from service.webhooks.destinations import checked_events, checked_quiet_hours, destination
 from service.webhooks.signing import new_secret
 
 router = APIRouter(tags=["webhooks"])
@@ -85,7 +89,7 @@ async def _request_body(request: Request, _key: Administering) -> SubscriptionRe
 @router.post(
     "/v1/subscriptions",
     status_code=201,
-    response_model=NewSecret,
+    response_model=NewSecret | Subscription,
     summary="Create a webhook subscription",
     openapi_extra=_with_body(SubscriptionRequest, "Where to post which events.", REQUEST_EXAMPLES),
     responses=answers(
@@ -98,25 +102,33 @@ def create_subscription(
     response: Response,
     key: Administering,
     requested: Annotated[SubscriptionRequest, Depends(_request_body)],
-) -> NewSecret:
-    """Events from now on are posted to the URL, signed as Standard Webhooks with the secret in this answer."""
-    api, secret = api_context(request), new_secret()
-    url = _checked_url(requested.url, api)
-    now_us, sealed = _now_us(api), SecretBox(api.settings).seal(secret)
+) -> NewSecret | Subscription:
+    """Events from now on are posted to the URL, signed as Standard Webhooks with the secret in this answer; of a chat
+    format, as messages for people, without a secret.
+    """
+    api = api_context(request)
+    with _refused_as_invalid():
+        quiet_hours = checked_quiet_hours(requested.format, requested.quiet_hours)
+        events = checked_events(requested.format, requested.events)
+        found = destination(requested.format, requested.url, requested.token, api.settings)
+    now_us, sealed = _now_us(api), SecretBox(api.settings).seal(found.sealed_content)
     with write(api.engine) as connection:
         by = name_of_key(connection, key.id)
         created = subscriptions.create(
             connection,
             key.tenant_id,
-            url=url,
-            events=requested.events,
+            url=found.shown,
+            events=events,
             description=requested.description,
             sealed_secret=sealed,
             by=by,
             now_us=now_us,
+            format=requested.format,
+            quiet_hours=quiet_hours,
+            time_zone=requested.time_zone,
         )
     response.headers["Location"] = f"/v1/subscriptions/{created.id}"
-    return NewSecret(**subscription_item(created, now_us).model_dump(), secret=secret)
+    return _with_secret(subscription_item(created, now_us), found.signing_secret)
 
 
 @router.get(
@@ -159,23 +171,18 @@ async def _change_body(request: Request, _key: Administering) -> SubscriptionCha
 def change_subscription(
     request: Request, key: Administering, id: str, requested: Annotated[SubscriptionChange, Depends(_change_body)]
 ) -> NewSecret | Subscription:
-    """Change address, events or note; disable or enable it; rotate its secret. Enabling it sends the deliveries that
-    were held.
+    """Change address, events, note, quiet hours or time zone; disable or enable it; rotate its secret. Enabling it
+    sends the deliveries that were held.
     """
     api = api_context(request)
-    values = {
-        name: getattr(requested, name)
-        for name in ("url", "events", "description")
-        if getattr(requested, name) is not None
-    }
-    if requested.url is not None:
-        values["url"] = _checked_url(requested.url, api)
     secret = new_secret() if requested.rotate_secret else None
     sealed = None if secret is None else SecretBox(api.settings).seal(secret)
     now_us = _now_us(api)
     with write(api.engine) as connection:
         by = name_of_key(connection, key.id)
-        subscriptions.read(connection, key.tenant_id, id)
+        known = subscriptions.read(connection, key.tenant_id, id)
+        with _refused_as_invalid():
+            values = _changed_values(api, known.format, requested)
         subscriptions.change(connection, key.tenant_id, id, values, by=by, now_us=now_us)
         if sealed is not None:
             subscriptions.rotate_secret(connection, key.tenant_id, id, sealed, by=by, now_us=now_us)
@@ -184,7 +191,32 @@ def change_subscription(
         elif requested.enabled is False:
             subscriptions.disable(connection, key.tenant_id, id, f"disabled by {by}", by=by, now_us=now_us)
         current = subscription_item(subscriptions.read(connection, key.tenant_id, id), now_us)
-    return current if secret is None else NewSecret(**current.model_dump(), secret=secret)
+    return _with_secret(current, secret)
+
+
+def _changed_values(api: ApiContext, format: str, requested: SubscriptionChange) -> dict[str, Any]:
+    """What to store of a change. Raises Refused."""
+    if requested.rotate_secret and format != SIGNED:
+        raise Refused("chat formats have no signing secret: give a new url instead")
+    if requested.token and requested.url is None:
+        raise Refused("give the url with its new token")
+    values: dict[str, Any] = {
+        name: given for name in ("description", "time_zone") if (given := getattr(requested, name)) is not None
+    }
+    if requested.events is not None:
+        values["events"] = checked_events(format, requested.events)
+    if requested.quiet_hours is not None:
+        values["quiet_hours"] = checked_quiet_hours(format, requested.quiet_hours)
+    if requested.url is not None:
+        found = destination(format, requested.url, requested.token or "", api.settings)
+        values["url"] = found.shown
+        if format != SIGNED:
+            values["secret"] = SecretBox(api.settings).seal(found.sealed_content)
+    return values
+
+
+def _with_secret(item: Subscription, secret: str | None) -> NewSecret | Subscription:
+    return item if secret is None else NewSecret(**item.model_dump(), secret=secret)
 
 
 @router.delete(
@@ -204,11 +236,14 @@ def delete_subscription(request: Request, key: Administering, id: str) -> None:
         subscriptions.remove(connection, key.tenant_id, id, by=name_of_key(connection, key.id), now_us=_now_us(api))
 
 
-def _checked_url(url: str, api: ApiContext) -> str:
+@contextmanager
+def _refused_as_invalid() -> Iterator[None]:
     try:
-        return check_url(url, api.settings)
+        yield
     except OutboundRefused as error:
         raise Invalid(f"url: {error}", [RejectedItem(detail=str(error), pointer="/url")]) from None
+    except Refused as error:
+        raise Invalid(str(error), [RejectedItem(detail=str(error), pointer="")]) from None
 
 
 def _now_us(api: ApiContext) -> int:

@@ -23,6 +23,7 @@ from service.console import (
     decisions,
     exports,
     kept_page,
+    mail,
     misuse,
     oidc_sign_in,
     operations,
@@ -101,7 +102,7 @@ def add_console(app: FastAPI, api: ApiContext) -> None:
     console.include_router(static_files.router)
     console.state.providers = ProviderDirectory(api.settings)
     console.state.provider_turns = oidc_sign_in.ProviderTurns()
-    for each in (sign_in, oidc_sign_in, second_step, reset_link, password, security_page):
+    for each in (sign_in, oidc_sign_in, second_step, reset_link, password, security_page, mail):
         console.include_router(each.router)
     for router in PAGES:
         console.include_router(router, dependencies=[Depends(decoded_path), Depends(few_requests)])

@@ -25,6 +25,7 @@ from service.moderation.phrases import plural
 from service.ops.clocks import Clocks
 from service.ops.workers import Machinery, read_machinery
 from service.storage.accounts import audit_log
+from service.storage.accounts.mail_preferences import mail_state
 from service.storage.complaints import dead_letters
 from service.storage.complaints.archive_reader import analysis_state_of
 from service.storage.complaints.progress import TenantProgress, read_progress
@@ -40,6 +41,7 @@ JOB_TEXTS = {
     "restore": "refill Redis from the database",
     "selfcheck": "daily self-check",
     "deliver": "send webhooks",
+    "mail": "send e-mail",
     "poll": "poll platforms",
     "retain": "delete expired data",
     "erase": "erase a person's data",
@@ -80,6 +82,7 @@ async def show_operations(request: Request, person: Admin, cursor: str = "") -> 
             works=JOB_TEXTS,
             queues=QUEUE_TEXTS,
             processes=PROCESS_TEXTS,
+            mail_server=api_context(request).settings.smtp is not None,
             size=size,
             first_url="/console/ops#dead" if cursor else None,
             **found,
@@ -160,6 +163,7 @@ def _read(request: Request, person: Person, after: tuple[Any, ...] | None) -> di
             "troubled": admin_status.read_troubled(connection, tenant_id),
             "subscribers": admin_status.read_subscribers(connection, tenant_id),
             "pollers": admin_status.read_pollers(connection, tenant_id),
+            "mail": mail_state(connection, tenant_id),
             "timers": admin_status.read_timers(connection, tenant_id),
             "retention_waits": retention_waiting(connection, tenant_id),
             "database_us": server_now_us(connection),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from service.model import moment
+from service.notifications.chat_formats import ChatRequest
 from service.outbound.addresses import OutboundRefused
 from service.webhooks.schedule import retry_after_seconds
 from service.webhooks.signing import body_of, signed_headers
@@ -64,19 +65,24 @@ def attempt(client: httpx.Client, message: WebhookMessage, signing_secrets: Sequ
 
     Never raises for what the receiver or the network does.
     """
-    began = time.monotonic()
     body = body_of(message.type, message.at_us, message.data)
     headers = {
         **signed_headers(message.event_id, body, signing_secrets, now_us // 1_000_000),
         "Content-Type": "application/json",
     }
+    return post(client, ChatRequest("POST", message.url, body, headers), f"event {message.event_id}", now_us)
+
+
+def post(client: httpx.Client, request: ChatRequest, what: str, now_us: int) -> Result:
+    """Send the request once; `what` names it in the log. Never raises for what the receiver or the network does."""
+    began = time.monotonic()
     try:
         # Only the status matters; the body is not read.
-        with client.stream("POST", message.url, content=body, headers=headers) as answer:
+        with client.stream(request.method, request.url, content=request.body, headers=request.headers) as answer:
             status, retry_after = answer.status_code, answer.headers.get("retry-after")
     except OutboundRefused as error:
         # the subscriber does not learn which address it was
-        log.warning("event %s was not sent: %s", message.event_id, error)
+        log.warning("%s was not sent: %s", what, error)
         return Result(
             time.monotonic() - began,
             error="refused: the URL leads to an address that is not public; the service's operator can allow it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -16,6 +17,7 @@ JITTER = (
 LONGEST_RETRY_AFTER_SECONDS = 86_400
 REST_SECONDS = 300  # the longest time that nothing is sent to a receiver that does not answer
 _SECOND_US = 1_000_000
+_SECONDS = re.compile(r"([0-9]+)(?:\.([0-9]+))?")
 
 
 def next_attempt_us(attempts: int, now_us: int, *, retry_after_seconds: int | None, spread: float) -> int | None:
@@ -45,8 +47,8 @@ def retry_after_seconds(header: str | None, now: datetime) -> int | None:
     if header is None:
         return None
     text = header.strip()
-    if text.isascii() and text.isdigit():
-        return min(int(text[:9]), LONGEST_RETRY_AFTER_SECONDS)
+    if found := _SECONDS.fullmatch(text):  # chat services also send fractions, which the standard does not know
+        return min(int(found[1][:9]) + bool(found[2]), LONGEST_RETRY_AFTER_SECONDS)
     try:
         at = parsedate_to_datetime(text[:64])
     except (ValueError, OverflowError):

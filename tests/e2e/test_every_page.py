@@ -26,6 +26,7 @@ PAGES = (
     "/console/overview?span=week",
     "/console/ops",
     "/console/password",
+    "/console/mail",
     "/console/clusters/nothing-of-that-name",
     "/console/nowhere",
 )

@@ -86,3 +86,47 @@ def test_a_file_that_is_missing_empty_or_binary_is_named(tmp_path: Path, name: s
             file.write_bytes(content)
         with pytest.raises(ValueError, match=name):
             read_settings(tmp_path, urls | {name: str(file)})
+
+
+MAIL = {
+    "BRIGADEWATCH_SMTP_HOST": "mail.example.org",
+    "BRIGADEWATCH_SMTP_FROM": "moderation@example.org",
+    "BRIGADEWATCH_PUBLIC_URL": "https://moderation.example.org",
+}
+
+
+def test_a_mail_server_has_the_usual_port_of_its_encryption_and_hides_its_password(tmp_path: Path) -> None:
+    assert read_settings(tmp_path, {}).smtp is None
+    for tls, port in (("", 587), ("starttls", 587), ("tls", 465), ("none", 25)):
+        found = read_settings(tmp_path, MAIL | {"BRIGADEWATCH_SMTP_TLS": tls}).smtp
+        assert found is not None and (found.port, found.tls) == (port, tls or "starttls")
+    file = tmp_path / "password"
+    file.write_text("s3cret\n")
+    named = {"BRIGADEWATCH_SMTP_USER": "news", "BRIGADEWATCH_SMTP_PASSWORD_FILE": str(file)}
+    found = read_settings(tmp_path, MAIL | named).smtp
+    assert found is not None and found.password == "s3cret" and "s3cret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"BRIGADEWATCH_SMTP_TLS": "ssl"}, "BRIGADEWATCH_SMTP_TLS"),
+        ({"BRIGADEWATCH_SMTP_PORT": "70000"}, "BRIGADEWATCH_SMTP_PORT"),
+        ({"BRIGADEWATCH_SMTP_FROM": ""}, "BRIGADEWATCH_SMTP_FROM"),
+        ({"BRIGADEWATCH_SMTP_FROM": "a@b.example\nBcc: c@d.example"}, "BRIGADEWATCH_SMTP_FROM"),
+        ({"BRIGADEWATCH_PUBLIC_URL": ""}, "BRIGADEWATCH_PUBLIC_URL"),
+        ({"BRIGADEWATCH_SMTP_USER": "news"}, "BRIGADEWATCH_SMTP_PASSWORD"),
+        (
+            {
+                "BRIGADEWATCH_SMTP_USER": "news",
+                "BRIGADEWATCH_SMTP_PASSWORD": "s3cret",
+                "BRIGADEWATCH_SMTP_TLS": "none",
+            },
+            "unencrypted",
+        ),
+    ],
+)
+def test_a_mail_server_that_cannot_work_is_refused(tmp_path: Path, changes: dict[str, str], named: str) -> None:
+    with pytest.raises(ValueError, match=named) as refused:
+        read_settings(tmp_path, MAIL | changes)
+    assert "s3cret" not in str(refused.value)

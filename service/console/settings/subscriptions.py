@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.formatting import sentence
 from service.console.rendering import flash, see_other, segment
 from service.console.settings.frame import now_us, page, secret
+from service.console.settings.subscription_form import (
+    FORMATS,
+    Entered,
+    EnteredSubscription,
+    checked_destination,
+    checked_values,
+    entered_before,
+)
 from service.console.sign_in import Admin
 from service.errors import Refused
 from service.model import moment
-from service.moderation.events import DEFAULT_TYPES, EVENT_TYPES
-from service.outbound.addresses import OutboundRefused
-from service.outbound.client import check_url
+from service.notifications.chat_formats import SIGNED
+from service.notifications.digest import REPORTED_EVENTS
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.sql.cursors import Page, read_cursor, write_cursor
 from service.storage.sql.engine import write
@@ -36,6 +43,7 @@ EVENT_TEXTS = {
     "reporter.warn_suggested": "a warning to a reporter is suggested",
     "audit.recorded": "an entry in the audit log: sign-ins, settings, decisions (for security monitoring)",
 }
+NOTHING_ENTERED = EnteredSubscription()
 _DELIVERIES_A_PAGE = 25
 _LIST, _SORT = "console-deliveries", "-created_at"
 router = APIRouter(prefix="/subscriptions")
@@ -48,32 +56,30 @@ def show_subscriptions(request: Request, person: Admin) -> Response:
 
 
 @router.post("/add")
-def add(
-    request: Request,
-    person: Admin,
-    url: Annotated[str, Form(max_length=4000)] = "",
-    description: Annotated[str, Form(max_length=2000)] = "",
-    event: Annotated[list[str], Form(max_length=50)] = [],  # noqa: B006
-) -> Response:
+def add(request: Request, person: Admin, entered: Entered) -> Response:
     """Create one; its signing secret is shown once."""
-    made_secret = new_secret()
+    settings = api_context(request).settings
     try:
-        values = _values(request, url, description, event)
-        sealed = SecretBox(api_context(request).settings).seal(made_secret)
+        found = checked_destination(entered, entered.format, settings)
+        values = checked_values(entered, entered.format)
+        sealed = SecretBox(settings).seal(found.sealed_content)
         with write(api_context(request).engine) as connection:
             made = subscriptions.create(
                 connection,
                 person.tenant_id,
-                url=values["url"],
-                events=values["events"],
-                description=values["description"],
+                url=found.shown,
                 sealed_secret=sealed,
                 by=person.name,
                 now_us=now_us(request),
+                format=entered.format,
+                **values,
             )
     except Refused as error:
-        return _list(request, person, url=url, description=description, events=event, error=sentence(error))
-    return _secret(request, person, made, made_secret, "Subscription created")
+        return _list(request, person, entered, error=sentence(error))
+    if found.signing_secret is not None:
+        return _secret(request, person, made, found.signing_secret, "Subscription created")
+    flash(request, person, "Created. Send a test message to see whether it arrives.")
+    return see_other(request, f"{HERE}/{made.id}")
 
 
 @router.get("/{id}")
@@ -89,33 +95,22 @@ def show_subscription(
 
 
 @router.post("/{id}/change")
-def change(
-    request: Request,
-    person: Admin,
-    id: str,
-    url: Annotated[str, Form(max_length=4000)] = "",
-    description: Annotated[str, Form(max_length=2000)] = "",
-    event: Annotated[list[str], Form(max_length=50)] = [],  # noqa: B006
-) -> Response:
-    """Change the URL, events or description."""
+def change(request: Request, person: Admin, id: str, entered: Entered) -> Response:
+    """Change the URL, events, description or quiet hours."""
+    settings = api_context(request).settings
     try:
-        values = _values(request, url, description, event)
         with write(api_context(request).engine) as connection:
             known = subscriptions.read(connection, person.tenant_id, id)
-            changed = {
-                name: value
-                for name, value in values.items()
-                if value != (list(known.events) if name == "events" else getattr(known, name))
-            }
+            values = checked_values(entered, known.format)
+            if known.format == SIGNED or entered.url != known.url or entered.token:
+                found = checked_destination(entered, known.format, settings)
+                values["url"] = found.shown
+                if known.format != SIGNED:
+                    values["secret"] = SecretBox(settings).seal(found.sealed_content)
+            changed = {name: value for name, value in values.items() if value != _stored(known, name)}
             subscriptions.change(connection, person.tenant_id, id, changed, by=person.name, now_us=now_us(request))
     except Refused as error:
-        return _one(
-            request,
-            person,
-            id,
-            error=sentence(error),
-            entered={"url": url[:2048], "description": description[:256], "events": event},
-        )
+        return _one(request, person, id, error=sentence(error), entered=entered)
     flash(
         request,
         person,
@@ -132,6 +127,8 @@ def rotate(request: Request, person: Admin, id: str) -> Response:
     sealed = SecretBox(api_context(request).settings).seal(made_secret)
     with write(api_context(request).engine) as connection:
         found = subscriptions.read(connection, person.tenant_id, id)
+        if found.format != SIGNED:
+            raise Refused("chat formats have no signing secret: change the URL instead")
         subscriptions.rotate_secret(connection, person.tenant_id, id, sealed, by=person.name, now_us=now_us(request))
     return _secret(
         request,
@@ -208,24 +205,8 @@ def ping(request: Request, person: Admin, id: str) -> Response:
     return see_other(request, f"{HERE}/{segment(id)}")
 
 
-def _values(request: Request, url: str, description: str, events: list[str]) -> dict[str, Any]:
-    """The validated form values. Raises Refused."""
-    unknown = [name for name in events if name not in EVENT_TYPES]
-    if unknown:
-        raise Refused(f"unknown event {unknown[0][:40]!r}: must be one of {', '.join(EVENT_TYPES)}")
-    description = description.strip()
-    if len(description) > 256 or not description.isprintable():
-        raise Refused("the description must be a single line of at most 256 characters")
-    try:
-        checked = check_url(url.strip(), api_context(request).settings)
-    except OutboundRefused as error:
-        raise Refused(f"this URL cannot be used: {error}") from None
-    selected = list(dict.fromkeys(events))
-    return {
-        "url": checked,
-        "events": [] if set(selected) == set(DEFAULT_TYPES) else selected,
-        "description": description,
-    }
+def _stored(known: StoredSubscription, name: str) -> Any:
+    return list(known.events) if name == "events" else getattr(known, name, None)
 
 
 def _secret(
@@ -252,10 +233,8 @@ def _secret(
 def _list(
     request: Request,
     person: Admin,
+    entered: EnteredSubscription = NOTHING_ENTERED,
     *,
-    url: str = "",
-    description: str = "",
-    events: list[str] | None = None,
     error: str | None = None,
 ) -> Response:
     with api_context(request).engine.connect() as connection:
@@ -279,11 +258,10 @@ def _list(
         listed=listed,
         event_texts=EVENT_TEXTS,
         most=subscriptions.MOST,
-        entered={
-            "url": url[:2048],
-            "description": description[:256],
-            "events": list(DEFAULT_TYPES) if events is None else events,
-        },
+        entered=entered.shown,
+        formats=FORMATS,
+        new=True,
+        signed=True,
     )
 
 
@@ -295,7 +273,7 @@ def _one(
     cursor: str = "",
     *,
     error: str | None = None,
-    entered: dict[str, Any] | None = None,
+    entered: EnteredSubscription | None = None,
 ) -> Response:
     filters = {"subscription": id, **({"state": state} if state in deliveries.STATES else {})}
     after = None
@@ -320,8 +298,14 @@ def _one(
         disabled_at=None if found.disabled_us is None else moment(found.disabled_us),
         rotating_until=moment(until) if until is not None and until > now_us(request) else None,
         event_texts=EVENT_TEXTS,
-        entered=entered
-        or {"url": found.url, "description": found.description, "events": list(found.events) or list(DEFAULT_TYPES)},
+        entered={
+            **(entered or entered_before(found)).shown,
+            "url": found.url if entered is None else entered.url[:2048],
+        },
+        formats=FORMATS,
+        new=False,
+        signed=found.format == SIGNED,
+        reported=REPORTED_EVENTS,
         sent=[_shown(one) for one in sent],
         states=deliveries.STATES,
         state=filters.get("state", ""),

@@ -36,6 +36,7 @@ _ALL = (
         "retain", "chores", "workers.retain", 3600, has_timer=True, longest_seconds=DAY_SECONDS
     ),
     JobKind("erase", "chores", "workers.erase", 3600, has_timer=True),  # replace the ids of reporters to be erased
+    JobKind("mail", "chores", "workers.mail", 300, has_timer=True),  # send e-mail about new cases to who wants it
     JobKind("dry_run", "chores", "workers.dry_run", 3600, has_timer=True),  # what other thresholds would do
 )
 JOB_KINDS = {kind.work: kind for kind in _ALL}

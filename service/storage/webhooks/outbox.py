@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, select
 
 from service.moderation.events import Event
+from service.notifications.digest import USUAL_EVENTS
+from service.storage.accounts.mail_preferences import plan_at_once
 from service.storage.sql.outbox_rows import (
     enabled_subscribers,
     event_id,
@@ -42,6 +44,8 @@ def record(connection: Connection, tenant_id: int, found: Sequence[Event], now_u
     # Locked against a change: disabling or removing one of them still sees what is recorded now.
     found_subscribers = connection.execute(enabled_subscribers(tenant_id).with_for_update(read=True))
     insert_events(connection, tenant_id, new, [(row.id, row.events) for row in found_subscribers], now_us)
+    if any(kind in USUAL_EVENTS for kind, _ in new.values()):
+        plan_at_once(connection, tenant_id, now_us)
     return len(new)
 
 

@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, tuple_, update
 
 from service.errors import NotFound, Refused
+from service.notifications.chat_formats import SIGNED
+from service.notifications.quiet_hours import UTC_NAME, QuietHours
 from service.storage.accounts import audit_log
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.outbox_rows import PENDING, WORK
 from service.storage.sql.schema import deliveries, subscriptions
 from service.storage.webhooks.outbox import CANCELLED
+from service.storage.webhooks.reported_cases import forget_receiver
 
 MOST = 100  # of a tenant
 ROTATION_US = 24 * 3600 * 1_000_000  # how long the old secret signs too
@@ -35,6 +38,9 @@ class StoredSubscription:
     disabled_us: int | None
     disabled_because: str | None
     previous_until_us: int | None  # the secret before the present one signs until then
+    format: str = SIGNED
+    quiet_hours: QuietHours | None = None  # of a chat format
+    time_zone: str = UTC_NAME
 
 
 def create(
@@ -47,8 +53,14 @@ def create(
     sealed_secret: str,
     by: str,
     now_us: int,
+    format: str = SIGNED,
+    quiet_hours: QuietHours | None = None,
+    time_zone: str = UTC_NAME,
 ) -> StoredSubscription:
-    """A new subscription; events from now on go to it. Raises Refused when the tenant has too many."""
+    """A new subscription; events from now on go to it. Raises Refused when the tenant has too many.
+
+    Of a chat format, `sealed_secret` is the address and `url` no more than may be shown of it.
+    """
     lock_tenant(connection, tenant_id)
     if (
         int(
@@ -70,9 +82,13 @@ def create(
             description=description,
             secret=sealed_secret,
             created_us=now_us,
+            format=format,
+            time_zone=time_zone,
+            **_quiet_columns(quiet_hours),
         )
     )
-    _audit(connection, tenant_id, made, "subscription.created", by, now_us, {"url": url, "events": list(events)})
+    detail = {"url": url, "events": list(events)} | ({} if format == SIGNED else {"format": format})
+    _audit(connection, tenant_id, made, "subscription.created", by, now_us, detail)
     return read(connection, tenant_id, made)
 
 
@@ -99,19 +115,23 @@ def list_page(
 def change(
     connection: Connection, tenant_id: int, subscription_id: str, values: Mapping[str, Any], *, by: str, now_us: int
 ) -> None:
-    """Set url, events or description. Raises NotFound."""
-    stored = {name: json.dumps(list(value)) if name == "events" else value for name, value in values.items()}
-    if stored:
-        _update(connection, tenant_id, subscription_id, stored)
-        _audit(
-            connection,
-            tenant_id,
-            subscription_id,
-            "subscription.changed",
-            by,
-            now_us,
-            {name: list(value) if name == "events" else value for name, value in values.items()},
-        )
+    """Set url, events, description, quiet_hours or time_zone; with the url of a chat format, `secret` is its sealed
+    address. Raises NotFound.
+    """
+    stored: dict[str, Any] = {}
+    for name, value in values.items():
+        if name == "quiet_hours":
+            stored |= _quiet_columns(value)
+        else:
+            stored[name] = json.dumps(list(value)) if name == "events" else value
+    if not stored:
+        return
+    _update(connection, tenant_id, subscription_id, stored)
+    if {"quiet_hours", "time_zone"} & values.keys():
+        answered(connection, subscription_id)  # what waits for the end of the quiet hours looks at the new ones
+        timers.at_latest(connection, tenant_id, WORK, now_us)
+    detail = {name: _audited(name, value) for name, value in values.items() if name != "secret"}
+    _audit(connection, tenant_id, subscription_id, "subscription.changed", by, now_us, detail)
 
 
 def rotate_secret(
@@ -187,6 +207,7 @@ def remove(connection: Connection, tenant_id: int, subscription_id: str, *, by: 
     if connection.execute(delete(subscriptions).where(_this(tenant_id, subscription_id))).rowcount != 1:
         raise NotFound(_UNKNOWN)
     _cancel(connection, subscription_id, now_us)
+    forget_receiver(connection, subscription_id)
     _audit(connection, tenant_id, subscription_id, "subscription.deleted", by, now_us, {})
 
 
@@ -202,10 +223,11 @@ def silent(connection: Connection, subscription_id: str, silences: int, rest_unt
 
 
 def answered(connection: Connection, subscription_id: str) -> None:
-    """The receiver answers: what waits may go as it is due."""
+    """The receiver answers, or somebody wants to know whether it does: what waits may go as it is due."""
+    resting = or_(subscriptions.c.silences > 0, subscriptions.c.rest_until_us.is_not(None))
     connection.execute(
         update(subscriptions)
-        .where(subscriptions.c.id == subscription_id, subscriptions.c.silences > 0)
+        .where(subscriptions.c.id == subscription_id, resting)
         .values(silences=0, rest_until_us=None)
     )
 
@@ -214,6 +236,22 @@ def sealed_secrets(row: Row[Any], now_us: int) -> list[str]:
     """The secrets that a row signs with now: its secret, and shortly after a rotation also the previous one."""
     rotating = row.previous_secret is not None and row.previous_until_us is not None and row.previous_until_us > now_us
     return [row.secret, row.previous_secret] if rotating else [row.secret]
+
+
+def quiet_hours_of(row: Row[Any]) -> QuietHours | None:
+    """The quiet hours of a row."""
+    return None if row.quiet_from is None else QuietHours(row.quiet_from, row.quiet_until)
+
+
+def _quiet_columns(hours: QuietHours | None) -> dict[str, int | None]:
+    start, until = (None, None) if hours is None else (hours.start, hours.until)
+    return {"quiet_from": start, "quiet_until": until}
+
+
+def _audited(name: str, value: Any) -> Any:
+    if name == "quiet_hours":
+        return None if value is None else "-".join(value.text)
+    return list(value) if name == "events" else value
 
 
 def _this(tenant_id: int, subscription_id: str) -> ColumnElement[bool]:
@@ -268,4 +306,7 @@ def _of(row: Row[Any]) -> StoredSubscription:
         row.disabled_us,
         row.disabled_because,
         row.previous_until_us,
+        row.format,
+        quiet_hours_of(row),
+        row.time_zone,
     )

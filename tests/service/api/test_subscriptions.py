@@ -76,6 +76,9 @@ def test_a_secret_is_shown_on_creation_alone_and_is_sealed_in_the_database(desk:
     assert made == {
         "id": made["id"],
         "url": URL,
+        "format": "brigadewatch",
+        "quiet_hours": "",
+        "time_zone": "UTC",
         "events": ["target.hold", "cluster.flagged"],
         "description": "comment section",
         "created_at": "2026-11-22T12:00:00Z",

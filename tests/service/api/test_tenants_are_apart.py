@@ -77,6 +77,9 @@ NO_IDS = frozenset(
         "enabled",
         "disabled",
         "rotate_secret",
+        "token",
+        "quiet_hours",
+        "time_zone",
     }
 )
 

@@ -839,3 +839,38 @@ def test_confirming_a_shorter_retention_is_the_consent_to_the_amount_shown(api: 
     with api.engine.connect() as connection:
         assert settings_of(connection, number).retention_days == 30
         assert retention_guard.refusal_for(connection, number, now_us - 30 * 86_400_000_000, agree=True) is None
+
+
+def test_a_chat_room_is_added_without_showing_its_address_again(api: Api, root: Visitor) -> None:
+    there = "/console/settings/subscriptions"
+    fields = {
+        "format": "slack",
+        "url": "https://93.184.216.34/services/T000/B000/XXXXXXXXsecret",
+        "description": "moderators' room",
+        "event": list(DEFAULT_TYPES),
+        "quiet_from": "22:00",
+        "quiet_until": "07:00",
+        "time_zone": "Europe/Berlin",
+    }
+    wrong = root.post(f"{there}/add", {**fields, "time_zone": "Berlin"})
+    assert wrong.status_code == 422 and "unknown time zone" in wrong.text.lower() and "XXXXXXXX" not in wrong.text
+    made = root.post(f"{there}/add", fields)
+    assert made.status_code == 303
+    page = root.get(made.headers["location"]).text
+    assert "XXXXXXXX" not in page and "https://93.184.216.34/…cret" in page and "22:00–07:00, Europe/Berlin" in page
+    assert "Send a test message" in page and "New secret" not in page
+    assert root.post(f"{made.headers['location']}/rotate").status_code == 409
+    with api.engine.connect() as connection:
+        ((one,), _) = subscriptions.list_page(connection, tenant_of(api), after=None, limit=10)
+        sealed = connection.scalar(sa.select(schema.subscriptions.c.secret))
+    assert one.events == ("cluster.flagged", "target.hold") and one.format == "slack"
+    # a change that leaves the shown part of the address leaves the address
+    kept = {"url": one.url, "description": "chat", "event": ["target.hold"], "quiet_from": "", "quiet_until": ""}
+    assert root.post(f"{made.headers['location']}/change", kept).status_code == 303
+    with api.engine.connect() as connection:
+        now = subscriptions.read(connection, tenant_of(api), one.id)
+        assert connection.scalar(sa.select(schema.subscriptions.c.secret)) == sealed
+    assert (now.events, now.quiet_hours, now.url) == (("target.hold",), None, one.url)
+    assert (
+        root.post(f"{made.headers['location']}/change", {**kept, "url": "https://10.0.0.1/a/b/c/d"}).status_code == 422
+    )

@@ -43,6 +43,7 @@ from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDIN
 from service.storage.sql.schema.declarations import Big, metadata
 from service.storage.sql.schema.detection_tables import allowed_reporters, analysis_state, dry_runs, sweeps
 from service.storage.sql.schema.installation_tables import redis_identity, redis_users
+from service.storage.sql.schema.message_tables import mail_preferences, reported_cases
 from service.storage.sql.schema.privacy_tables import erasures, retention_state
 from service.storage.sql.schema.sign_in_tables import (
     identity_providers,
@@ -82,6 +83,7 @@ __all__ = [
     "feed",
     "identity_providers",
     "ingest_state",
+    "mail_preferences",
     "metadata",
     "misuse_marks",
     "misuse_steps",
@@ -93,6 +95,7 @@ __all__ = [
     "recovery_codes",
     "redis_identity",
     "redis_users",
+    "reported_cases",
     "reporter_warnings",
     "restorations",
     "retention_state",

@@ -44,7 +44,19 @@ subscriptions = Table(
     Column("disabled_because", Text, info=not_personal("one of our sentences")),
     # attempts in a row without an answer, or answered with a request to pause
     Column("silences", Integer, nullable=False, server_default="0"),
-    Column("rest_until_us", Big),  # end of the pause
+    Column("rest_until_us", Big),  # end of the pause, or of the quiet hours
+    # brigadewatch: signed events, one each. The others are chat services: messages for people, and `secret` seals their
+    # address, of which `url` shows no more than may be shown (service/notifications/chat_formats.py).
+    Column(
+        "format",
+        String(16),
+        nullable=False,
+        server_default="brigadewatch",
+        info=not_personal("brigadewatch | slack | mattermost | discord | matrix"),
+    ),
+    Column("quiet_from", Integer),  # minutes of the day
+    Column("quiet_until", Integer),
+    Column("time_zone", String(64), nullable=False, server_default="UTC", info=not_personal("a time zone's name")),
     Index("subscriptions_by_tenant", "tenant_id", "id"),
 )
 
