@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
@@ -31,7 +31,7 @@ from service.tabular.opening import Opened, open_file
 from service.tabular.parquet import ParquetTable
 from service.tabular.presets import PRESETS, PresetTable
 from service.tabular.recognition import Recognition, chosen_columns, recognise
-from service.tabular.tables import Batch, Table
+from service.tabular.tables import Batch, Table, WithoutColumns
 from service.tabular.text import TextBlocks
 from service.tabular.times import TimeStyle, UnreadableTime, style_of
 from service.tabular.values import is_unknown
@@ -53,6 +53,7 @@ class ReadingOptions:
     sheet: str | None = None
     preset: str | None = None
     assume_utc: bool = False  # for times without an offset in files that have no other ones
+    ignored: Collection[str] = ()  # columns that are not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,14 @@ class ReadAs:
 def rejection_text(path: Path, item: RejectedItem) -> str:
     """What is wrong with a row, and its place in the file, for people."""
     return f"{path.name}:{item.line}: {item.pointer or 'item'}: {item.detail}"
+
+
+class UnclearColumns(Refused):
+    """The table was read, but not what its columns are; `header` has their names."""
+
+    def __init__(self, problem: str, header: Sequence[str]) -> None:
+        super().__init__(problem)
+        self.header = list(header)
 
 
 class SourceFile:
@@ -87,6 +96,7 @@ class SourceFile:
         self.path, self.kind = path, ""
         self.read_as: list[ReadAs] = []
         self.notes: list[str] = []
+        self.header: list[str] = []  # of a table
         self.amended = NoteCount()  # what could not be used of optional fields
         self.naive = False  # times have no offset, and were taken as UTC
         self.is_plain_lines = False  # NDJSON in the API's form, as replay sends it
@@ -133,6 +143,9 @@ class SourceFile:
         direct, table = self._look(opened)
         if table is not None and self._preset is not None:
             table = PresetTable(table, self._preset)
+        if table is not None:
+            self.header = list(table.header)
+            table = WithoutColumns(table, self._options.ignored) if self._options.ignored else table
         return direct, table
 
     def _look(self, opened: Opened) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
@@ -196,7 +209,10 @@ class SourceFile:
         self.kind = table.kind  # the encoding may have shown itself
         self.notes += table.notes
         if rows:
-            self._assembler = self._assembler_of(table.header, rows)
+            try:
+                self._assembler = self._assembler_of(table.header, rows)
+            except Refused as error:
+                raise UnclearColumns(error.problem, self.header) from None
         return self._assembled(sample, batches, table)
 
     def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:

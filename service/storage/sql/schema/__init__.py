@@ -40,6 +40,7 @@ from service.storage.sql.schema.case_tables import (
 from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDING, WITHDRAWN
 from service.storage.sql.schema.declarations import Big, metadata
 from service.storage.sql.schema.detection_tables import allowed_reporters, analysis_state, dry_runs, sweeps
+from service.storage.sql.schema.import_tables import import_chunks, imports
 from service.storage.sql.schema.installation_tables import redis_identity, redis_users
 from service.storage.sql.schema.privacy_tables import erasures, retention_state
 from service.storage.sql.schema.sign_in_tables import (
@@ -79,6 +80,8 @@ __all__ = [
     "events",
     "feed",
     "identity_providers",
+    "import_chunks",
+    "imports",
     "ingest_state",
     "metadata",
     "notes",
