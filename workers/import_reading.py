@@ -94,11 +94,15 @@ class Preview:
             self.refusals.append({"line": item.line, "detail": self.said(item.detail, header or [])})
 
     def said(self, sentence: str, header: list[str]) -> str:
-        """A sentence of the reader, without values where the tenant's rules would not store them."""
-        sentence = in_a_form(sentence)
-        if not self.privacy_filter.pseudonyms and self.privacy_filter.keep_text:
-            return sentence
-        return _QUOTED.sub(lambda found: found[0] if found[0][1:-1] in header else "'…'", sentence)
+        """A sentence of the reader, as it may be shown."""
+        return without_values(in_a_form(sentence), header, self.privacy_filter)
+
+
+def without_values(sentence: str, header: list[str], privacy_filter: PrivacyFilter) -> str:
+    """A sentence about a row, without values of it where the tenant's rules would not store them."""
+    if not privacy_filter.pseudonyms and privacy_filter.keep_text:
+        return sentence
+    return _QUOTED.sub(lambda found: found[0] if found[0][1:-1] in header else "'…'", sentence)
 
 
 def _shown(line: bytes) -> JsonObject:
@@ -115,15 +119,9 @@ def _shown(line: bytes) -> JsonObject:
     }
 
 
-def read_preview(
-    path: Path,
-    options: ReadingOptions,
-    privacy_filter: PrivacyFilter,
-    now: datetime,
-    progress: Callable[[float], None],
-) -> JsonObject:
-    """Read the whole file; what is found in it, as JSON. What refuses the file as a whole stands in `error`."""
-    found, size, done, said = Preview(privacy_filter), max(path.stat().st_size, 1), 0, time.monotonic()
+def reading_progress(path: Path, progress: Callable[[float], None]) -> Callable[[int], None]:
+    """Takes numbers of bytes, and passes on the share of the file twice a second."""
+    size, done, said = max(path.stat().st_size, 1), 0, time.monotonic()
 
     def advanced(count: int) -> None:
         nonlocal done, said
@@ -132,9 +130,20 @@ def read_preview(
             said = time.monotonic()
             progress(min(1.0, done / size))
 
-    error, header, source = "", [], None
+    return advanced
+
+
+def read_preview(
+    path: Path,
+    options: ReadingOptions,
+    privacy_filter: PrivacyFilter,
+    now: datetime,
+    progress: Callable[[float], None],
+) -> JsonObject:
+    """Read the whole file; what is found in it, as JSON. What refuses the file as a whole stands in `error`."""
+    found, header, source, error = Preview(privacy_filter), list[str](), None, ""
     try:
-        source = SourceFile(path, COMPLAINT, now, options, advanced)
+        source = SourceFile(path, COMPLAINT, now, options, reading_progress(path, progress))
         header = source.header
         for item in source.items():
             if isinstance(item, RejectedItem):

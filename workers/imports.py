@@ -13,10 +13,11 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
 from service.errors import LostLease, NotFound, Overloaded, Refused, StoreUnavailable
+from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints import imports
-from service.storage.complaints.import_content import ContentSeal, put_preview
+from service.storage.complaints.import_content import ContentSeal, preview_of, put_preview, put_report
 from service.storage.complaints.imports import WORK, ImportRecord
 from service.storage.privacy.privacy_filters import open_privacy_filter
 from service.storage.redis_store.leases import held
@@ -89,12 +90,7 @@ def _read(tenant: str, number: int, one: ImportRecord, resources: Resources) -> 
     privacy_filter = open_privacy_filter(resources.engine, box, number)
     with resources.engine.connect() as connection:
         seal = ContentSeal.of(connection, box, number, one.id)
-
-    def progress(share: float) -> None:
-        with write(resources.engine) as connection:
-            if not imports.note_progress(connection, number, one, share):
-                raise StepStopped
-
+    progress = _progress(number, one, resources)
     with plain_file(resources, number, one, seal) as path:
         preview = read_preview(path, options_of(one), privacy_filter, now(), progress)
     state = imports.UNREADABLE if preview["error"] else imports.READY
@@ -108,4 +104,33 @@ def _read(tenant: str, number: int, one: ImportRecord, resources: Resources) -> 
     return 0
 
 
-_STEPS: dict[str, Step] = {imports.READING: _read}
+def _try(tenant: str, number: int, one: ImportRecord, resources: Resources) -> int:
+    """Audit the file with the tenant's thresholds, and keep the report."""
+    from workers.import_try import audited_file  # brings the detection libraries, which no other step needs
+
+    box = SecretBox(resources.settings)
+    privacy_filter = open_privacy_filter(resources.engine, box, number)
+    with resources.engine.connect() as connection:
+        seal, policy = ContentSeal.of(connection, box, number, one.id), policy_of(connection, number)
+        preview = preview_of(connection, box, number, one.id) or {}
+    progress = _progress(number, one, resources)
+    with plain_file(resources, number, one, seal) as path:
+        page, summary = audited_file(path, options_of(one), privacy_filter, policy, now(), progress)
+    with write(resources.engine) as connection:
+        if imports.finish(connection, number, one, imports.READY, now_us=resources.now_us()):
+            put_report(connection, one.id, seal, page)
+            put_preview(connection, one.id, seal, {**preview, "tried": summary})
+    log.info("tenant %s: import %s tried: %d flagged groups", tenant, one.id, summary["flagged"])
+    return 0
+
+
+def _progress(number: int, one: ImportRecord, resources: Resources) -> Callable[[float], None]:
+    def progress(share: float) -> None:
+        with write(resources.engine) as connection:
+            if not imports.note_progress(connection, number, one, share):
+                raise StepStopped
+
+    return progress
+
+
+_STEPS: dict[str, Step] = {imports.READING: _read, imports.TRYING: _try}

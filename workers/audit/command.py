@@ -105,14 +105,14 @@ def run(
         shown.advance(done)
 
     result = audit(history, judged, policy, step_seconds, window_done)
-    report = report_of(result.clusters, history, policy.version, _notes(history, result, files))
+    report = report_of(result.clusters, history, policy.version, notes_of(history, result, files))
     if out is not None:
         _write(out, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     if html is not None:
         from workers.audit.page import page_of  # brings Jinja2, which nothing else here needs
 
         shown.stage("page", 1)
-        scope = _scope(history, judged, result, policy, step_seconds, as_of, paths, outcomes)
+        scope = scope_of(history, judged, result, policy, step_seconds, as_of, paths, outcomes)
         _write(html, page_of(report, scenes_of(result.clusters, history, judged), scope))
         shown.advance(1)
     return report
@@ -127,7 +127,7 @@ def _check_destinations(out: Path | None, html: Path | None) -> None:
         raise Refused(f"--out and --html are both {html}: the page would replace the report, name two files")
 
 
-def _scope(
+def scope_of(
     history: ComplaintHistory,
     judged: Mapping[int, Sequence[FeedOutcome]],
     result: AuditResult,
@@ -137,6 +137,7 @@ def _scope(
     paths: Sequence[Path],
     outcome_paths: Sequence[Path],
 ) -> AuditScope:
+    """What was looked at, for the page."""
     return AuditScope(
         files=tuple(p.name for p in paths),
         outcome_files=tuple(p.name for p in outcome_paths),
@@ -204,7 +205,8 @@ def _check_offsets(files: FilesRead) -> None:
         )
 
 
-def _notes(history: ComplaintHistory, result: AuditResult, files: FilesRead) -> list[str]:
+def notes_of(history: ComplaintHistory, result: AuditResult, files: FilesRead) -> list[str]:
+    """Sentences on how the audit was made, and on what it could not use."""
     notes = [
         f"{plural(result.windows, 'window')} analysed. A group that is found again keeps its id.",
         "The daily quota of new flags does not apply to an audit.",

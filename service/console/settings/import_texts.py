@@ -47,6 +47,7 @@ PRESETS = (
 STATES = {
     imports.READING: ("reading", "", "◔"),
     imports.READY: ("ready", "good", "✓"),
+    imports.TRYING: ("being tried", "", "◔"),
     imports.UNREADABLE: ("not readable", "bad", "!"),
 }
 _UNUSUAL = re.compile(r"[^\w. ()+,-]")

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from service.api.api_context import api_context
 from service.console.formatting import sentence
@@ -21,13 +21,23 @@ from service.console.sign_in import Admin
 from service.errors import Refused
 from service.model import JsonObject, moment
 from service.storage.complaints import imports
-from service.storage.complaints.import_content import CHUNK_BYTES, ContentSeal, new_key, preview_of, put_chunk
+from service.storage.complaints.import_content import (
+    CHUNK_BYTES,
+    ContentSeal,
+    new_key,
+    preview_of,
+    put_chunk,
+    report_of,
+)
 from service.storage.sql.engine import write
 from service.tabular.reading_choice import ReadingChoice, changed_columns
 
 HERE = "/console/settings/import"
 SECTION = "import"
 _LONGEST_CHOICE = 80
+_REPORT_POLICY = (  # the report has its styles inside, no scripts, and links to places in itself alone
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 router = APIRouter(prefix="/import")
 
 
@@ -58,6 +68,35 @@ async def read_again(request: Request, person: Admin, id: str) -> Response:
     """Have the file read in another way."""
     form = await request.form()
     return await run_in_threadpool(_read_again, request, person, id, form)
+
+
+@router.post("/{id}/try")
+def try_file(request: Request, person: Admin, id: str) -> Response:
+    """Have the file audited; nothing is stored in the tenant."""
+    try:
+        with write(api_context(request).engine) as connection:
+            imports.request_try(connection, person.tenant_id, id, now_us=now_us(request))
+    except Refused as error:
+        return _one(request, person, id, error=sentence(error.problem))
+    return see_other(request, f"{HERE}/{id}")
+
+
+@router.post("/{id}/stop")
+def stop(request: Request, person: Admin, id: str) -> Response:
+    """Stop what is under way."""
+    with write(api_context(request).engine) as connection:
+        stopped = imports.stop(connection, person.tenant_id, id, by=person.name, now_us=now_us(request))
+    flash(request, person, "Stopped." if stopped else "It had already ended.", "info")
+    return see_other(request, f"{HERE}/{id}")
+
+
+@router.get("/{id}/report")
+def show_report(request: Request, person: Admin, id: str) -> Response:
+    """The report of the audit, as `brigadewatch audit` writes it."""
+    api = api_context(request)
+    with api.engine.connect() as connection:
+        report = report_of(connection, api.box, person.tenant_id, id)
+    return HTMLResponse(report, headers={"Cache-Control": "no-store", "Content-Security-Policy": _REPORT_POLICY})
 
 
 @router.post("/{id}/delete")

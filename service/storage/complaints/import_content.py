@@ -88,6 +88,20 @@ def preview_of(connection: Connection, box: SecretBox, tenant_id: int, import_id
     return None if found is None else json.loads(found.decode("utf-8", "surrogatepass"))
 
 
+def put_report(connection: Connection, import_id: str, seal: ContentSeal, page: str) -> None:
+    """Store the report of the audit, a page."""
+    content = seal.sealed(page.encode("utf-8", "replace"))
+    connection.execute(update(imports).where(imports.c.id == import_id).values(report=content))
+
+
+def report_of(connection: Connection, box: SecretBox, tenant_id: int, import_id: str) -> str:
+    """The report of the audit. Raises NotFound."""
+    found = _opened(connection, box, tenant_id, import_id, imports.c.report)
+    if found is None:
+        raise NotFound("this file was not tried, or it was deleted")
+    return found.decode()
+
+
 def _opened(connection: Connection, box: SecretBox, tenant_id: int, import_id: str, column: Any) -> bytes | None:
     mine = (imports.c.tenant_id == tenant_id) & (imports.c.id == import_id)
     row = connection.execute(select(imports.c.secret, column.label("content")).where(mine)).first()

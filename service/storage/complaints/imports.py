@@ -147,6 +147,29 @@ def read_again(
     )
 
 
+def request_try(connection: Connection, tenant_id: int, import_id: str, *, now_us: int) -> None:
+    """Have the file audited; nothing is stored in the tenant. Raises Refused, NotFound."""
+    _move(
+        connection,
+        tenant_id,
+        import_id,
+        (READY,),
+        "only a file that was read can be tried",
+        {"state": TRYING, "report": None, "error": None},
+        now_us,
+    )
+
+
+def stop(connection: Connection, tenant_id: int, import_id: str, *, by: str, now_us: int) -> bool:
+    """Stop what is under way; False if it was over."""
+    found = read(connection, tenant_id, import_id)
+    state = {TRYING: READY}.get(found.state)
+    if state is None:
+        return False
+    same = _this(tenant_id, import_id) & (imports.c.state == found.state)
+    return bool(connection.execute(update(imports).where(same).values(state=state, done_us=now_us)).rowcount)
+
+
 def delete_import(connection: Connection, tenant_id: int, import_id: str, *, by: str, now_us: int) -> None:
     """Delete an upload of which nothing was imported. Raises Refused where something was, NotFound."""
     found = read(connection, tenant_id, import_id)

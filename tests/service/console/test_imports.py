@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 from typing import Any
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from conftest import Api
 from console_world import Visitor, sign_in
 from tabular_files import csv_of, rows, workbook_of
+from worlds import document, draw_town
 
 from service.console import security_middleware
 from service.storage.accounts.tenant_settings import change_settings
@@ -265,9 +267,66 @@ def test_another_tenants_import_is_not_found(api: Api, root: Visitor) -> None:
     there, _ = read(api, root, TABLE)
     eve = sign_in(api, "eve", role="admin", tenant="other")
     assert eve.get(there).status_code == 404
-    for action in ("read", "delete"):
+    for action in ("read", "delete", "try", "stop"):
         assert eve.post(f"{there}/{action}").status_code == 404
     assert root.get(there).status_code == 200
+    assert eve.get(f"{there}/report").status_code == 404
+
+
+# --- trying it
+
+
+def tried(api: Api, root: Visitor, documents: list[dict[str, Any]]) -> tuple[str, str, str]:
+    """Where a file's page is, the page once it was tried, and the report."""
+    there, _ = read(api, root, "\n".join(json.dumps(document) for document in documents))
+    assert root.post(f"{there}/try").status_code == 303
+    assert "Looking for groups" in root.get(there).text
+    works(api)
+    return there, root.get(there).text, root.get(f"{there}/report").text
+
+
+def counts(api: Api) -> list[int]:
+    """Rows of what belongs to the tenant."""
+    tables = (schema.complaints, schema.outcomes, schema.clusters, schema.feed, schema.events, schema.targets)
+    with api.engine.connect() as connection:
+        return [connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables]
+
+
+def test_a_try_shows_the_report_and_stores_nothing(api: Api, root: Visitor) -> None:
+    town = draw_town(2, brigades=2)
+    there, page, report = tried(api, root, [document(row) for row in town.rows])
+    assert "2 groups of accounts" in plain(page) and "Nothing was stored" in page
+    assert report.startswith("<!DOCTYPE html>") and "Complaints audit" in report and "<script" not in report
+    answer = root.get(f"{there}/report")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
+    assert any(f"r{member}" in report for member in town.brigades[0])
+    assert counts(api) == [0] * 6 and b"Complaints audit" not in stored(api)
+    root.post(f"{there}/read", {})
+    assert root.get(f"{there}/report").status_code == 404, "it is read in another way now"
+
+
+def test_the_report_passes_the_privacy_filter(api: Api, root: Visitor) -> None:
+    town = draw_town(2, brigades=2)
+    with write(api.engine) as connection:
+        number = tenant_id(api.engine, "default")
+        change_settings(connection, number, actor="t", now_us=1, pseudonyms=True, keep_text=False)
+    broken = {**document(town.rows[0]), "id": "broken", "occurred_at": "'r1 said so'"}
+    _, page, report = tried(api, root, [*(document(row) for row in town.rows), broken])
+    assert "2 groups of accounts" in plain(page) and "p-" in report
+    assert not re.search(r"\br\d+\b", report)
+
+
+def test_a_try_is_stopped(api: Api, root: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, _ = read(api, root, TABLE)
+    root.post(f"{there}/try")
+    with api.engine.connect() as connection:
+        one = imports.read(connection, tenant_id(api.engine, "default"), there.rsplit("/", 1)[1])
+    assert "Stopped." in root.get(root.post(f"{there}/stop").headers["location"]).text
+    with write(api.engine) as connection:
+        assert not imports.note_progress(connection, tenant_id(api.engine, "default"), one, 0.5)
+    works(api)
+    assert root.get(f"{there}/report").status_code == 404
+    assert root.post(f"{there}/stop").status_code == 303
 
 
 def test_a_step_that_its_worker_does_not_survive_is_given_up(api: Api, root: Visitor) -> None:
