@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
@@ -67,9 +68,13 @@ def _do(tenant: str, number: int, one: ImportRecord, resources: Resources) -> in
         return _STEPS[one.state](tenant, number, one, resources)
     except StepStopped:
         return 0
-    except (LostLease, RedisError, OperationalError):
-        raise  # an outage, or another worker goes on
+    except (LostLease, RedisError, OperationalError):  # an outage, or another worker goes on
+        with suppress(OperationalError), write(resources.engine) as connection:
+            imports.forget_attempt(connection, number, one)
+        raise
     except (Overloaded, StoreUnavailable) as ours:  # of our own stream: as soon as there is room
+        with write(resources.engine) as connection:
+            imports.forget_attempt(connection, number, one)
         return int(getattr(ours, "retry_after_seconds", 2)) * 1_000_000
     except NotFound:  # deleted meanwhile
         return 0
@@ -124,6 +129,20 @@ def _try(tenant: str, number: int, one: ImportRecord, resources: Resources) -> i
     return 0
 
 
+def _import(tenant: str, number: int, one: ImportRecord, resources: Resources) -> int:
+    """Send what the file holds into the tenant's stream, for a while."""
+    from workers.import_sending import send
+
+    return send(tenant, number, one, resources)
+
+
+def _undo(tenant: str, number: int, one: ImportRecord, resources: Resources) -> int:
+    """Withdraw what was imported, for a while."""
+    from workers.import_undo import withdraw
+
+    return withdraw(tenant, number, one, resources)
+
+
 def _progress(number: int, one: ImportRecord, resources: Resources) -> Callable[[float], None]:
     def progress(share: float) -> None:
         with write(resources.engine) as connection:
@@ -133,4 +152,9 @@ def _progress(number: int, one: ImportRecord, resources: Resources) -> Callable[
     return progress
 
 
-_STEPS: dict[str, Step] = {imports.READING: _read, imports.TRYING: _try}
+_STEPS: dict[str, Step] = {
+    imports.READING: _read,
+    imports.TRYING: _try,
+    imports.IMPORTING: _import,
+    imports.UNDOING: _undo,
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from service.storage.complaints import imports
+from service.storage.complaints.imports import ImportRecord
 from service.tabular.reading_choice import AUTOMATIC, IGNORED
 
 FIELDS = (  # of a column's menu
@@ -48,10 +49,25 @@ STATES = {
     imports.READING: ("reading", "", "◔"),
     imports.READY: ("ready", "good", "✓"),
     imports.TRYING: ("being tried", "", "◔"),
+    imports.IMPORTING: ("being imported", "", "◔"),
+    imports.STOPPED: ("stopped", "warn", "!"),
+    imports.IMPORTED: ("imported", "good", "✓"),
+    imports.UNDOING: ("being undone", "", "◔"),
+    imports.UNDONE: ("undone", "", "⊘"),
     imports.UNREADABLE: ("not readable", "bad", "!"),
 }
 _UNUSUAL = re.compile(r"[^\w. ()+,-]")
 _LONGEST_NAME = 120  # bytes
+
+
+def seconds_left(one: ImportRecord, now_us: int) -> float | None:
+    """An estimate of how long the step under way still takes; None as long as nobody can tell."""
+    result = one.result or {}
+    begun = result.get("from", 0) / max(1, result.get("total", 1)) if one.state == imports.IMPORTING else 0.0
+    done = one.progress - begun
+    if not one.active or one.began_us is None or done < 0.02 or now_us <= one.began_us:
+        return None
+    return (now_us - one.began_us) / 1e6 * (1 - one.progress) / done
 
 
 def file_name(sent: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ from service.console.formatting import sentence
 from service.console.rendering import flash, see_other
 from service.console.security_middleware import MAX_UPLOAD_BYTES
 from service.console.settings.frame import now_us, page
-from service.console.settings.import_texts import FIELDS, PRESETS, STATES, TIME_FORMATS, file_name
+from service.console.settings.import_texts import FIELDS, PRESETS, STATES, TIME_FORMATS, file_name, seconds_left
 from service.console.sign_in import Admin
 from service.errors import Refused
 from service.model import JsonObject, moment
@@ -29,6 +30,7 @@ from service.storage.complaints.import_content import (
     put_chunk,
     report_of,
 )
+from service.storage.complaints.import_sending import request_import, request_undo, too_old
 from service.storage.sql.engine import write
 from service.tabular.reading_choice import ReadingChoice, changed_columns
 
@@ -81,6 +83,24 @@ def try_file(request: Request, person: Admin, id: str) -> Response:
     return see_other(request, f"{HERE}/{id}")
 
 
+@router.post("/{id}/start")
+def start(request: Request, person: Admin, id: str) -> Response:
+    """Import the file into the tenant, or go on where it was stopped."""
+    return _request(request, person, id, request_import)
+
+
+@router.get("/{id}/undo")
+def confirm_undo(request: Request, person: Admin, id: str) -> Response:
+    """What undoing does, and a button to do it."""
+    return _one(request, person, id, undoing=True)
+
+
+@router.post("/{id}/undo")
+def undo(request: Request, person: Admin, id: str) -> Response:
+    """Withdraw what was imported."""
+    return _request(request, person, id, request_undo)
+
+
 @router.post("/{id}/stop")
 def stop(request: Request, person: Admin, id: str) -> Response:
     """Stop what is under way."""
@@ -109,6 +129,15 @@ def delete(request: Request, person: Admin, id: str) -> Response:
         return _one(request, person, id, error=sentence(error.problem))
     flash(request, person, "The file was deleted.")
     return see_other(request, HERE)
+
+
+def _request(request: Request, person: Admin, id: str, wanted: Callable[..., None]) -> Response:
+    try:
+        with write(api_context(request).engine) as connection:
+            wanted(connection, person.tenant_id, id, by=person.name, now_us=now_us(request))
+    except Refused as error:
+        return _one(request, person, id, error=sentence(error.problem))
+    return see_other(request, f"{HERE}/{id}")
 
 
 def _uploaded(request: Request, person: Admin, form: FormData) -> Response:
@@ -196,11 +225,13 @@ def _one(
     *,
     error: str | None = None,
     entered: ReadingChoice | None = None,
+    undoing: bool = False,
 ) -> Response:
     api = api_context(request)
     with api.engine.connect() as connection:
         one = imports.read(connection, person.tenant_id, id)
         preview = preview_of(connection, api.box, person.tenant_id, id)
+        old = too_old(connection, person.tenant_id, one.oldest_us) if one.state == imports.READY else ""
     chosen = entered or ReadingChoice.of(one.options)
     menus = []
     if preview is not None:
@@ -219,6 +250,9 @@ def _one(
         at=moment(one.at_us),
         expires=moment(one.at_us + imports.KEPT_US),
         preview=preview,
+        too_old=sentence(old) if old else "",
+        left=seconds_left(one, now_us(request)),
+        undoing=undoing and one.state in (imports.STOPPED, imports.IMPORTED),
         menus=menus,
         fields=FIELDS,
         chosen=chosen,

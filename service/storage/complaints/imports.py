@@ -71,7 +71,8 @@ def begin_upload(connection: Connection, tenant_id: int, name: str, sealed_key: 
     there = connection.scalars(select(imports.c.id).where(_with_file(tenant_id))).all()
     if len(there) >= MOST_UPLOADS:
         raise Refused(f"{MOST_UPLOADS} uploaded files are waiting: delete one of them first, or import it")
-    made = f"imp-{secrets.token_hex(8)}"
+    # by time: of two complaints of one moment the smaller id stands, so what an earlier import brought stays
+    made = f"imp-{now_us:014x}{secrets.token_hex(3)}"
     connection.execute(
         insert(imports).values(
             id=made,
@@ -101,7 +102,7 @@ def end_upload(
     )
     if not done.rowcount:
         raise NotFound("the upload was deleted")
-    _enter(connection, tenant_id, import_id, "import-uploaded", by, now_us, bytes=size)
+    enter(connection, tenant_id, import_id, "import-uploaded", by, now_us, bytes=size)
     timers.at_latest(connection, tenant_id, WORK, now_us)
 
 
@@ -163,11 +164,27 @@ def request_try(connection: Connection, tenant_id: int, import_id: str, *, now_u
 def stop(connection: Connection, tenant_id: int, import_id: str, *, by: str, now_us: int) -> bool:
     """Stop what is under way; False if it was over."""
     found = read(connection, tenant_id, import_id)
-    state = {TRYING: READY}.get(found.state)
+    state = {TRYING: READY, IMPORTING: STOPPED}.get(found.state)
     if state is None:
         return False
     same = _this(tenant_id, import_id) & (imports.c.state == found.state)
-    return bool(connection.execute(update(imports).where(same).values(state=state, done_us=now_us)).rowcount)
+    stopped = connection.execute(update(imports).where(same).values(state=state, done_us=now_us)).rowcount
+    if stopped and state == STOPPED:
+        enter(connection, tenant_id, import_id, "import-stopped", by, now_us)
+    return bool(stopped)
+
+
+def begin(
+    connection: Connection,
+    tenant_id: int,
+    one: ImportRecord,
+    state: str,
+    now_us: int,
+    result: Mapping[str, int],
+) -> None:
+    """Move from the state that was read to one in which the job has work. Raises Refused if it was moved meanwhile."""
+    values = {"state": state, "error": None, "result": json.dumps(result)}
+    _move(connection, tenant_id, one.id, (one.state,), "something else was begun first", values, now_us)
 
 
 def delete_import(connection: Connection, tenant_id: int, import_id: str, *, by: str, now_us: int) -> None:
@@ -175,17 +192,20 @@ def delete_import(connection: Connection, tenant_id: int, import_id: str, *, by:
     found = read(connection, tenant_id, import_id)
     if found.state in (*SENT, UNDOING, UNDONE):
         raise Refused("something of this file was imported: undo it instead")
-    _enter(connection, tenant_id, import_id, "import-deleted", by, now_us)
+    enter(connection, tenant_id, import_id, "import-deleted", by, now_us)
     connection.execute(delete(import_chunks).where(import_chunks.c.import_id == import_id))
     connection.execute(delete(imports).where(_this(tenant_id, import_id)))
 
 
 def note_attempt(connection: Connection, tenant_id: int, one: ImportRecord) -> bool:
     """Count that a worker begins the step; False if it has ended two workers already."""
-    connection.execute(
-        update(imports).where(_this(tenant_id, one.id)).values(attempts=imports.c.attempts + 1, progress=0.0)
-    )
+    connection.execute(update(imports).where(_this(tenant_id, one.id)).values(attempts=imports.c.attempts + 1))
     return one.attempts < _ATTEMPTS
+
+
+def forget_attempt(connection: Connection, tenant_id: int, one: ImportRecord) -> None:
+    """The worker lives: the step was ended by an outage, or waits."""
+    connection.execute(update(imports).where(_this(tenant_id, one.id)).values(attempts=one.attempts))
 
 
 def note_progress(connection: Connection, tenant_id: int, one: ImportRecord, progress: float) -> bool:
@@ -267,9 +287,10 @@ def _move(
     timers.at_latest(connection, tenant_id, WORK, now_us)
 
 
-def _enter(
+def enter(
     connection: Connection, tenant_id: int, import_id: str, action: str, by: str, now_us: int, **detail: Any
 ) -> None:
+    """An entry of the audit trail."""
     subject = f"import:{import_id}"
     audit_log.enter(connection, tenant_id, actor=by, action=action, subject=subject, now_us=now_us, detail=detail)
 

@@ -19,10 +19,11 @@ from service.console import security_middleware
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints import imports
+from service.storage.redis_store import stream
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.tabular import opening
-from workers import erase
+from workers import erase, import_sending, ingest
 from workers import imports as job
 from workers.resources import Resources
 
@@ -267,7 +268,7 @@ def test_another_tenants_import_is_not_found(api: Api, root: Visitor) -> None:
     there, _ = read(api, root, TABLE)
     eve = sign_in(api, "eve", role="admin", tenant="other")
     assert eve.get(there).status_code == 404
-    for action in ("read", "delete", "try", "stop"):
+    for action in ("read", "delete", "try", "stop", "start", "undo"):
         assert eve.post(f"{there}/{action}").status_code == 404
     assert root.get(there).status_code == 200
     assert eve.get(f"{there}/report").status_code == 404
@@ -341,3 +342,76 @@ def test_no_plain_file_is_left(api: Api, root: Visitor, tmp_path: Any, monkeypat
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     read(api, root, TABLE)
     assert [path for path in tmp_path.iterdir() if path.name.startswith("brigadewatch-import")] == []
+
+
+# --- importing it
+
+
+def archive(api: Api) -> None:
+    """The job and the archive, in turns, until no import has anything to do."""
+    for _ in range(20):
+        job.run("default", resources(api))
+        while stream.waiting(api.redis.blocking, "default"):
+            ingest.run("default", resources(api))
+        with api.engine.connect() as connection:
+            if imports.next_active(connection, tenant_id(api.engine, "default")) is None:
+                return
+    raise AssertionError("the job does not end")
+
+
+def standing(api: Api) -> int:
+    with api.engine.connect() as connection:
+        stands = schema.complaints.c.state == schema.STANDING
+        return connection.scalar(sa.select(sa.func.count()).select_from(schema.complaints).where(stands)) or 0
+
+
+def test_a_file_is_imported_and_undone_in_the_pages(api: Api, root: Visitor) -> None:
+    there, page = read(api, root, TABLE)
+    assert "Import 40 complaints" in page
+    assert root.post(f"{there}/start").status_code == 303
+    page = root.get(there).text
+    assert "being imported" in page and 'id="import-stop"' in page
+    assert root.post(f"{there}/delete").status_code == 422, "undo it instead"
+    archive(api)
+    page = root.get(there).text
+    assert "What was stored" in page and "Import 40" not in page and standing(api) == 40
+    assert root.post(f"{there}/start").status_code == 422
+    again, _ = read(api, root, TABLE)
+    refused = root.post(f"{again}/start")
+    assert refused.status_code == 422 and "undo that import first" in plain(refused.text)
+    confirm = root.get(f"{there}/undo").text
+    assert "Undo this import?" in confirm and standing(api) == 40
+    assert root.post(f"{there}/undo").status_code == 303
+    assert "being undone" in root.get(there).text
+    archive(api)
+    assert "Nothing of this file counts any more" in root.get(there).text and standing(api) == 0
+    root.post(f"{again}/start")
+    archive(api)
+    assert standing(api) == 40
+    trail = root.get("/console/settings/audit").text
+    assert all(f"import-{action}" in trail for action in ("uploaded", "started", "undone"))
+
+
+def test_it_is_stopped_in_the_page_and_goes_on(api: Api, root: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_sending, "BATCH_ITEMS", 10)
+    monkeypatch.setattr(import_sending, "TURN_SECONDS", 0.0)
+    there, _ = read(api, root, TABLE)
+    root.post(f"{there}/start")
+    job.run("default", resources(api))
+    assert "25 %" in root.get(there).text
+    root.post(f"{there}/stop")
+    page = plain(root.get(there).text)
+    assert "10 rows are in the tenant, of 40" in page and "Go on" in page and "Undo this import" in page
+    root.post(f"{there}/start")
+    archive(api)
+    assert standing(api) == 40 and "What was stored" in root.get(there).text
+
+
+def test_history_that_is_too_old_is_refused_in_the_page(api: Api, root: Visitor) -> None:
+    there, _ = read(api, root, TABLE)
+    root.post(f"{there}/start")
+    archive(api)
+    there, page = read(api, root, TABLE.replace("2026-10", "2025-10"))
+    assert "cannot be imported here" in page and "brigadewatch tenants create NAME" in page
+    assert "Import 40 complaints" not in page
+    assert root.post(f"{there}/start").status_code == 422
