@@ -30,6 +30,7 @@ WORK = "import"
 KEPT_US = 24 * 3_600 * 1_000_000  # of an upload
 MOST_UPLOADS = 5  # of a tenant at a time
 LISTED = 50
+_ABANDONED_US = 600 * 1_000_000  # an upload that was not completed by then, since its process ended
 _ATTEMPTS = 2  # of a step that its worker does not survive
 
 _COLUMNS = [column for column in imports.c if column.name not in ("secret", "preview", "report")]
@@ -68,6 +69,8 @@ class ImportRecord:
 def begin_upload(connection: Connection, tenant_id: int, name: str, sealed_key: str, *, by: str, now_us: int) -> str:
     """Make room for an upload; returns its id. Raises Refused where the tenant has too many."""
     lock_tenant(connection, tenant_id)
+    left = (imports.c.state == UPLOADING) & (imports.c.at_us <= now_us - _ABANDONED_US)
+    _drop_files(connection, tenant_id, left)
     there = connection.scalars(select(imports.c.id).where(_with_file(tenant_id))).all()
     if len(there) >= MOST_UPLOADS:
         raise Refused(f"{MOST_UPLOADS} uploaded files are waiting: delete one of them first, or import it")

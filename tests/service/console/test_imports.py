@@ -249,6 +249,15 @@ def test_too_many_files_wait_for_one_to_go(api: Api, root: Visitor) -> None:
     assert upload(root, TABLE).status_code == 303
 
 
+def test_an_upload_whose_process_ended_makes_room(api: Api, root: Visitor) -> None:
+    for _ in range(imports.MOST_UPLOADS):
+        upload(root, TABLE)
+    with write(api.engine) as connection:
+        ended = {"state": imports.UPLOADING, "at_us": schema.imports.c.at_us - 3_600_000_000}
+        connection.execute(sa.update(schema.imports).values(**ended))
+    assert upload(root, TABLE).status_code == 303
+
+
 def test_uploads_expire_after_a_day(api: Api, root: Visitor) -> None:
     there, _ = read(api, root, TABLE)
     with write(api.engine) as connection:
