@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from array import array
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
 from service.tabular.reading import ReadingOptions, SourceFile
 from service.wall_clock import now
+from workers.import_lines import ImportLines, ResidentImport
 from workers.import_reading import options_of, plain_file
 from workers.resources import Resources
 from workers.stream_append import append
@@ -46,43 +46,9 @@ from workers.stream_append import append
 log = logging.getLogger(__name__)
 
 BATCH_ITEMS = 2_000
-BATCH_BYTES = 4 << 20
 TURN_SECONDS, SHARE_SECONDS = 8.0, 2.0  # of a turn; and of one for which others wait
 LOOK_AGAIN_US = 300_000  # for the archive to have what was sent
 _OURS = ("row-", "verdict-")  # ids that the reader makes of the reporter's: keyed, nobody can try names against them
-
-
-@dataclass(slots=True)
-class ImportLines:
-    """The items of a file as canonical lines, in the order of their times."""
-
-    lines: list[bytes] = field(default_factory=list)
-    times: Any = None  # of each, microseconds
-    complaints: int = 0
-    duplicates: int = 0  # complaints with the id of another one in the file
-    unread: int = 0  # rows
-
-    def batch(self, first: int) -> list[bytes]:
-        """The next lines from that number on."""
-        found: list[bytes] = []
-        size = 0
-        for line in self.lines[first : first + BATCH_ITEMS]:
-            size += len(line)
-            if found and size > BATCH_BYTES:
-                break
-            found.append(line)
-        return found
-
-
-class ResidentImport:
-    """The one import whose lines this process holds."""
-
-    def __init__(self) -> None:
-        self.import_id, self.lines = "", ImportLines()
-
-    def drop(self) -> None:
-        """Hold none."""
-        self.import_id, self.lines = "", ImportLines()
 
 
 def own_id(import_id: str, privacy_filter: PrivacyFilter, identity: str) -> str:
@@ -121,11 +87,11 @@ def send(tenant: str, number: int, one: ImportRecord, resources: Resources) -> i
     """Send batches until all is in the stream or others wait; the pause before the next turn, in microseconds."""
     box = SecretBox(resources.settings)
     privacy_filter = open_privacy_filter(resources.engine, box, number)
-    held = _held(number, one, resources, privacy_filter)
+    held = _held(tenant, number, one, resources, privacy_filter)
     identity = agree(resources.engine, resources.redis, user_of(resources.settings))
     sent, position, result = one.sent, one.position, {"refused": 0, **(one.result or {}), "total": len(held.lines)}
     began = time.monotonic()
-    while lines := held.batch(sent):
+    while lines := held.batch(sent, BATCH_ITEMS):
         _check_time(number, resources, int(held.times[sent]), lines[0])
         batch = Submission(privacy_filter, marker=marker(privacy_filter.key))
         for line in lines:
@@ -148,14 +114,16 @@ def send(tenant: str, number: int, one: ImportRecord, resources: Resources) -> i
     return _finish(tenant, number, one, resources, held, position, result)
 
 
-def _held(number: int, one: ImportRecord, resources: Resources, privacy_filter: PrivacyFilter) -> ImportLines:
+def _held(
+    tenant: str, number: int, one: ImportRecord, resources: Resources, privacy_filter: PrivacyFilter
+) -> ImportLines:
     resident = resources.kept(ResidentImport)
     if resident.import_id != one.id:
         with resources.engine.connect() as connection:
             seal = ContentSeal.of(connection, SecretBox(resources.settings), number, one.id)
         with plain_file(resources, number, one, seal) as path:
             resident.lines = lines_of(path, options_of(one), one.id, privacy_filter, now())
-        resident.import_id = one.id
+        resident.tenant, resident.import_id = tenant, one.id
     return resident.lines
 
 

@@ -25,6 +25,7 @@ from service.storage.redis_store.leases import held
 from service.storage.sql import timers
 from service.storage.sql.engine import write
 from service.wall_clock import now
+from workers.import_lines import ResidentImport
 from workers.import_reading import StepStopped, options_of, plain_file, read_preview
 from workers.resources import Resources
 
@@ -50,6 +51,9 @@ def run(tenant: str, resources: Resources) -> None:
             log.info("tenant %s: %d uploaded files deleted after a day", tenant, len(expired))
         with resources.engine.connect() as connection:
             found = imports.next_active(connection, number)
+        resident = resources.kept(ResidentImport)
+        if resident.tenant == tenant and (found is None or found.state != imports.IMPORTING):
+            resident.drop()  # it was stopped, or has failed
         if found is not None:
             pause_us = _do(tenant, number, found, resources)
         with write(resources.engine) as connection:

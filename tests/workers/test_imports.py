@@ -32,6 +32,7 @@ from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN
 from service.tabular.reading_choice import ReadingChoice
 from workers import erase, import_sending, ingest
 from workers import imports as job
+from workers.import_lines import ResidentImport
 
 TOWN = draw_town(2, brigades=2)
 DOCUMENTS = [document(row) for row in TOWN.rows]
@@ -198,8 +199,9 @@ def test_it_is_stopped_in_the_middle_goes_on_and_is_undone(paper: Newspaper, mon
         assert imports.stop(connection, paper.id, made, by="ann", now_us=1)
     found = record(paper, made)
     assert (found.state, found.sent) == (imports.STOPPED, 300)
+    assert paper.resources.kept(ResidentImport).lines.lines
     works(paper)
-    assert sum(states(paper).values()) == 300
+    assert sum(states(paper).values()) == 300 and not paper.resources.kept(ResidentImport).lines.lines
     begin(paper, made)
     job.run(paper.name, paper.resources)
     with write(paper.engine) as connection:
@@ -232,7 +234,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing_and_doubles_nothing
             works(paper)
             break
         except LostLease:
-            paper.resources.kept(import_sending.ResidentImport).drop()  # another process goes on
+            paper.resources.kept(ResidentImport).drop()  # another process goes on
     found = record(paper, made)
     assert calls > 8 and found.state == imports.IMPORTED and found.result is not None
     assert found.result["complaints"] == len(DOCUMENTS) and found.result["missing"] == 0
