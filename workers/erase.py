@@ -24,6 +24,7 @@ from service.errors import StoreUnavailable
 from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
+from service.storage.complaints import imports
 from service.storage.privacy import erasures
 from service.storage.privacy.erasure_rewrite import ErasureRewrite
 from service.storage.privacy.erasures import DONE, REPLACED, REQUESTED, Erasure
@@ -84,6 +85,9 @@ def _replace(
         # First: on PostgreSQL these rows' locks hold back every commit by the old name.
         raise_epochs(connection, number)
         changed = rewrite.apply(connection, found)
+        # uploads are encrypted, and cannot be searched: all of them go
+        if dropped := imports.drop_all_files(connection, number, resources.now_us()):
+            changed["imports"] = len(dropped)
         erasures.move(connection, number, requested, REPLACED, now_us=resources.now_us(), changed={"rows": changed})
     log.info("tenant %s: %d erasures replaced names in %s", tenant, len(requested), changed or "nothing")
     # the window that is resident somewhere is dropped now, not at the next complaint

@@ -40,14 +40,14 @@ from service.polling.fetch import (
 )
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
-from service.storage.complaints.archive_reader import archived_ids, never_archived
+from service.storage.complaints.archive_reader import archived_ids
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.redis_store import recent_deliveries, stream
+from service.storage.redis_store import recent_deliveries
 from service.storage.redis_store.job_kinds import LOOK_AGAIN_SECONDS, SLACK_SECONDS
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.recent_deliveries import Arrival
 from service.storage.redis_store.redis_identity import agree, user_of
-from service.storage.redis_store.stream import PositionAbsent, StreamBatch
+from service.storage.redis_store.stream import StreamBatch
 from service.storage.redis_store.unseen import marker
 from service.storage.sql import timers
 from service.storage.sql.engine import write
@@ -61,6 +61,7 @@ from service.storage.webhooks.sources import (
     record_poll,
 )
 from workers.resources import Resources
+from workers.stream_append import append
 
 log = logging.getLogger(__name__)
 
@@ -292,7 +293,8 @@ class _Poll:
             self.counts[UNUSABLE] += batch.notes.count
         if sent:
             joined, marks = b"\n".join(batch.lines), b"".join(batch.marks)
-            self._append(StreamBatch(sent, joined, logs.current_id() or "", marks))
+            batch_of_stream = StreamBatch(sent, joined, logs.current_id() or "", marks)
+            append(self.turn.resources, self.turn.tenant, self.turn.number, batch_of_stream, self.turn.identity)
             self.counts["sent"] += sent
             self.first_lines += batch.lines[: recent_deliveries.MOST_NAMED - len(self.first_lines)]
 
@@ -309,19 +311,6 @@ class _Poll:
             for item in items
             if item.id not in known[item.is_outcome] and (item.is_outcome, item.id) not in self.sent
         ]
-
-    def _append(self, batch: StreamBatch) -> None:
-        resources, tenant = self.turn.resources, self.turn.tenant
-        limits = resources.settings.max_stream_items, resources.settings.max_unanalysed_items
-        identity = self.turn.identity
-        try:
-            stream.append_blocking(resources.redis, tenant, batch, *limits, identity=identity)
-        except PositionAbsent:
-            with resources.engine.connect() as connection:
-                if not never_archived(connection, self.turn.number):
-                    raise
-            stream.begin_blocking(resources.redis, tenant, resources.now_us(), identity=identity)
-            stream.append_blocking(resources.redis, tenant, batch, *limits, identity=identity)
 
 
 def due_us(source: Source, now_us: int, every_seconds: float) -> int:

@@ -46,6 +46,7 @@ JOB_TEXTS = {
     "retain": "delete expired data",
     "erase": "erase a person's data",
     "dry_run": "dry run of thresholds",
+    "import": "import of a file",
     "detect": "re-evaluate cases",
     "sweep": "check the whole period again",
 }

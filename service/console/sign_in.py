@@ -90,6 +90,8 @@ async def present(request: Request) -> Person:
         raise SignInFirst(await _way_back(request))
     if request.method not in _SAFE:
         check_origin(request)
+        if request.headers.get("content-type", "").lower().startswith("multipart/") and not found.may("admin"):
+            raise HTTPException(403, "Only administrators upload files.")  # before the file is received
         sent = request.headers.get("x-csrf-token") or await _form_field(request, "csrf")
         if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
             if _has_form(request) and (kept := await kept_forms.keep(request, only_for=found)):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
@@ -35,7 +33,8 @@ from service.tabular.opening import Opened, SeveralFiles, open_file
 from service.tabular.parquet import ParquetTable
 from service.tabular.presets import PRESETS, PresetTable
 from service.tabular.recognition import recognise
-from service.tabular.tables import Batch, Table
+from service.tabular.refusals import UnclearColumns, named
+from service.tabular.tables import Batch, Table, WithoutColumns
 from service.tabular.text import TextBlocks
 from service.tabular.times import TimeStyle, UnreadableTime, style_of
 from service.tabular.values import is_unknown
@@ -59,6 +58,7 @@ class ReadingOptions:
     sheet: str | None = None
     preset: str | None = None
     assume_utc: bool = False  # for times without an offset in files that have no other ones
+    ignored: Collection[str] = ()  # columns that are not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,6 @@ class ReadAs:
     field: str
     why: str
     example: str
-
-
-def rejection_text(path: Path, item: RejectedItem) -> str:
-    """What is wrong with a row, and its place in the file, for people."""
-    return f"{path.name}:{item.line}: {item.pointer or 'item'}: {item.detail}"
 
 
 class SourceFile:
@@ -95,6 +90,7 @@ class SourceFile:
         self.kind = ""
         self.read_as: list[ReadAs] = []
         self.notes: list[str] = []
+        self.header: list[str] = []  # of a table
         self.amended = NoteCount()  # what could not be used of optional fields
         self.naive = False  # times have no offset, and were taken as UTC
         self.is_plain_lines = False  # NDJSON in the API's form, as replay sends it
@@ -117,7 +113,7 @@ class SourceFile:
     def items(self) -> Iterator[CheckedItem | RejectedItem]:
         """The items, and what is refused of them, in the file's order."""
         try:
-            with _named(self.path):
+            with named(self.path):
                 yield from self._items
         finally:
             self.close()
@@ -131,7 +127,7 @@ class SourceFile:
         return self._assembler is not None and complaint_id in self._assembler.judged
 
     def _begin(self) -> Iterator[CheckedItem | RejectedItem]:
-        with _named(self.path):
+        with named(self.path):
             if self._dataframe is None:
                 self._opened = self._open(self._progress)
                 self.notes += self._opened.notes
@@ -172,6 +168,9 @@ class SourceFile:
             table = self._dataframe.table()
         if table is not None and self._preset is not None:
             table = PresetTable(table, self._preset)
+        if table is not None:
+            self.header = list(table.header)
+            table = WithoutColumns(table, self._options.ignored) if self._options.ignored else table
         return direct, table
 
     def _look(self, opened: Opened) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
@@ -269,7 +268,10 @@ class SourceFile:
         self.kind = table.kind  # the encoding may have shown itself
         self.notes += table.notes
         if rows:
-            self._assembler = self._assembler_of(table.header, rows)
+            try:
+                self._assembler = self._assembler_of(table.header, rows)
+            except Refused as error:
+                raise UnclearColumns(error.problem, self.header) from None
         return self._assembled(sample, batches, table)
 
     def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
@@ -362,24 +364,6 @@ class SourceFile:
         for line, row in zip(batch.lines, batch.rows, strict=True):
             if (item := self._assembler.read(line, row)) is not None:
                 yield item
-
-
-class _named:
-    """What goes wrong with a file, as Refused with its name."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, FileNotFoundError):
-            raise Refused(f"{self._path} does not exist") from None
-        if isinstance(error, IsADirectoryError):
-            raise Refused(f"{self._path} is a folder: name the files in it") from None
-        if isinstance(error, OSError | EOFError | UnicodeError | zlib.error | zipfile.BadZipFile):
-            raise Refused(f"{self._path} cannot be read: {error}") from error
 
 
 def _is_document(text: TextBlocks) -> bool:

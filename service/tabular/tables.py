@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -32,6 +32,27 @@ class Table(Protocol):
     def batches(self) -> Iterator[Batch]:
         """The rows, once."""
         ...
+
+
+class WithoutColumns:
+    """A table without some of its columns, by their names."""
+
+    def __init__(self, table: Table, ignored: Collection[str]) -> None:
+        self._table = table
+        self._kept = [number for number, name in enumerate(table.header) if name not in ignored]
+        self.header = [table.header[number] for number in self._kept]
+        self.notes = table.notes
+
+    @property
+    def kind(self) -> str:
+        """What the file is, for people."""
+        return self._table.kind
+
+    def batches(self) -> Iterator[Batch]:
+        """The rows."""
+        for batch in self._table.batches():
+            rows = [[row[number] for number in self._kept] for row in batch.rows]
+            yield Batch(batch.lines, rows, batch.refused)
 
 
 def refused(line: int, detail: str) -> RejectedItem:

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from tests.service.platforms.payloads import discourse, encoded, headers, score
 
-SECTIONS = ("thresholds", "patrols", "people", "keys", "subscriptions", "sources", "privacy", "audit")
+SECTIONS = ("thresholds", "patrols", "people", "keys", "subscriptions", "sources", "import", "privacy", "audit")
 NAME = "settings"
 SECRET = "a secret of the tests"
 

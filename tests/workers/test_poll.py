@@ -23,7 +23,7 @@ from service.settings import Settings
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.privacy.privacy_filters import open_privacy_filter
-from service.storage.redis_store import redis_keys
+from service.storage.redis_store import redis_keys, stream
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
 from service.storage.webhooks.sources import (
@@ -596,7 +596,7 @@ def test_a_store_that_is_away_leaves_the_cursor_where_it_was(
         raise failure
 
     with monkeypatch.context() as patched:
-        patched.setattr(poll.stream, "append_blocking", fails)
+        patched.setattr(stream, "append_blocking", fails)
         assert world.poll().cursor is None or "walks" not in (world.source().cursor or {})
     world.poll()
     assert list(world.complaints()) == ["1"]

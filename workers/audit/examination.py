@@ -125,6 +125,21 @@ def examine(
         shown.advance(done)
 
     result = audit(history, judged, policy, step_seconds, window_done, sweeps_in(processes))
+    return examination_of(result, history, judged, files, policy, step_seconds, as_of, paths, outcomes)
+
+
+def examination_of(
+    result: AuditResult,
+    history: ComplaintHistory,
+    judged: Mapping[int, Sequence[FeedOutcome]],
+    files: FilesRead,
+    policy: Policy,
+    step_seconds: int = 86_400,
+    as_of: datetime | None = None,
+    paths: Sequence[Path | Dataframe] = (),
+    outcomes: Sequence[Path | Dataframe] = (),
+) -> Examination:
+    """The report on a history that was audited, and what its page needs; `files` says how reading it went."""
     by_people = {target for target, found in judged.items() if standing(found) is not None}
     by_people &= history.target_ids.keys()
     notes = _notes(history, result, files)

@@ -14,7 +14,8 @@ from pathlib import Path
 from service.intake.items import Noun
 from service.model import Frozen, RejectedItem
 from service.tabular.dataframes import Dataframe
-from service.tabular.reading import ReadingOptions, SourceFile, rejection_text
+from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.refusals import rejection_text
 
 REJECTED_SHOWN = 5
 READ_AS_IT_IS = ReadingOptions(assume_utc=True)  # a constant offset changes no group

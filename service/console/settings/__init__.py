@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from service.console.settings import (
     allow_list,
     audit_log,
+    imports,
     keys,
     people,
     privacy,
@@ -38,6 +39,7 @@ SECTION_ROUTERS = (
     subscriptions.router,
     sources.router,
     source_deliveries.router,
+    imports.router,
     privacy.router,
     audit_log.router,
 )

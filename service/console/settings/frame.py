@@ -37,6 +37,7 @@ SECTIONS = (
     SettingsSection("keys", "API keys"),
     SettingsSection("subscriptions", "Webhook subscriptions"),
     SettingsSection("sources", "Connected platforms"),
+    SettingsSection("import", "Import"),
     SettingsSection("privacy", "Privacy and limits"),
     SettingsSection("audit", "Audit trail"),
 )

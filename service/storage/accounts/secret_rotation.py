@@ -8,6 +8,7 @@ from service.storage.accounts.secret_box import SealedWithAnotherKey, SecretBox
 from service.storage.sql.schema import (
     erasures,
     identity_providers,
+    imports,
     second_factors,
     sessions,
     sources,
@@ -24,6 +25,7 @@ SEALED: tuple[tuple[Table, Column[str], tuple[str, ...]], ...] = (
     (identity_providers, identity_providers.c.tenant_id, ("client_secret",)),
     (second_factors, second_factors.c.user_id, ("secret",)),
     (sessions, sessions.c.hash, ("id_token_secret",)),
+    (imports, imports.c.id, ("secret",)),
 )
 
 

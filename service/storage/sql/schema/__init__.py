@@ -42,6 +42,7 @@ from service.storage.sql.schema.case_tables import (
 from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDING, WITHDRAWN
 from service.storage.sql.schema.declarations import Big, metadata
 from service.storage.sql.schema.detection_tables import allowed_reporters, analysis_state, dry_runs, sweeps
+from service.storage.sql.schema.import_tables import import_chunks, imports
 from service.storage.sql.schema.installation_tables import redis_identity, redis_users
 from service.storage.sql.schema.message_tables import mail_preferences, reported_cases
 from service.storage.sql.schema.privacy_tables import erasures, retention_state
@@ -82,6 +83,8 @@ __all__ = [
     "events",
     "feed",
     "identity_providers",
+    "import_chunks",
+    "imports",
     "ingest_state",
     "mail_preferences",
     "metadata",

@@ -29,6 +29,7 @@ Held = Literal[
     "sweep",  # arrays of keys
     "dead letter",  # a line of the stream, or why it was refused: deleted, not rewritten
     "erasure",  # the sealed name of who has to be forgotten, until it is done
+    "upload",  # of a file to import, encrypted: deleted when anybody is erased
     # People who work with the service. They are not reporters: erasing a reporter leaves them.
     "user",
     "network address",

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from service.storage.privacy.name_replacement import REPLACED
 from service.storage.sql.schema.declarations import Held, columns_holding, metadata, not_personal, personal
 
-OWN_REWRITING = {"complaint", "feed", "sweep", "dead letter", "erasure"}
+OWN_REWRITING = {"complaint", "feed", "sweep", "dead letter", "erasure", "upload"}
 KEYS = {"reporter key", "author key"}
 NOT_REPORTERS = {"user", "network address"}
 

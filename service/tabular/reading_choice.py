@@ -1,0 +1,102 @@
+"""What a person chooses in a form about how a file is read: as JSON, and as the reader takes it. PURE."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from service.errors import Refused
+from service.tabular.presets import PRESETS
+from service.tabular.reading import ReadingOptions
+from service.tabular.times import FORMATS
+from service.tabular.vocabulary import FIELDS_BY_NAME
+
+IGNORED = "ignored"  # a column's choice, beside the fields
+AUTOMATIC = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingChoice:
+    """The choices; what is empty is left to the reader."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)  # column -> field, or IGNORED
+    timezone: str = ""
+    time_format: str = ""
+    sheet: str = ""
+    preset: str = ""
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> ReadingChoice:
+        """The choices again of what `document` made."""
+        return cls(**document)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**asdict(self), "columns": dict(self.columns)}
+
+    def options(self) -> ReadingOptions:
+        """As the reader takes them."""
+        columns = {chosen: column for column, chosen in self.columns.items() if chosen != IGNORED}
+        return ReadingOptions(
+            columns,
+            ZoneInfo(self.timezone) if self.timezone else None,
+            self.time_format or None,
+            self.sheet or None,
+            self.preset or None,
+            ignored=frozenset(column for column, chosen in self.columns.items() if chosen == IGNORED),
+        )
+
+    def check(self) -> None:
+        """Raise Refused for what the reader does not know."""
+        if self.timezone and self.timezone not in available_timezones():
+            raise Refused(f"{self.timezone[:40]!r} is not a known time zone: write for example Europe/Berlin or UTC")
+        if self.time_format and self.time_format not in FORMATS and "%" not in self.time_format:
+            raise Refused(f"{self.time_format[:40]!r} is not one of {', '.join(FORMATS)}, and not a pattern")
+        if self.preset and self.preset not in PRESETS:
+            raise Refused(f"{self.preset[:40]!r} is not one of {', '.join(PRESETS)}")
+        seen: dict[str, str] = {}
+        for column, chosen in self.columns.items():
+            if chosen == IGNORED:
+                continue
+            if chosen not in FIELDS_BY_NAME:
+                raise Refused(f"{chosen[:40]!r} is not something that a column can be read as")
+            if chosen in seen:
+                raise Refused(f"two columns, {seen[chosen]!r} and {column!r}, cannot both be the same: choose one")
+            seen[chosen] = column
+
+
+def changed_columns(
+    header: Sequence[str], shown: Mapping[str, str], before: Mapping[str, str], entered: Mapping[str, str]
+) -> dict[str, str]:
+    """The columns that a person has chosen: before, or now by changing what the form showed (`shown`: the reader's own
+    reading of each column).
+    """
+    found = {}
+    for column in header:
+        value = entered.get(column, AUTOMATIC)
+        if value == AUTOMATIC or (column not in before and value == shown.get(column, AUTOMATIC)):
+            continue
+        found[column] = value
+    return found
+
+
+_IN_A_FORM = (
+    (re.compile(r",? for instance --column \S+=\S+"), ""),
+    (re.compile(r"name it: --column \S+=\S+"), "choose it in the menus"),
+    (re.compile(r"--column \S+?=(.+?): "), r"\1: "),
+    (re.compile(r"--sheet names another"), "name another to read it"),
+    (re.compile(r"--preset "), "the preset "),
+    (re.compile(r"with --time-format, like"), "in the form, like"),
+    (re.compile(r"with --time-format(?! )"), "in the form"),
+    (re.compile(r"--(?:timezone|time-format) "), ""),
+)
+
+
+def in_a_form(sentence: str) -> str:
+    """A sentence of the reader without the options of the command line."""
+    for pattern, instead in _IN_A_FORM:
+        sentence = pattern.sub(instead, sentence)
+    return sentence
