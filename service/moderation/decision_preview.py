@@ -1,7 +1,7 @@
 """The effect of a decision, shown before it is made. PURE.
 
 The present state of the archive is compared with the one after the decisions: what stands already, by an estimate or by
-an earlier decision, is no effect of theirs. Complaints "not counted" are those that these clusters take off, the
+an earlier decision, is not their effect. Complaints "not counted" are those that these clusters take off, the
 difference to a state without them.
 """
 
