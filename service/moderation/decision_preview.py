@@ -1,8 +1,8 @@
 """The effect of a decision, shown before it is made. PURE.
 
-The present state of the archive is compared with the one after the decisions: what already stands, by an estimate or by
-an earlier decision, does not count as an effect of theirs. Complaints "not counted" are those that these clusters take
-off, the difference to a state without them.
+The present state of the archive is compared with the one after the decisions: what stands already, by an estimate or by
+an earlier decision, is not their effect. Complaints "not counted" are those that these clusters take off, the
+difference to a state without them.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str,
         decided_reporters=case.decided_reporters,
         decided_targets=case.decided_targets,
     )
-    if case.verdict is None:
-        after = after.with_verdict(None)
+    if case.verdict is None and any(m.verdict is not None for m in after.memberships.values()):
+        after = replace(after, memberships={seq: replace(m, verdict=None) for seq, m in after.memberships.items()})
     return after
 
 
@@ -88,7 +88,7 @@ def effects_of(
         t
         for decided in (*choices, {s.id: s for s in befores})
         for state in decided.values()
-        for t in state.discounted_targets
+        for t in state.author_by_target
     }
     without, now = summaries(others, targets), summaries((*others, *befores), targets)
     return [

@@ -34,8 +34,8 @@ def evidence(name: str, trait: str, count: int, total: int, usual: float, p_valu
 def clause(evidence: Evidence, targets: int) -> str:
     """The trait in a sentence about a cluster with `targets` targets; some may have left the window it was measured in.
 
-    >>> clause(evidence("lang", "attribute lang = de", 7, 8, 0.2, 1e-5), 10)
-    '7 of the 8 targets measured have lang “de” (20 % of all targets do)'
+    >>> clause(evidence("context", "context article-7", 7, 8, 0.2, 1e-5), 10)
+    '7 of the 8 targets measured are in context article-7 (20 % of all targets are)'
     """
     text = evidence.text.removesuffix(".")
     found = _COUNTED.match(text)
