@@ -57,7 +57,11 @@ QUEUE_TEXTS = {
     "deliver": "Send webhooks",
     "chores": "Everything else",
 }
-PROCESS_TEXTS = {"api": "Web server", "clock": "Clock", **QUEUE_TEXTS}
+PROCESS_TEXTS = {
+    "api": "Web server",
+    "clock": "Clock",
+    **{f"worker-{queue}": f"Worker: {text.lower()}" for queue, text in QUEUE_TEXTS.items()},
+}
 
 
 @router.get("/ops")

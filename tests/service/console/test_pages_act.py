@@ -230,10 +230,10 @@ def test_operations_show_the_tenants_jobs_and_the_living_processes(moderator: Vi
         },
     )
     page_text = texts(admin.get("/console/ops").text)
-    assert re.search(r"sweep 1 0 0 ! ?1\b", page_text), page_text
-    assert "detect 0 0 0" not in page_text  # another tenant's
-    assert re.search(r"worker-detect 1 123 MB 2.5 GB", page_text), page_text
-    assert re.search(r"clock ! ?none – –", page_text), page_text
+    assert re.search(r"Check the whole period again 1 0 0 ! ?1\b", page_text), page_text
+    assert "Re-evaluate cases" not in page_text  # another tenant's
+    assert re.search(r"Worker: find groups 1 123 MB 2.5 GB", page_text), page_text
+    assert re.search(r"Clock ! ?none – –", page_text), page_text
     assert "This Redis server does not report its state." in page_text  # the pretended one of the tests
 
 

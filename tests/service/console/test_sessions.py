@@ -137,6 +137,7 @@ def test_every_download_is_counted(api: Api) -> None:
 
 def test_the_audit_trails_file_holds_no_database_connection_while_nobody_reads(api: Api) -> None:
     from service.console.csv_files import csv_response
+    from service.console.person import Preferences
     from service.console.settings import audit_log
 
     root = sign_in(api, "root", role="admin")
@@ -146,7 +147,7 @@ def test_the_audit_trails_file_holds_no_database_connection_while_nobody_reads(a
     class Asked:
         app = api.app
 
-    person: Any = type("P", (), {"tenant_id": 1, "tenant": "default"})()
+    person: Any = type("P", (), {"tenant_id": 1, "tenant": "default", "preferences": Preferences()})()
     answer = audit_log.download_trail(Asked(), person, dict.fromkeys(audit_log._NAMES, ""))  # type: ignore[arg-type]
     assert csv_response is not None
 
