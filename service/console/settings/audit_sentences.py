@@ -44,6 +44,19 @@ def _warning(_: str, detail: Detail) -> str:
     return f"warned {reporter}" if detail.get("choice") == "warned" else f"decided not to warn {reporter}"
 
 
+def _misuse_step(_: str, detail: Detail) -> str:
+    reporter = detail.get("reporter", "a reporter")
+    return {
+        "warned": f"recorded a warning of {reporter} for manifestly unfounded notices",
+        "suspended": f"recorded that notices by {reporter} are not processed until {detail.get('until', 'later')[:10]}",
+    }.get(str(detail.get("step")), f"recorded that notices by {reporter} are processed again")
+
+
+def _misuse_marks(_: str, detail: Detail) -> str:
+    marked = int(detail.get("manifestly_unfounded", 0))
+    return f"marked {plural(marked, 'notice')} by {detail.get('reporter', 'a reporter')} as manifestly unfounded"
+
+
 def _changes(detail: Detail) -> str:
     """Names of what changed, with before and after where both are short."""
     told = []
@@ -119,6 +132,16 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "unclaim": ("Release of a case", lambda case, _: f"released case {case}"),
     "restoration": ("Restoration", _restoration),
     "warning": ("Warning of a reporter", _warning),
+    "misuse marks": ("Manifestly unfounded notices", _misuse_marks),
+    "misuse step": ("Warning or suspension for notices", _misuse_step),
+    "import-uploaded": ("File uploaded", lambda number, _: f"uploaded a file for import {number}"),
+    "import-started": ("Start of an import", lambda number, _: f"started import {number}"),
+    "import-stopped": ("Stop of an import", lambda number, _: f"stopped import {number}"),
+    "import-undone": ("Undo of an import", lambda number, _: f"undid import {number}"),
+    "import-deleted": ("Uploaded file deleted", lambda number, _: f"deleted the file of import {number}"),
+    "mail.changed": ("Messages by e-mail", lambda _, detail: f"chose messages by e-mail: {detail.get('cadence', '')}"),
+    "mail.confirmed": ("E-mail address confirmed", lambda _, __: "confirmed an e-mail address"),
+    "mail.off": ("Messages by e-mail ended", lambda _, __: "ended messages by e-mail"),
     "allowed": ("Good patrol added", lambda reporter, _: f"added {reporter} to the good patrols"),
     "allowed no longer": ("Good patrol removed", lambda reporter, _: f"removed {reporter} from the good patrols"),
     "settings": ("Settings", lambda _, detail: f"changed settings: {_changes(detail)}"),

@@ -89,7 +89,7 @@ def test_every_action_that_is_recorded_has_a_sentence() -> None:
                 recorded |= set(re.findall(r'action="([a-z. -]+)"', text))
                 recorded |= set(
                     re.findall(
-                        r'"((?:subscription\.|source |sso-|factor-|recovery-code|user-|key-)[a-z_-]+'
+                        r'"((?:subscription\.|source |sso-|factor-|recovery-code|user-|key-|import-|mail\.)[a-z_-]+'
                         r'|allowed(?: no longer)?)"',
                         text,
                     )
