@@ -79,13 +79,16 @@ async def keep(request: Request, *, only_for: Person | None = None) -> str | Non
     """Keep the form of this request and return the page that shows it; None if it is none to be kept, or not
     `only_for` this person.
     """
-    action, form = request.url.path, await request.form()
+    action = request.url.path
+    case = _ONE_CASE.match(action)
+    if case is None and OTHERS.match(action) is None:
+        return None  # before the form is received: it may be a file, from anybody
+    form = await request.form()
     whose = _whose(request, form.get(TICKET))
     if whose is None or (only_for is not None and whose != (only_for.tenant, only_for.user_id)):
         return None
     fields = [(name, value) for name, value in form.multi_items() if name not in _NOT_KEPT]
-    case = _ONE_CASE.match(action)
-    if (case is None and OTHERS.match(action) is None) or not all(isinstance(value, str) for _, value in fields):
+    if not all(isinstance(value, str) for _, value in fields):
         return None
     name, until_us = secrets.token_hex(12), _now_us(request) + kept_forms.KEPT_SECONDS * 1_000_000
     api = api_context(request)

@@ -14,6 +14,7 @@ from case_scenes import put_case
 from case_world import START
 from conftest import Api, RedisClients
 from console_world import Visitor, put_user, sign_in
+from starlette.requests import Request
 
 from service.model import DecisionRequest
 from service.storage.accounts.tenants import tenant_id
@@ -152,6 +153,21 @@ def test_passwords_and_secrets_are_never_kept(desk: Api, anna: Visitor) -> None:
     for path in ("/console/password", "/console/security/prove", "/console/settings/sources/add"):
         anna.post(path, {**form, "password": "a secret", "current": "a secret"})
     assert desk.redis.run(desk.app.state.api.redis.exists("bw:default:kept-forms:1")) == 0
+
+
+def test_nobody_sends_a_file_without_being_signed_in(desk: Api, anna: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    end_sessions(desk)
+    received: list[str] = []
+    form = Request.form
+
+    def noted(request: Request, *given: Any, **named: Any) -> Any:
+        received.append(request.url.path)
+        return form(request, *given, **named)
+
+    monkeypatch.setattr(Request, "form", noted)
+    upload = "/console/settings/import/upload"
+    answer = anna.request("POST", upload, data={"csrf": anna.csrf}, files={"file": ("flags.csv", b"a,b")})
+    assert next_of(answer) == "/console/settings/import" and received == []
 
 
 def test_at_most_three_forms_a_person_are_kept(desk: Api, anna: Visitor) -> None:
