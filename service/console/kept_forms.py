@@ -39,7 +39,7 @@ _ONE_CASE = re.compile(r"(/console/clusters/[^/]+)/(?:decide|preview)\Z")
 # What has no page of its own to be filled in is shown on /console/kept. Only forms that hold no secret.
 OTHERS = re.compile(
     r"/console/(?:clusters/[^/]+/notes|queue/(?:chosen|decide)|decisions/[^/]+/reverse|restorations/(?:preview|handle)"
-    r"|reporters/[^/]+/warning|settings/patrols/(?:add|remove))\Z"
+    r"|reporters/[^/]+/(?:warning|misuse/(?:marks|steps))|settings/patrols/(?:add|remove))\Z"
 )
 log = logging.getLogger(__name__)
 

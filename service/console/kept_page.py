@@ -19,6 +19,7 @@ from service.console.decision_form import LONGEST_NOTE, REASONS, VERDICTS, Decis
 from service.console.kept_forms import HOME, KeptForm
 from service.console.rendering import FlashMessage, flash, render, see_other
 from service.console.sign_in import Viewer
+from service.moderation.misuse import LONGEST_REASON
 from service.moderation.phrases import plural
 
 router = APIRouter()
@@ -35,6 +36,8 @@ _TITLES = (
     (r"decisions/([^/]+)/reverse", "Undo decision {}?", "Undo it"),
     (r"restorations/(?:preview|handle)", "Continue with the targets that you selected?", "Continue"),
     (r"reporters/([^/]+)/warning", "Record what you did about the warning of {}?", "Record it"),
+    (r"reporters/([^/]+)/misuse/marks", "Save your marks on notices by {}?", "Save marks"),
+    (r"reporters/([^/]+)/misuse/steps", "Record this step about {}?", "Record it"),
     (r"settings/patrols/add", "Add this account to the good patrols?", "Add"),
     (r"settings/patrols/remove", "Remove this account from the good patrols?", "Remove"),
 )
@@ -46,8 +49,21 @@ _LABELS = {
         {"restored": "Mark as restored", "stands": "Confirm removal", "warned": "Warned", "declined": "Not warned"},
     ),
     "reporter": ("Account", {}),
+    "step": (
+        "Step",
+        {
+            "warned": "I have sent a warning",
+            "suspended": "We have suspended processing",
+            "restored": "We process notices again",
+        },
+    ),
 }
-_TYPED = {"note": "Note", "text": "Note"}
+_TYPED = {
+    "note": ("Note", LONGEST_NOTE),
+    "text": ("Note", LONGEST_NOTE),
+    "gravity": ("How grave is the misuse, and what did it lead to?", LONGEST_REASON),
+    "intention": ("The intention, where you can tell it", LONGEST_REASON),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +129,9 @@ async def show_kept(request: Request, person: Viewer, id: str) -> Response:
             button=button,
             action=kept.action,
             page=kept_forms.page_of(request, kept.action),
-            typed=[(name, _TYPED[name], value) for name, value in kept.fields if name in _TYPED],
+            typed=[(name, *_TYPED[name], value) for name, value in kept.fields if name in _TYPED],
             hidden=[(name, value) for name, value in kept.fields if name not in _TYPED],
             shown=_shown(kept),
-            longest_note=LONGEST_NOTE,
             messages=(FlashMessage(NOTHING_DONE, "info"),),
         )
     )
@@ -132,7 +147,9 @@ def _shown(kept: KeptForm) -> list[tuple[str, str]]:
     ]
     if kept.one("verdict") == "snoozed":
         lines.append(("Snooze for", plural(_number(kept, "snooze_for"), "day")))
-    for name, label in (("case", "Cases"), ("target", "Targets")):
+    if kept.one("step") == "suspended":
+        lines.append(("Suspend for", plural(_number(kept, "suspend_for"), "day")))
+    for name, label in (("case", "Cases"), ("target", "Targets"), ("manifest", "Manifestly unfounded")):
         if chosen := kept.every(name):
             names = [one.rpartition(":")[0] if name == "case" else one for one in chosen]
             lines.append((label, ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")))

@@ -31,6 +31,7 @@ from service.moderation.misuse import (
     check,
     facts_of,
     letter,
+    said_in,
     standing_of,
 )
 from service.moderation.phrases import plural
@@ -131,8 +132,12 @@ def record_step(
     suspend_for: Annotated[int, Form()] = 30,
     gravity: Annotated[str, Form()] = "",
     intention: Annotated[str, Form()] = "",
+    seen: Annotated[int | None, Form(ge=0)] = None,
 ) -> Response:
-    """Record a step that the platform took. Nothing is sent to anyone, and nothing is suspended here."""
+    """Record a step that the platform took. Nothing is sent to anyone, and nothing is suspended here.
+
+    `seen`: how many steps the form's page listed.
+    """
     api, stored = api_context(request), privacy_filter.reporter(id)
     now = api.now()
     until = now + timedelta(days=suspend_for) if step == "suspended" and suspend_for in SUSPENSIONS else None
@@ -143,23 +148,26 @@ def record_step(
             lock_tenant(connection, person.tenant_id)
             days = _days(connection, person)
             steps = misuse.steps_of(connection, person.tenant_id, stored)
-            notices = misuse.notices_of(connection, person.tenant_id, stored, since=now - timedelta(days=days))
-            check(step, steps, notices, now=now, days=days, until=until, gravity=gravity, intention=intention)
-            misuse.take(
-                connection,
-                person.tenant_id,
-                stored,
-                step,
-                facts_of(notices, now=now, days=days),
-                until=until,
-                gravity=gravity,
-                intention=intention,
-                by=person.name,
-                now_us=microseconds(now),
-            )
+            later = steps[len(steps) if seen is None else seen :]
+            repeated = said_in(later, step, by=person.name, gravity=gravity, intention=intention)
+            if not repeated:
+                notices = misuse.notices_of(connection, person.tenant_id, stored, since=now - timedelta(days=days))
+                check(step, steps, notices, now=now, days=days, until=until, gravity=gravity, intention=intention)
+                misuse.take(
+                    connection,
+                    person.tenant_id,
+                    stored,
+                    step,
+                    facts_of(notices, now=now, days=days),
+                    until=until,
+                    gravity=gravity,
+                    intention=intention,
+                    by=person.name,
+                    now_us=microseconds(now),
+                )
     except Refused as refusal:
         return _page(request, person, stored, error=str(refusal), typed=(gravity, intention), status=422)
-    flash(request, person, _RECORDED[step])
+    flash(request, person, "Recorded once; it was sent twice." if repeated else _RECORDED[step])
     return see_other(request, _address(stored))
 
 

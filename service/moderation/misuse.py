@@ -86,6 +86,14 @@ def standing_of(steps: Sequence[StepTaken], now: datetime) -> Standing:
     return "warned" if last.step == "warned" else "over"
 
 
+def said_in(steps: Iterable[StepTaken], step: Step, *, by: str, gravity: str, intention: str) -> bool:
+    """Whether one of these steps is this one: the same, by the same person, with the same words."""
+    return any(
+        (one.step, one.by, one.gravity, one.intention) == (step, by, gravity.strip(), intention.strip())
+        for one in steps
+    )
+
+
 def check(
     step: Step,
     steps: Sequence[StepTaken],
