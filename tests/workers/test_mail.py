@@ -225,12 +225,16 @@ def test_a_mail_server_that_is_down_is_tried_more_and_more_rarely_and_then_every
 def test_an_address_that_is_refused_for_good_gets_no_more_and_others_do(desk: MailDesk) -> None:
     anna = desk.person("anna")
     desk.person("bert")
-    desk.box.refuse = lambda receiver: "550 no such user" if receiver.startswith("anna") else ""
+    desk.box.refuse = lambda receiver: f"550 no such user {receiver}" if receiver.startswith("anna") else ""
     desk.flag("k-1")
     desk.until(NOW_US + DAY)
     assert desk.box.receivers == ["bert@example.org"]
     given_up = desk.preference(anna)
-    assert (given_up.cadence, given_up.last_error) == ("off", "550 no such user")
+    assert (given_up.cadence, given_up.last_error) == ("off", "550 no such user anna@example.org")
+    with desk.engine.connect() as connection:
+        trail = schema.audit_trail.c
+        ended = connection.execute(sa.select(trail.subject, trail.detail).where(trail.action == "mail.off")).all()
+    assert [row.subject for row in ended] == ["user:anna"] and "anna@" not in ended[0].detail
 
 
 def test_one_that_is_refused_for_now_gets_it_later(desk: MailDesk) -> None:

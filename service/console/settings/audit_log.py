@@ -31,6 +31,12 @@ LINES_A_PAGE = 50
 LINES_IN_A_FILE = 1_000_000
 LINES_AT_ONCE = 500
 _LIST, _SORT = "audit", "-id"
+_PAGES = {
+    "cluster": "/console/clusters/",
+    "reporter": "/console/reporters/",
+    "target": "/console/targets/",
+    "import": "/console/settings/import/",
+}
 _NAMES = ("actor", "action", "subject", "since", "until")
 router = APIRouter(prefix="/audit")
 
@@ -148,7 +154,8 @@ def _us(day: date, zone: tzinfo) -> int:
 
 def _shown(line: AuditEntry) -> dict[str, Any]:
     kind, _, rest = line.subject.partition(":")
-    link = {"cluster": "/console/clusters/", "reporter": "/console/reporters/", "target": "/console/targets/"}.get(kind)
+    rest = rest or str(line.detail.get(kind, ""))  # of reporters and targets: where an erasure finds it
+    link = _PAGES.get(kind) if line.action != "import-deleted" else None
     return {
         "at": moment(line.at_us),
         "actor": line.actor,

@@ -53,8 +53,12 @@ def _misuse_step(_: str, detail: Detail) -> str:
 
 
 def _misuse_marks(_: str, detail: Detail) -> str:
-    marked = int(detail.get("manifestly_unfounded", 0))
-    return f"marked {plural(marked, 'notice')} by {detail.get('reporter', 'a reporter')} as manifestly unfounded"
+    reporter, marked = detail.get("reporter", "a reporter"), int(detail.get("manifestly_unfounded", 0))
+    if not marked:
+        return f"removed the marks from all notices by {reporter}: none is manifestly unfounded"
+    return (
+        f"marked {plural(marked, 'notice')} by {reporter} as manifestly unfounded (before: {detail.get('before', 0)})"
+    )
 
 
 def _changes(detail: Detail) -> str:
@@ -141,7 +145,7 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "import-deleted": ("Uploaded file deleted", lambda number, _: f"deleted the file of import {number}"),
     "mail.changed": ("Messages by e-mail", lambda _, detail: f"chose messages by e-mail: {detail.get('cadence', '')}"),
     "mail.confirmed": ("E-mail address confirmed", lambda _, __: "confirmed an e-mail address"),
-    "mail.off": ("Messages by e-mail ended", lambda _, __: "ended messages by e-mail"),
+    "mail.off": ("Messages by e-mail ended", lambda user, _: f"ended messages by e-mail to {user}"),
     "allowed": ("Good patrol added", lambda reporter, _: f"added {reporter} to the good patrols"),
     "allowed no longer": ("Good patrol removed", lambda reporter, _: f"removed {reporter} from the good patrols"),
     "settings": ("Settings", lambda _, detail: f"changed settings: {_changes(detail)}"),

@@ -112,7 +112,7 @@ def save_preference(
     else:
         connection.execute(update(mail_preferences).where(mail_preferences.c.user_id == user_id).values(**values))
     timers.at_latest(connection, tenant_id, WORK, now_us)
-    _audit(connection, tenant_id, by, "mail.changed", now_us, {"cadence": cadence})
+    _audit(connection, tenant_id, user_id, by, "mail.changed", now_us, {"cadence": cadence})
     found = read_preference(connection, user_id)
     assert found is not None
     return found
@@ -145,15 +145,19 @@ def confirm(connection: Connection, preference: MailPreference, *, by: str, now_
     """The address is theirs; messages begin."""
     _set(connection, preference.user_id, confirmed_us=now_us, reported_us=now_us, failures=0, last_error=None)
     timers.at_latest(connection, preference.tenant_id, WORK, now_us)
-    _audit(connection, preference.tenant_id, by, "mail.confirmed", now_us, {})
+    _audit(connection, preference.tenant_id, preference.user_id, by, "mail.confirmed", now_us, {})
 
 
 def turn_off(
     connection: Connection, preference: MailPreference, *, by: str, now_us: int, error: str | None = None
 ) -> None:
-    """Send nothing more to the person, until they choose it again."""
+    """Send nothing more to the person, until they choose it again. Their link may be opened more than once."""
+    before = read_preference(connection, preference.user_id)
     _set(connection, preference.user_id, cadence="off", test_us=None, last_error=error)
-    _audit(connection, preference.tenant_id, by, "mail.off", now_us, {} if error is None else {"because": error})
+    if before is not None and before.cadence != "off":
+        # not the error itself: mail servers name the address in it, and the trail is kept and sent on
+        detail = {} if error is None else {"because": "the mail server refuses the address"}
+        _audit(connection, preference.tenant_id, preference.user_id, by, "mail.off", now_us, detail)
 
 
 def plan_at_once(connection: Connection, tenant_id: int, now_us: int) -> None:
@@ -208,7 +212,7 @@ def forget_address(connection: Connection, preference: MailPreference, *, by: st
     """The person wants no messages, and their address is not kept."""
     connection.execute(delete(mail_preferences).where(mail_preferences.c.user_id == preference.user_id))
     connection.execute(delete(reported_cases).where(reported_cases.c.receiver == preference.receiver))
-    _audit(connection, preference.tenant_id, by, "mail.off", now_us, {})
+    _audit(connection, preference.tenant_id, preference.user_id, by, "mail.off", now_us, {})
 
 
 def mail_state(connection: Connection, tenant_id: int) -> MailState:
@@ -247,8 +251,13 @@ def _due_or_never(now_us: int) -> ColumnElement[bool]:
     return or_(mail_preferences.c.next_us.is_(None), _due(mail_preferences.c.next_us, now_us))
 
 
-def _audit(connection: Connection, tenant_id: int, by: str, action: str, now_us: int, detail: dict[str, Any]) -> None:
-    audit_log.enter(connection, tenant_id, actor=by, action=action, subject="e-mail", now_us=now_us, detail=detail)
+def _audit(
+    connection: Connection, tenant_id: int, user_id: int, by: str, action: str, now_us: int, detail: dict[str, Any]
+) -> None:
+    name = connection.scalar(select(users.c.name).where(users.c.id == user_id))
+    audit_log.enter(
+        connection, tenant_id, actor=by, action=action, subject=f"user:{name}", now_us=now_us, detail=detail
+    )
 
 
 def _of(row: Row[Any]) -> MailPreference:

@@ -74,6 +74,8 @@ def test_the_link_in_a_message_stops_them_without_signing_in_and_nothing_else(ap
     # as a mail program's server posts it (RFC 8058), without a cookie or an Origin of ours
     answer = api.request("POST", off, content=b"List-Unsubscribe=One-Click", key=None)
     assert answer.status_code == 200 and "Nothing more is sent" in answer.text
+    assert api.request("POST", off, content=b"List-Unsubscribe=One-Click", key=None).status_code == 200
+    assert trail(api).count(("link in a message", "mail.off")) == 1
     assert (found := stored(api)) is not None and found.cadence == "off"
     assert nobody.get(path(api, "mail-confirm").replace("/confirm/", "/off/")).status_code == 404
     assert nobody.get("/console/mail/off/nonsense").status_code == 404

@@ -124,6 +124,12 @@ def test_a_step_sent_twice_is_recorded_once(api: Api, number: int) -> None:
     assert recorded(api) == [("warned", 2, 3)] * 2
 
 
+def test_the_audit_trail_leads_to_the_reporter(api: Api, number: int) -> None:
+    root = sign_in(api, "root", role="admin")
+    marks(root, "c1")
+    assert 'href="/console/reporters/r%2F1">Show the reporter' in root.get("/console/settings/audit").text
+
+
 def test_what_was_typed_when_the_session_ended_is_kept(fake_redis: RedisClients, make_api: Callable[..., Api]) -> None:
     api = make_api(fake_redis)
     number = notices(api)

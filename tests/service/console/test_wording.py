@@ -48,6 +48,19 @@ ROOT = Path(service.console.__file__).parents[2]
         ("restoration", "target", {"target": "c/1", "choice": "restored"}, "marked c/1 as restored"),
         ("warning", "reporter", {"reporter": "r-1", "choice": "declined"}, "decided not to warn r-1"),
         (
+            "misuse marks",
+            "reporter",
+            {"reporter": "r-1", "manifestly_unfounded": 2, "before": 1},
+            "marked 2 notices by r-1 as manifestly unfounded (before: 1)",
+        ),
+        (
+            "misuse marks",
+            "reporter",
+            {"reporter": "r-1", "manifestly_unfounded": 0, "before": 1},
+            "removed the marks from all notices by r-1: none is manifestly unfounded",
+        ),
+        ("mail.off", "user:anna", {"because": "x"}, "ended messages by e-mail to anna"),
+        (
             "settings",
             "tenant",
             {"retention_days": {"before": None, "after": 30}, "keep_text": {"before": False, "after": True}},
