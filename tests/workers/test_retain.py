@@ -185,6 +185,23 @@ def test_a_suspension_that_is_in_force_stays_known(paper: Archive) -> None:
     assert paper.count(schema.misuse_marks) == 0
 
 
+def test_a_suspension_that_ended_early_is_not_in_force_again(paper: Archive) -> None:
+    now = paper.resources.now_us()
+    about = {"tenant_id": paper.id, "reporter_key": 1, "by": "ann", "manifest": 2, "notices": 3, "days": 90}
+    words = {"gravity": "", "intention": ""}
+    with write(paper.engine) as connection:
+        for reporter, until in (("x", now + 1_000_000), ("y", 4)):
+            for step, ends in (("suspended", until), ("restored", None)):
+                row = {"step": step, "at_us": 2, "until_us": ends, "reporter_id": reporter}
+                connection.execute(schema.misuse_steps.insert().values(**row, **about, **words))
+    paper.keeps(30)
+    paper.consents(2)
+    paper.retains()
+    with paper.engine.connect() as connection:
+        left = connection.execute(sa.select(schema.misuse_steps.c.reporter_id, schema.misuse_steps.c.step)).all()
+    assert sorted(left) == [("x", "restored"), ("x", "suspended")]
+
+
 def test_the_rest_goes_in_transactions_of_bounded_size_and_over_several_turns(
     paper: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:

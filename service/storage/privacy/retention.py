@@ -154,13 +154,29 @@ def oldest(connection: Connection, tenant_id: int) -> int | None:
     return min((us for us in found if us is not None), default=None)
 
 
+def _last_us_of_step() -> sa.ColumnElement[Any]:
+    """Until when a step against misuse matters: a suspension until its end, and what ended it early as long as it."""
+    step, suspension = schema.misuse_steps.c, schema.misuse_steps.alias("suspension").c
+    ended = (
+        sa.select(sa.func.max(suspension.until_us))
+        .where(
+            suspension.tenant_id == step.tenant_id,
+            suspension.reporter_key == step.reporter_key,
+            suspension.reporter_id == step.reporter_id,
+            suspension.id < step.id,
+        )
+        .correlate(schema.misuse_steps)
+        .scalar_subquery()
+    )
+    return sa.func.coalesce(step.until_us, sa.case((step.step == "restored", ended)), step.at_us)
+
+
 _RECORDS: tuple[tuple[sa.Table, sa.ColumnElement[Any]], ...] = (
     (schema.withdrawals, schema.withdrawals.c.received_us),
     (schema.dead_letters, schema.dead_letters.c.received_us),
     (schema.reporter_warnings, schema.reporter_warnings.c.at_us),
     (schema.misuse_marks, schema.misuse_marks.c.at_us),
-    # A suspension that is in force stays known.
-    (schema.misuse_steps, sa.func.coalesce(schema.misuse_steps.c.until_us, schema.misuse_steps.c.at_us)),
+    (schema.misuse_steps, _last_us_of_step()),
     (schema.events, schema.events.c.at_us),
 )
 
