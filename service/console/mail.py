@@ -46,7 +46,6 @@ _NOTHING = {
     "address": "",
     "cadence": "off",
     "hour": "08:00",
-    "time_zone": "UTC",
     "quiet_from": "",
     "quiet_until": "",
 }
@@ -185,12 +184,16 @@ def _page(
         "mail.html",
         status=422 if error else 200,
         messages=(FlashMessage(error, "bad"),) if error else (),
-        entered=entered or (_NOTHING if preference is None else _shown(preference)),
+        entered=entered or (_nothing(person) if preference is None else _shown(preference)),
         preference=preference,
         sent=None if preference is None or preference.sent_us is None else moment(preference.sent_us),
         cadences=CADENCE_TEXTS,
         possible=api.settings.smtp is not None,
     )
+
+
+def _nothing(person: Person) -> dict[str, Any]:
+    return {**_NOTHING, "time_zone": person.preferences.time_zone}
 
 
 def _shown(preference: MailPreference) -> dict[str, Any]:

@@ -43,7 +43,6 @@ EVENT_TEXTS = {
     "reporter.warn_suggested": "a warning to a reporter is suggested",
     "audit.recorded": "an entry in the audit log: sign-ins, settings, decisions (for security monitoring)",
 }
-NOTHING_ENTERED = EnteredSubscription()
 _DELIVERIES_A_PAGE = 25
 _LIST, _SORT = "console-deliveries", "-created_at"
 router = APIRouter(prefix="/subscriptions")
@@ -233,7 +232,7 @@ def _secret(
 def _list(
     request: Request,
     person: Admin,
-    entered: EnteredSubscription = NOTHING_ENTERED,
+    entered: EnteredSubscription | None = None,
     *,
     error: str | None = None,
 ) -> Response:
@@ -258,7 +257,7 @@ def _list(
         listed=listed,
         event_texts=EVENT_TEXTS,
         most=subscriptions.MOST,
-        entered=entered.shown,
+        entered=(entered or EnteredSubscription(time_zone=person.preferences.time_zone)).shown,
         formats=FORMATS,
         new=True,
         signed=True,

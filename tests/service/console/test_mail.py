@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -63,6 +64,13 @@ def test_a_person_chooses_confirms_and_stops_messages(api: Api) -> None:
     assert anna.post("/console/mail", {"cadence": "off"}).status_code == 303
     assert stored(api) is None
     assert trail(api) == [("anna", "mail.changed"), ("anna", "mail.confirmed"), ("anna", "mail.off")]
+
+
+def test_the_forms_begin_with_the_person_s_own_time_zone(api: Api) -> None:
+    root = sign_in(api, "root", role="admin")
+    root.post("/console/time-zone", {"time_zone": "Asia/Kolkata"})
+    for page in ("/console/mail", "/console/settings/subscriptions"):
+        assert re.search(r'<input [^>]*name="time_zone"[^>]* value="Asia/Kolkata"', root.get(page).text), page
 
 
 def test_the_link_in_a_message_stops_them_without_signing_in_and_nothing_else(api: Api) -> None:
