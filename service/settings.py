@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import quote
 
-# ASCII, as every mail server takes it; neither a list nor a name in front of it
-MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
+# ASCII, as every mail server takes it; neither a list nor a name in front of it, nor an encoded word (RFC 2047), which
+# headers decode: to other addresses, or to a line break
+MAIL_ADDRESS = re.compile(r"(?!.*=\?)[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*")
 DEFAULT_DATA = "./brigadewatch-data"
 # 32 bytes, hexadecimal or URL-safe base64
 _SECRET_KEY = re.compile(r"[0-9a-fA-F]{64}|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]=")

@@ -112,6 +112,8 @@ def test_what_does_not_fit_is_refused_and_shown_again(api: Api) -> None:
         {"address": "anna@example.org\nBcc: all@example.org"},
         {"address": "a@b.example, c@d.example"},
         {"address": "Anna <anna@example.org>"},
+        {"address": "=?utf-8?q?eve=40example.com=2C?=@example.org"},
+        {"address": "=?utf-8?q?=0a?=@example.org"},
         {"address": "x" * 260 + "@example.org"},
         {"cadence": "hourly"},
         {"hour": "25:00"},
