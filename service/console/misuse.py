@@ -104,19 +104,22 @@ def set_marks(
     person: Moderator,
     privacy_filter: TenantFilter,
     id: str,
-    shown: Annotated[list[str], Form(max_length=misuse.NOTICES_AT_MOST)] = [],  # noqa: B006  (FastAPI copies it)
+    was: Annotated[list[str], Form(max_length=misuse.NOTICES_AT_MOST)] = [],  # noqa: B006  (FastAPI copies it)
     manifest: Annotated[list[str], Form(max_length=misuse.NOTICES_AT_MOST)] = [],  # noqa: B006
 ) -> Response:
-    """Mark the ticked notices among those shown as manifestly unfounded, and unmark the others."""
+    """Mark the notices that were ticked as manifestly unfounded, and unmark those that were no longer; `was`: those
+    that were marked when the page was made. What others marked since stays.
+    """
     api, stored = api_context(request), privacy_filter.reporter(id)
     now = api.now()
     with write(api.engine) as connection:
         lock_tenant(connection, person.tenant_id)
         days = _days(connection, person)
         notices = misuse.notices_of(connection, person.tenant_id, stored, since=now - timedelta(days=days))
-        seen = [notice for notice in notices if notice.id in set(shown)]
+        marked = {notice.id for notice in notices if notice.manifest}
+        wanted = (marked | set(manifest) - set(was)) - (set(was) - set(manifest))
         changed = misuse.mark(
-            connection, person.tenant_id, stored, seen, set(manifest), by=person.name, now_us=microseconds(now)
+            connection, person.tenant_id, stored, notices, wanted, by=person.name, now_us=microseconds(now)
         )
     flash(request, person, f"{plural(changed, 'mark')} changed." if changed else "Nothing changed.")
     return see_other(request, _address(stored))

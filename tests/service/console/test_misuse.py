@@ -51,11 +51,12 @@ def show(person: Visitor) -> str:
 
 def listed(person: Visitor) -> list[str]:
     """Ids of the notices on the page."""
-    return re.findall(r'name="shown" value="([^"]+)"', show(person))
+    return re.findall(r'aria-label="Notice (\S+) is manifestly unfounded"', show(person))
 
 
-def marks(person: Visitor, *ids: str) -> httpx.Response:
-    fields = {"shown": ["c1", "c2", "c3", "c4", "c5"], "manifest": list(ids)}
+def marks(person: Visitor, *ids: str, page: str = "") -> httpx.Response:
+    """Tick these alone, on the page as it is now or was before."""
+    fields = {"was": re.findall(r'name="was" value="([^"]+)"', page or show(person)), "manifest": list(ids)}
     return person.post(f"{PAGE}/marks", fields, raw_path=f"{PAGE}/marks".encode())
 
 
@@ -79,6 +80,14 @@ def test_only_rejected_notices_of_illegal_content_are_marked(api: Api, number: i
     assert "3 notices, 2 of them (67 %)" in texts(show(person)).replace("\u202f", " ").replace("\xa0", " ")
     marks(person, "c2")
     assert "3 notices, 1 of them" in texts(show(person))
+
+
+def test_marks_that_somebody_else_made_meanwhile_stay(api: Api, number: int) -> None:
+    anna, bea = sign_in(api), sign_in(api, "bea")
+    page = show(anna)
+    marks(bea, "c1")
+    marks(anna, "c2", page=page)
+    assert "3 notices, 2 of them" in texts(show(anna))
 
 
 def test_an_appeal_that_upholds_a_notice_ends_its_mark(api: Api, number: int) -> None:
