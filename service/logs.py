@@ -128,6 +128,8 @@ def configure(level: str, process: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Logfmt(process))
     logging.basicConfig(level=level.upper(), handlers=[handler])
+    # It would write down the URL of every request, and whoever has a chat room's URL can post there.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _written(value: Fact) -> str:

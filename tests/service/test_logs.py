@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from service import logs
@@ -112,10 +113,14 @@ def test_configured_logs_go_to_stderr_as_logfmt(capsys: pytest.CaptureFixture[st
     try:
         logs.configure("info", "clock")
         logging.getLogger("x").info("tick")
+        answers = httpx.MockTransport(lambda request: httpx.Response(200))
+        httpx.Client(transport=answers).post("https://hooks.example.org/services/T0/B0/the-secret")
         for handler in root.handlers:
             handler.flush()
     finally:
         root.handlers[:] = before
         root.setLevel(level)
     assert sys.stderr is not None
-    assert " level=info process=clock logger=x msg=tick\n" in capsys.readouterr().err
+    logged = capsys.readouterr().err
+    assert " level=info process=clock logger=x msg=tick\n" in logged
+    assert "the-secret" not in logged, "whoever has a chat room's URL can post there"
