@@ -178,7 +178,9 @@ class DeliveryAttempt(BaseModel):
     at: datetime = Field(description="When it started.")
     seconds: float = Field(description="How long it took, in seconds.")
     status: int | None = Field(description="HTTP status of the receiver's answer. Null: there was no answer.")
-    error: str | None = Field(description="Why there was no answer, for people. Null: there was one.")
+    error: str | None = Field(
+        description="Why there was no answer, or why nothing was sent, for people. Null: there was an answer."
+    )
 
 
 class Delivery(BaseModel):
@@ -190,7 +192,8 @@ class Delivery(BaseModel):
     state: DeliveryState = Field(
         description=(
             "`pending`: waiting for its next attempt. `delivered`: the receiver answered 2xx. `failed`: all attempts"
-            " failed. `cancelled`: given up, because the subscription was deleted or the receiver answered 410."
+            " failed. `cancelled`: given up, because the subscription was deleted or the receiver answered 410, or, with"
+            " a chat format, because no message reports it."
         )
     )
     created_at: datetime = Field(description="When the event happened.")
