@@ -192,8 +192,8 @@ class Delivery(BaseModel):
     state: DeliveryState = Field(
         description=(
             "`pending`: waiting for its next attempt. `delivered`: the receiver answered 2xx. `failed`: all attempts"
-            " failed. `cancelled`: given up, because the subscription was deleted or the receiver answered 410, or, with"
-            " a chat format, because no message reports it."
+            " failed. `cancelled`: given up, because the subscription was deleted or the receiver answered 410, or,"
+            " with a chat format, because no message reports it."
         )
     )
     created_at: datetime = Field(description="When the event happened.")
