@@ -42,6 +42,7 @@ CADENCE_TEXTS = {
     "daily": "Every day, also when nothing is new",
     "daily_if_new": "Once a day, only when something is new",
 }
+NO_SERVER = "Nothing is sent: this installation has no mail server."
 _NOTHING = {
     "address": "",
     "cadence": "off",
@@ -121,7 +122,9 @@ def send_test(request: Request, person: Viewer) -> Response:
         if preference is not None:
             mail_preferences.request_test(connection, preference, microseconds(api.now()))
     text = "A message is on its way, at most one a minute." if preference else "Save an address first."
-    flash(request, person, text, "good" if preference else "info")
+    if api.settings.smtp is None:
+        text = NO_SERVER
+    flash(request, person, text, "good" if preference and text != NO_SERVER else "info")
     return see_other(request, HERE)
 
 

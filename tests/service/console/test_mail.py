@@ -60,6 +60,7 @@ def test_a_person_chooses_confirms_and_stops_messages(api: Api) -> None:
     assert anna.post(confirm).status_code == 303
     assert (found := stored(api)) is not None and found.confirmed_us is not None and found.time_zone == "Europe/Berlin"
     assert anna.post("/console/mail/test").status_code == 303
+    assert "has no mail server." in anna.get("/console/mail").text, "it does not say that one is on its way"
     assert (found := stored(api)) is not None and found.test_us is not None
     assert anna.post("/console/mail", {"cadence": "off"}).status_code == 303
     assert stored(api) is None
