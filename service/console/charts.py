@@ -117,7 +117,7 @@ def show_table(
         address=f"/console/clusters/{segment(id)}",
         name=name,
         title=titles[name],
-        header=_HEADS[name],
+        header=[text.removesuffix(" (UTC)") for text in _HEADS[name]],  # as in the file; here in the person's zone
         rows=shown,
         page=page,
         pages=last,

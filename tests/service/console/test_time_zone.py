@@ -76,6 +76,10 @@ def test_a_person_chooses_a_zone_that_every_page_tells(anna: Visitor) -> None:
     ]
     assert shown[0] and [iso for iso, _ in shown[0]] == [iso for iso, _ in shown[1]]
     assert all(one != other for (_, one), (_, other) in zip(*shown, strict=True))
+    target = re.findall(r'href="(/console/targets/[^"]+)"', after)[0]
+    for path in ("/console/decisions", "/console/overview", "/console/clusters/k1/tables/timeline", target):
+        assert not re.search(r"\(UTC\)|in UTC", anna.get(path).text), path
+    assert "From (UTC)" in anna.get("/console/clusters/k1/tables/timeline.csv").text
     for path in ("/console/clusters/k1/print", "/console/clusters/k1/export.csv"):  # documents stay in UTC
         assert "+05:30" not in anna.get(path).text
 
