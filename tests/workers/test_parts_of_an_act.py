@@ -15,11 +15,12 @@ from sqlalchemy import Engine
 from worlds import DAY, MINUTE, Row, document, draw_town
 
 from service.intake.items import COMPLAINT
-from service.model import Complaint
+from service.model import Complaint, DecisionRequest
+from service.moderation.decision_preview import Effect
 from service.settings import Settings
 from service.storage.cases.brief_reads import read_dossier
 from service.storage.cases.cases import list_complaints
-from service.storage.cases.decision_preview import clusters_on
+from service.storage.cases.decision_preview import clusters_on, effect_of_decisions
 from service.storage.complaints.archive_reader import judged_complaints_of
 from service.storage.complaints.reporters import read_reporter
 from service.storage.complaints.target_history import list_of_target, read_points
@@ -207,6 +208,26 @@ def test_a_decision_counts_them_again(town: Newspaper) -> None:
     town.sweeps()
     assert {m.verdict for m in town.clusters()[name].listed.values()} == {"not_coordinated"}
     assert (town.independent("s1"), town.independent("account")) == (12, 12)
+
+
+def test_a_preview_counts_them(town: Newspaper) -> None:
+    """The account is held with the group's own 16 targets, though it is not one of them."""
+    town.posts([one for k, m in enumerate(MEMBERS) for one in report(f"n{k}", f"r{m}", LATER + k, f"own{k}")])
+    (name,) = town.clusters()
+
+    def previewed(verdict: str, **fields: Any) -> Effect:
+        request = DecisionRequest.model_validate({"verdict": verdict, "reason_code": "other", "version": 0, **fields})
+        with town.engine.connect() as connection:
+            return effect_of_decisions(connection, town.id, {name: request}, now=NOW)
+
+    held = town.asks("account").recommendation
+    found = previewed("not_coordinated")
+    assert (held, found.held_before - found.held) == ("hold", 17)
+    assert found.targets == len(town.clusters()[name].discounted_targets) and found.lifted == 0
+    decision = town.decides(name, "not_coordinated")
+    town.works()
+    undone = previewed("not_coordinated", reverses=decision)
+    assert (undone.lifted_before, undone.held - undone.held_before) == (0, 17)
 
 
 def test_a_withdrawn_one_leaves_the_group(town: Newspaper) -> None:
