@@ -19,6 +19,7 @@ from service.model import Complaint, DecisionRequest
 from service.moderation.decision_preview import Effect
 from service.settings import Settings
 from service.storage.cases.brief_reads import read_dossier
+from service.storage.cases.case_files import read_case_file, targets_of
 from service.storage.cases.cases import list_complaints
 from service.storage.cases.decision_preview import clusters_on, effect_of_decisions
 from service.storage.complaints.archive_reader import judged_complaints_of
@@ -105,6 +106,10 @@ def test_a_known_group_is_discounted_on_the_account_and_on_the_status(town: News
     assert town.independent("own3") == 1
     (cluster,) = town.clusters().values()
     assert len(cluster.listed) == 6 and key_of("s1") in cluster.author_by_target
+    with town.engine.connect() as connection:
+        file = read_case_file(connection, town.id, cluster.id, now=NOW)
+        here = {row.id: (row.complaints, row.here) for row in targets_of(connection, town.id, file)}
+    assert (here["account"], here["s1"]) == ((17, 12), (6, 6))
     town.sweeps()
     swept = town.asks("account")
     assert (swept.complaints, swept.clusters[0].complaints, swept.recommendation) == (17, 12, "hold")
