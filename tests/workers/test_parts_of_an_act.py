@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from service.storage.cases.case_files import read_case_file, targets_of
 from service.storage.cases.cases import list_complaints
 from service.storage.cases.decision_preview import clusters_on, effect_of_decisions
 from service.storage.complaints.archive_reader import judged_complaints_of
+from service.storage.complaints.feed import COMPLAINT as FEED_COMPLAINT
 from service.storage.complaints.reporters import read_reporter
 from service.storage.complaints.target_history import list_of_target, read_points
 from service.storage.redis_store import redis_keys
@@ -33,6 +35,7 @@ from workers import rebuild_redis
 from workers.audit.files import Reading, read_items
 from workers.audit.history import Collector
 from workers.audit.report import counts
+from workers.feed_columns import columns_of
 
 TOWN = draw_town(2, members=12)
 MEMBERS = sorted(TOWN.brigades[0])
@@ -240,6 +243,24 @@ def test_a_withdrawn_one_leaves_the_group(town: Newspaper) -> None:
     town.posts([{"withdraws": "n3/account"}])
     asked = town.asks("account")
     assert (asked.complaints, asked.clusters[0].complaints) == (11, 11)
+
+
+def test_a_withdrawn_one_does_not_come_back_when_its_group_absorbs_another(town: Newspaper) -> None:
+    town.posts([one for k, m in enumerate(MEMBERS) for one in report(f"n{k}", f"r{m}", LATER + k, "s1")])
+    (known,) = town.clusters().values()
+    town.posts([{"withdraws": "n3/account"}])
+    resident = town.resident()
+    assert resident is not None
+    updates, nothing = resident.clusters, columns_of(np.empty(0, FEED_COMPLAINT), {})
+    groups = resident.detector.tick(nothing)
+    updates.keep({"twin": replace(known, id="twin", found_us=known.found_us + 1, listed={})})
+    strangers = frozenset(range(1, 13))
+    new = replace(groups[0], reporters=strangers, reporter=groups[0].reporter * 0 + 1)
+    with town.engine.connect() as connection:
+        window, upto = resident.detector.window, resident.state.cursor_seq
+        changed = updates.reconcile(connection, window, [*groups, new], complete=False, upto_seq=upto)
+    assert changed["twin"].disposition == "merged"
+    assert len(updates.by_id[known.id].listed) == 11
 
 
 def test_one_that_comes_after_its_act_is_discounted_as_well(town: Newspaper) -> None:
