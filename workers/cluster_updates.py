@@ -156,6 +156,10 @@ class ClusterUpdates:
                 for c in self.by_id.values()
                 if not (removed.isdisjoint(c.memberships) and removed.isdisjoint(c.listed))
             }
+            # The group is the same object without them, and would bring them back when it absorbs a cluster.
+            self._adapted = {
+                g: adapted for g, adapted in self._adapted.items() if removed.isdisjoint(m.seq for m in adapted.listed)
+            }
         alive = [self.by_id[i] for i in touched if self.by_id[i].disposition != "merged"]
         outcomes = self.outcomes_of(connection, {t for c in alive for t in c.author_by_target})
         changed: Changed = {}

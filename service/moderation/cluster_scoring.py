@@ -154,9 +154,10 @@ def rescore(
     """
     gone = set(withdrawn)
     after = _without_withdrawn(state, gone & state.memberships.keys())
+    shrank = after is not state
     if not gone.isdisjoint(state.listed):
         after = replace(after, listed={seq: m for seq, m in state.listed.items() if seq not in gone})
-    if after is not state and state.verdict is None and _too_small(after, policy):
+    if shrank and state.verdict is None and _too_small(after, policy):
         return replace(
             after,
             disposition="revoked",

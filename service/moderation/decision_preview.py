@@ -68,9 +68,7 @@ def decided_state(state: ClusterState, case: Case, key_by_reporter: Mapping[str,
         decided_reporters=case.decided_reporters,
         decided_targets=case.decided_targets,
     )
-    if case.verdict is None and any(m.verdict is not None for m in after.memberships.values()):
-        after = replace(after, memberships={seq: replace(m, verdict=None) for seq, m in after.memberships.items()})
-    return after
+    return after if case.verdict is not None else after.with_verdict(None)
 
 
 def effects_of(
@@ -88,7 +86,7 @@ def effects_of(
         t
         for decided in (*choices, {s.id: s for s in befores})
         for state in decided.values()
-        for t in state.author_by_target
+        for t in state.discounted_targets
     }
     without, now = summaries(others, targets), summaries((*others, *befores), targets)
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from sqlalchemy import Engine
 from worlds import DAY, MINUTE, Row, document, draw_town
 
 from service.intake.items import COMPLAINT
-from service.model import Complaint
+from service.model import Complaint, DecisionRequest
+from service.moderation.decision_preview import Effect
 from service.settings import Settings
 from service.storage.cases.brief_reads import read_dossier
+from service.storage.cases.case_files import read_case_file, targets_of
 from service.storage.cases.cases import list_complaints
-from service.storage.cases.decision_preview import clusters_on
+from service.storage.cases.decision_preview import clusters_on, effect_of_decisions
 from service.storage.complaints.archive_reader import judged_complaints_of
+from service.storage.complaints.feed import COMPLAINT as FEED_COMPLAINT
 from service.storage.complaints.reporters import read_reporter
 from service.storage.complaints.target_history import list_of_target, read_points
 from service.storage.redis_store import redis_keys
@@ -31,6 +35,7 @@ from workers import rebuild_redis
 from workers.audit.files import Reading, read_items
 from workers.audit.history import Collector
 from workers.audit.report import counts
+from workers.feed_columns import columns_of
 
 TOWN = draw_town(2, members=12)
 MEMBERS = sorted(TOWN.brigades[0])
@@ -104,6 +109,10 @@ def test_a_known_group_is_discounted_on_the_account_and_on_the_status(town: News
     assert town.independent("own3") == 1
     (cluster,) = town.clusters().values()
     assert len(cluster.listed) == 6 and key_of("s1") in cluster.author_by_target
+    with town.engine.connect() as connection:
+        file = read_case_file(connection, town.id, cluster.id, now=NOW)
+        here = {row.id: (row.complaints, row.here) for row in targets_of(connection, town.id, file)}
+    assert (here["account"], here["s1"]) == ((17, 12), (6, 6))
     town.sweeps()
     swept = town.asks("account")
     assert (swept.complaints, swept.clusters[0].complaints, swept.recommendation) == (17, 12, "hold")
@@ -209,11 +218,49 @@ def test_a_decision_counts_them_again(town: Newspaper) -> None:
     assert (town.independent("s1"), town.independent("account")) == (12, 12)
 
 
+def test_a_preview_counts_them(town: Newspaper) -> None:
+    """The account is held with the group's own 16 targets, though it is not one of them."""
+    town.posts([one for k, m in enumerate(MEMBERS) for one in report(f"n{k}", f"r{m}", LATER + k, f"own{k}")])
+    (name,) = town.clusters()
+
+    def previewed(verdict: str, **fields: Any) -> Effect:
+        request = DecisionRequest.model_validate({"verdict": verdict, "reason_code": "other", "version": 0, **fields})
+        with town.engine.connect() as connection:
+            return effect_of_decisions(connection, town.id, {name: request}, now=NOW)
+
+    held = town.asks("account").recommendation
+    found = previewed("not_coordinated")
+    assert (held, found.held_before - found.held) == ("hold", 17)
+    assert found.targets == len(town.clusters()[name].discounted_targets) and found.lifted == 0
+    decision = town.decides(name, "not_coordinated")
+    town.works()
+    undone = previewed("not_coordinated", reverses=decision)
+    assert (undone.lifted_before, undone.held - undone.held_before) == (0, 17)
+
+
 def test_a_withdrawn_one_leaves_the_group(town: Newspaper) -> None:
     town.posts([one for k, m in enumerate(MEMBERS) for one in report(f"n{k}", f"r{m}", LATER + k, "s1")])
     town.posts([{"withdraws": "n3/account"}])
     asked = town.asks("account")
     assert (asked.complaints, asked.clusters[0].complaints) == (11, 11)
+
+
+def test_a_withdrawn_one_does_not_come_back_when_its_group_absorbs_another(town: Newspaper) -> None:
+    town.posts([one for k, m in enumerate(MEMBERS) for one in report(f"n{k}", f"r{m}", LATER + k, "s1")])
+    (known,) = town.clusters().values()
+    town.posts([{"withdraws": "n3/account"}])
+    resident = town.resident()
+    assert resident is not None
+    updates, nothing = resident.clusters, columns_of(np.empty(0, FEED_COMPLAINT), {})
+    groups = resident.detector.tick(nothing)
+    updates.keep({"twin": replace(known, id="twin", found_us=known.found_us + 1, listed={})})
+    strangers = frozenset(range(1, 13))
+    new = replace(groups[0], reporters=strangers, reporter=groups[0].reporter * 0 + 1)
+    with town.engine.connect() as connection:
+        window, upto = resident.detector.window, resident.state.cursor_seq
+        changed = updates.reconcile(connection, window, [*groups, new], complete=False, upto_seq=upto)
+    assert changed["twin"].disposition == "merged"
+    assert len(updates.by_id[known.id].listed) == 11
 
 
 def test_one_that_comes_after_its_act_is_discounted_as_well(town: Newspaper) -> None:

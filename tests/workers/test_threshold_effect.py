@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import RedisClients
-from flow import Newspaper, told, world_of
+from flow import Newspaper, copied, told, world_of
 from sqlalchemy import Engine
 
 from service.model import JsonObject
@@ -25,6 +25,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 DOCUMENTS = told(world_of(5, 6_000))
+LAST = max(one["occurred_at"] for one in DOCUMENTS if "reporter" in one)
 CHANGES: tuple[dict[str, Any], ...] = (
     {"flag_score": 4.0},  # two of the four cases go
     {"flag_score": 4.0, "default_threshold": 12},
@@ -66,7 +67,7 @@ def applied(paper: Newspaper, run: str) -> None:
 
 def held(paper: Newspaper) -> set[str]:
     """Targets that the API recommends to hold."""
-    keys = {t for s in paper.clusters().values() for t in s.author_by_target}
+    keys = {t for s in paper.clusters().values() for t in s.discounted_targets}
     with paper.engine.connect() as connection:
         _, names = ids_by_key(connection, paper.id, reporters=(), targets=keys)
         threshold = policy_of(connection, paper.id).default_threshold
@@ -121,6 +122,25 @@ def test_what_was_tried_is_what_happens_case_by_case_and_target_by_target(paper:
     paper.posts(DOCUMENTS[len(DOCUMENTS) * 2 // 3 :], batch=500, at_once=4)
     for values in CHANGES:
         check(paper, values)
+
+
+def test_accounts_that_the_acts_of_groups_list_are_foretold_as_well(paper: Newspaper) -> None:
+    documents = []
+    for one in DOCUMENTS:
+        documents.append(one)
+        if "reporter" in one and (author := one["target"].get("author_id")):
+            part = copied(one, id=f"{one['id']}/account", part_of=one["id"])
+            documents.append({**part, "target": {"id": f"account/{author}"}})
+    paper.posts(documents, batch=500, at_once=4)
+    paper.sweeps()
+    removed = {name for name in held(paper) if name.startswith("account/")}
+    paper.posts([{"id": f"o/{t}", "target_id": t, "decided_at": LAST, "action": "removed"} for t in sorted(removed)])
+    opened = open_restorations(paper)
+    assert len(removed) > 1 and opened > 0
+    result = check(paper, {"flag_score": 9.9})
+    assert {one["target"] for one in result["holds"]["targets_that_go"]} & removed
+    assert result["restorations"]["then"] < opened
+    check(paper, {})
 
 
 def test_what_people_have_touched_is_named_and_decided_cases_are_exempt(paper: Newspaper) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -52,7 +53,8 @@ class ComplaintHistory:
 
     def listed_between(self, since_ms: int, until_ms: int) -> ListedByReporter:
         """What is part of the acts from `since_ms` to `until_ms`, by reporter."""
-        return by_reporter(one for one in self.listed if since_ms <= one.filed.time_us // 1000 <= until_ms)
+        first = bisect_left(self.listed, since_ms * 1000, key=_time_us)
+        return by_reporter(self.listed[first : bisect_right(self.listed, until_ms * 1000, key=_time_us)])
 
     def totals(self) -> dict[int, int]:
         """The number of standing complaints about each target."""
@@ -187,6 +189,10 @@ class Collector:
                 filed = Membership(seq, reporter, target, time_us, bool(self._exempt[row]))
                 found.append(ListedComplaint(filed, int(c["target"][acts[row]])))
         return tuple(found)
+
+
+def _time_us(listed: ListedComplaint) -> int:
+    return listed.filed.time_us  # whole milliseconds
 
 
 def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-import numpy as np
 
 from service.console.spreadsheet_text import without_formulas
 from service.model import JsonObject, moment
@@ -63,18 +61,18 @@ def targets_of(
     counts: Sequence[JsonObject],
 ) -> AuditTable:
     """A row for each target of each cluster; `counts` are the report's."""
-    targets, total = np.unique(history.complaints.target, return_counts=True)
-    raw = dict(zip(targets.tolist(), total.tolist(), strict=True))
+    raw = history.totals()
     independent = {row["id"]: row["independent_complaints"] for row in counts}
     rows: list[tuple[Value, ...]] = []
     for state in _standing(states):
         filed: dict[int, list[Membership]] = defaultdict(list)
         for complaint in _counted(state):
             filed[complaint.target].append(complaint)
+        by_members = Counter(m.target for m in state.discounted)
         for target in sorted(state.author_by_target, key=lambda t: (-len(filed[t]), history.target_ids[t])):
             name, mine = history.target_ids[target], filed[target]
             own = independent.get(name, float(raw[target]))
-            counted = (raw[target], len(mine), own)
+            counted = (raw[target], by_members[target], own)
             rows.append((state.id, state.disposition, name, *counted, *_ends(mine), judged_as(mine, outcomes)))
     return AuditTable(_TARGETS, rows)
 

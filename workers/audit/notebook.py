@@ -31,6 +31,7 @@ _CLUSTER_COLUMNS = (
     "id",
     "kind",
     "disposition",
+    "coordination_score",
     "score",
     "probability",
     "unfounded_probability",

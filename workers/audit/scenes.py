@@ -5,6 +5,7 @@ Plain values, bounded in size, in the platform's own ids; service/charts draws t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,6 +134,7 @@ def scenes_of(
     states: Sequence[ClusterState], history: ComplaintHistory, outcomes: Mapping[int, Sequence[Judgement]]
 ) -> dict[str, Scene]:
     """The scene of every cluster that still has complaints; merged ones are seen through their survivor."""
+    totals = history.totals()
     order = np.argsort(history.complaints.target, kind="stable")  # stable: by time within a target
     sorted_targets = history.complaints.target[order]
     scenes = {}
@@ -143,7 +145,7 @@ def scenes_of(
         targets = sorted({m.target for m in counted})
         first, last = np.searchsorted(sorted_targets, targets), np.searchsorted(sorted_targets, targets, "right")
         rows_by_target = {t: order[a:b] for t, a, b in zip(targets, first.tolist(), last.tolist(), strict=True)}
-        scenes[state.id] = _scene(state, counted, rows_by_target, history, outcomes)
+        scenes[state.id] = _scene(state, counted, rows_by_target, totals, history, outcomes)
     return scenes
 
 
@@ -151,19 +153,20 @@ def _scene(
     state: ClusterState,
     counted: Sequence[Membership],
     rows_by_target: Mapping[int, Ints],
+    totals: Mapping[int, int],
     history: ComplaintHistory,
     outcomes: Mapping[int, Sequence[Judgement]],
 ) -> Scene:
     on_target = by_target(counted, history.target_ids)
     number = {target: n for n, target in enumerate(on_target, 1)}
     verdicts = {target: judged_as(mine, outcomes) for target, mine in on_target.items()}
-    weight = {target: len(mine) for target, mine in on_target.items()}
+    weight = Counter(m.target for m in state.discounted)
     listed = [
         TargetLine(
             number[t],
             history.target_ids[t],
-            len(rows_by_target[t]),
-            len(on_target[t]),
+            totals[t],
+            weight[t],
             moment(on_target[t][0].time_us),
             (on_target[t][-1].time_us - on_target[t][0].time_us) / 1e6,
             verdicts[t],

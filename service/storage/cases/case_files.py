@@ -6,6 +6,7 @@ chart needs, for given reporters, targets or complaints.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -144,9 +145,9 @@ def read_case_file(connection: Connection, tenant_id: int, cluster_id: str, *, n
 
 
 def states_on(connection: Connection, tenant_id: int, file: CaseFile) -> dict[str, ClusterState]:
-    """All clusters on the case's targets, including this one; read once per file."""
+    """All clusters that discount complaints where this one does, including itself; read once per file."""
     if not file.neighbours:
-        others = clusters_on(connection, tenant_id, file.target_ids) - {file.cluster.id}
+        others = clusters_on(connection, tenant_id, file.state.discounted_targets) - {file.cluster.id}
         file.neighbours.update(clusters.load(connection, tenant_id, others) if others else {})
         file.neighbours[file.cluster.id] = file.state
     return file.neighbours
@@ -243,6 +244,7 @@ def targets_of(connection: Connection, tenant_id: int, file: CaseFile) -> list[T
     totals, outcomes = totals_of(connection, tenant_id, keys), outcomes_of(connection, tenant_id, keys)
     restored = restorations.read_some(connection, tenant_id, keys)
     summary_by_target = summaries(states_on(connection, tenant_id, file).values(), set(keys))
+    by_members = Counter(m.target for m in file.state.discounted)
     rows = []
     for key in sorted(keys, key=lambda k: (k not in mine, mine[k][0].time_us if k in mine else 0, file.target_ids[k])):
         filed_here, known = mine.get(key, []), outcomes.get(key, [])
@@ -257,7 +259,7 @@ def targets_of(connection: Connection, tenant_id: int, file: CaseFile) -> list[T
                 file.target_ids[key],
                 content,
                 total,
-                sum(m.reporter in file.state.members for m in filed_here),
+                by_members[key],
                 independent,
                 recommend(
                     total, independent, file.policy.default_threshold, flagged=any(s.flagged for s in summary.clusters)

@@ -61,7 +61,7 @@ def effects_of_choices(
     facts = facts_of(
         connection, tenant_id, {t for cluster_id in cases for t in states[cluster_id].discounted_targets}, now=now
     )
-    worlds, suggested = [], []
+    worlds, brigades_of_choices = [], []
     for choice in choices:
         decided, brigades = {}, {}
         for cluster_id, request in choice.items():
@@ -79,7 +79,8 @@ def effects_of_choices(
             )
             brigades[cluster_id] = _brigade(decided[cluster_id], [*log, entry])
         worlds.append(decided)
-        suggested.append(_warnings(connection, tenant_id, states, decided, brigades))
+        brigades_of_choices.append(brigades)
+    suggested = _warnings(connection, tenant_id, [states[cluster_id] for cluster_id in cases], brigades_of_choices)
     return [
         replace(effect, warnings_before=before, warnings=after)
         for effect, (before, after) in zip(effects_of(states, worlds, facts), suggested, strict=True)
@@ -98,19 +99,24 @@ def _brigade(after: ClusterState, log: Sequence[Decision]) -> dict[int, int]:
 def _warnings(
     connection: Connection,
     tenant_id: int,
-    states: Mapping[str, ClusterState],
-    decided: Mapping[str, ClusterState],
-    brigades: Mapping[str, Mapping[int, int]],
-) -> tuple[int, int]:
-    """How many warnings of the clusters' members are suggested before the decisions and after them."""
-    if not any(brigades.values()) and not any(states[i].verdict == "coordinated" for i in decided):
-        return 0, 0  # who is warned is not looked at again: nothing changes
-    people = frozenset().union(*(s.members | s.excluded for s in decided.values()))
+    present: Sequence[ClusterState],
+    choices: Sequence[Mapping[str, Mapping[int, int]]],
+) -> list[tuple[int, int]]:
+    """For each choice: how many warnings of the clusters' members are suggested before the decisions and after them.
+
+    A choice is what would count as a brigade's, by cluster. All complaints of the members are read for each answer.
+    """
+    people = frozenset().union(*(s.members | s.excluded for s in present))
     policy, now_us = policy_of(connection, tenant_id), analysis_state_of(connection, tenant_id).watermark_us or 0
-    return (
-        warnings.standing(connection, tenant_id, people, policy, now_us=now_us),
-        warnings.standing(connection, tenant_id, people, policy, now_us=now_us, assumed=brigades),
-    )
+
+    def standing(assumed: Mapping[str, Mapping[int, int]] | None = None) -> int:
+        return warnings.standing(connection, tenant_id, people, policy, now_us=now_us, assumed=assumed)
+
+    coordinated = {s.id for s in present if s.verdict == "coordinated"}
+    # Otherwise who is warned is not looked at again: nothing changes.
+    moves = [any(brigades.values()) or not coordinated.isdisjoint(brigades) for brigades in choices]
+    before = standing() if any(moves) else 0
+    return [(before, standing(brigades) if moved else before) for brigades, moved in zip(choices, moves, strict=True)]
 
 
 def facts_of(connection: Connection, tenant_id: int, targets: Collection[int], *, now: datetime) -> Facts:

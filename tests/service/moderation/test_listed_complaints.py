@@ -81,6 +81,13 @@ def test_a_withdrawn_one_goes_alone() -> None:
     assert (after.members, after.memberships) == (state.members, state.memberships)
 
 
+def test_a_withdrawn_one_ends_no_group() -> None:
+    """Not even one that other thresholds would not have found: nothing of the group itself is withdrawn."""
+    larger = replace(DEFAULT_POLICY, min_members=len(PEOPLE) + 1)
+    after = rescore(known(), {}, DAY_US, larger, USUAL, [part(1).seq])
+    assert (after.disposition, len(after.listed)) == ("flagged", len(PEOPLE) - 1)
+
+
 def test_the_allow_list_spares_it() -> None:
     changed = with_allowed([known()], {1}, {})["k1"]
     assert [m.reporter for m in changed.listed.values() if m.exempt] == [1]

@@ -166,6 +166,8 @@ def test_a_path_and_outcomes_give_what_the_command_gives(tmp_path: Path) -> None
     report = audit(str(path), outcomes=OnlyAStream(outcomes))
     assert members(report) == PLANTED
     assert report.clusters.column("unfounded_probability")[0].as_py() > 0.9
+    first = report.clusters.to_pylist()[0]
+    assert 0 < first["coordination_score"] != first["score"]
     assert set(report.targets.column("verdict").to_pylist()) == {"rejected"}
     assert str(tmp_path) not in json.dumps(report.json) + report._repr_html_()
 
