@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from service.console.kept_forms import page_of
+from service.console.rendering import see_other
 from service.console.settings import (
     allow_list,
     audit_log,
@@ -28,6 +30,15 @@ router = APIRouter(prefix="/settings")
 def show_settings(person: Admin) -> Response:
     """The first section."""
     return RedirectResponse(SECTIONS[0].path, 303, {"Cache-Control": "no-store"})
+
+
+@router.get("/people/add")
+@router.get("/subscriptions/add")
+@router.get("/sources/add")
+@router.get("/import/upload")
+def show_form(request: Request, person: Admin) -> Response:
+    """A form's address, typed or reloaded, leads to its page; it would be taken for an id."""
+    return see_other(request, page_of(request))
 
 
 SECTION_ROUTERS = (

@@ -235,6 +235,8 @@ def test_a_note_and_other_forms_are_shown_to_be_submitted(desk: Api, anna: Visit
         ("/console/restorations/handle", "/console/restorations"),
         ("/console/settings/patrols/add", "/console/settings/patrols"),
         ("/console/ops/dead-letters", "/console/ops"),
+        ("/console/reporters/r-1/misuse/steps", "/console/reporters/r-1/misuse"),
+        ("/console/mail/test", "/console/mail"),
         ("/console/sign-out", "/console/clusters"),
         ("/console/preferences", "/console/clusters"),
     ],
@@ -242,6 +244,12 @@ def test_a_note_and_other_forms_are_shown_to_be_submitted(desk: Api, anna: Visit
 def test_the_address_of_a_form_leads_to_its_page(anna: Visitor, path: str, page: str) -> None:
     answer = anna.get(path, raw_path=path.encode())
     assert (answer.status_code, answer.headers["location"]) == (303, page)
+
+
+@pytest.mark.parametrize("path", ["people/add", "subscriptions/add", "sources/add", "import/upload"])
+def test_the_address_of_a_form_of_the_settings_is_not_taken_for_an_id(desk: Api, path: str) -> None:
+    answer = sign_in(desk, "root", role="admin").get(f"/console/settings/{path}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/settings/{path.partition('/')[0]}")
 
 
 def test_a_decision_sent_twice_is_logged_once_and_both_answers_say_it_is_done(desk: Api, anna: Visitor) -> None:
