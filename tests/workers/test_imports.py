@@ -317,3 +317,12 @@ def test_the_same_account_and_target_twice_is_a_repeat_and_the_same_id_a_duplica
     expected = {"complaints": 7, "standing": 6, "repeats": 1, "duplicates": 1, "refused": 0, "outcomes": 0}
     assert {name: found.result[name] for name in expected} == expected
     assert states(paper) == Counter({STANDING: 6, REPEAT: 1}) and MACHINE not in states(paper)
+
+
+def test_what_is_part_of_an_act_is_so_in_the_tenant_too(paper: Newspaper) -> None:
+    acts = [{**DOCUMENTS[k], "id": f"n{k}"} for k in range(6)]
+    parts = [{**act, "id": f"{act['id']}/account", "target": {"id": "account"}, "part_of": act["id"]} for act in acts]
+    imported(paper, lines([*acts, *parts]), name="flags.ndjson")
+    with paper.engine.connect() as connection:
+        keys = list(connection.scalars(sa.select(schema.complaints.c.act_key).order_by(schema.complaints.c.id)))
+    assert [key is not None for key in keys] == [False, True] * 6
