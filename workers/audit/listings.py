@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-
 from service.console.spreadsheet_text import without_formulas
 from service.model import JsonObject, moment
 from service.moderation.cluster_state import ClusterState, Membership
@@ -63,8 +61,7 @@ def targets_of(
     counts: Sequence[JsonObject],
 ) -> AuditTable:
     """A row for each target of each cluster; `counts` are the report's."""
-    targets, total = np.unique(history.complaints.target, return_counts=True)
-    raw = dict(zip(targets.tolist(), total.tolist(), strict=True))
+    raw = history.totals()
     independent = {row["id"]: row["independent_complaints"] for row in counts}
     rows: list[tuple[Value, ...]] = []
     for state in _standing(states):

@@ -135,7 +135,7 @@ def scenes_of(
     """The scene of every cluster that still has complaints; merged ones are seen through their survivor."""
     order = np.argsort(history.complaints.target, kind="stable")  # stable: by time within a target
     sorted_targets = history.complaints.target[order]
-    scenes = {}
+    scenes, totals = {}, history.totals()
     for state in states:
         counted = [m for m in state.counted if m.target in state.author_by_target]
         if state.disposition == "merged" or not counted:
@@ -143,7 +143,7 @@ def scenes_of(
         targets = sorted({m.target for m in counted})
         first, last = np.searchsorted(sorted_targets, targets), np.searchsorted(sorted_targets, targets, "right")
         rows_by_target = {t: order[a:b] for t, a, b in zip(targets, first.tolist(), last.tolist(), strict=True)}
-        scenes[state.id] = _scene(state, counted, rows_by_target, history, outcomes)
+        scenes[state.id] = _scene(state, counted, rows_by_target, totals, history, outcomes)
     return scenes
 
 
@@ -151,6 +151,7 @@ def _scene(
     state: ClusterState,
     counted: Sequence[Membership],
     rows_by_target: Mapping[int, Ints],
+    totals: Mapping[int, int],
     history: ComplaintHistory,
     outcomes: Mapping[int, Sequence[Judgement]],
 ) -> Scene:
@@ -162,7 +163,7 @@ def _scene(
         TargetLine(
             number[t],
             history.target_ids[t],
-            len(rows_by_target[t]),
+            totals[t],
             len(on_target[t]),
             moment(on_target[t][0].time_us),
             (on_target[t][-1].time_us - on_target[t][0].time_us) / 1e6,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import numpy as np
-
 from service.model import JsonObject
 from service.moderation.cluster_state import ClusterState
 from workers.audit.history import ComplaintHistory
@@ -45,11 +43,11 @@ def _range(values: Iterable[float]) -> list[float] | None:
 
 
 def _thresholds(history: ComplaintHistory, discounted: Iterable[Mapping[str, float]]) -> list[JsonObject]:
-    _, counts = np.unique(history.complaints.target, return_counts=True)
+    counts = list(history.totals().values())
     differing = [(row["complaints"], row["independent_complaints"]) for row in discounted]
     rows = []
     for threshold in THRESHOLDS:
-        reached = int((counts >= threshold).sum())
+        reached = sum(count >= threshold for count in counts)
         through_groups = sum(raw >= threshold > independent for raw, independent in differing)
         rows.append(
             {
