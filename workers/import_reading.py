@@ -34,7 +34,7 @@ MOST_ITEMS = 1_000_000  # of an import: its lines are held in memory while they 
 ROWS_SHOWN, REFUSED_SHOWN, NOTES_SHOWN = 10, 20, 30
 _FOLDER = "brigadewatch-import-"
 _FORGOTTEN_SECONDS = 3_600  # a folder of that age belongs to a process that was killed
-_QUOTED = re.compile(r"'[^']*'")
+_QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")  # as repr writes: which quotes depends
 _REPORT_SECONDS = 0.5
 
 
