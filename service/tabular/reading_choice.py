@@ -84,13 +84,15 @@ def changed_columns(
 
 
 _IN_A_FORM = (
-    (re.compile(r",? for instance --column \S+=\S+"), ""),
-    (re.compile(r"name it: --column \S+=\S+"), "choose it in the menus"),
-    (re.compile(r"--column \S+?=(.+?): "), r"\1: "),
-    (re.compile(r"--sheet names another"), "name another to read it"),
+    (re.compile(r", or say how it is written: --column time=.+? --time-format '[^']*'"), ""),
+    (re.compile(r", for instance --column \w+=COLUMN"), " in the menus"),
+    (re.compile(r"choose one, for instance --column \w+=.*"), "choose one in the menus"),
+    (re.compile(r"(?:say so|name it): --column \w+=.*"), "choose it in the menus"),
+    (re.compile(r"--column \w+=(.+?): "), r"\1: "),
+    (re.compile(r"Choose one, for instance --sheet .*"), "Write the name of one into the form"),
     (re.compile(r"--preset "), "the preset "),
-    (re.compile(r"with --time-format, like"), "in the form, like"),
-    (re.compile(r"with --time-format(?! )"), "in the form"),
+    (re.compile(r": name their form with --time-format, like '[^']*'"), ": export full dates with hours"),
+    (re.compile(r"with --time-format\Z"), "in the form"),
     (re.compile(r"--(?:timezone|time-format) "), ""),
 )
 
