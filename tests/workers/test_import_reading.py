@@ -109,9 +109,9 @@ SENTENCES = {
     "ago": (
         csv_of([one | {"created_at": f"{k} hours ago"} for k, one in enumerate(ROWS)]),
         (
-            "no column was recognised for when it was reported (time); 'created_at' is called like it, but '0 hours ago' is"
-            " not a time that is known: export dates with hours. It has the columns reporter, post_id, author, created_at,"
-            " reason. Name it in the menus; a file that does not say it for each report cannot serve"
+            "no column was recognised for when it was reported (time); 'created_at' is called like it, but '0 hours"
+            " ago' is not a time that is known: export dates with hours. It has the columns reporter, post_id, author,"
+            " created_at, reason. Name it in the menus; a file that does not say it for each report cannot serve"
         ),
     ),
     "either": (
