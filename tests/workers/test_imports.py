@@ -162,6 +162,18 @@ def test_one_file_is_not_imported_twice_at_a_time(paper: Newspaper) -> None:
     assert longer.result["standing"] == 1, "an export that holds the earlier one's rows counts what is new"
 
 
+def test_a_file_whose_import_begins_meanwhile_is_not_deleted(paper: Newspaper, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = put(paper, JUDGED)
+    before = record(paper, made)
+    begin(paper, made)
+    with monkeypatch.context() as patched, write(paper.engine) as connection:
+        patched.setattr(imports, "read", lambda *which: before)
+        with pytest.raises(Refused, match="undo it instead"):
+            imports.delete_import(connection, paper.id, made, by="ann", now_us=1)
+    works(paper)
+    assert record(paper, made).state == imports.IMPORTED
+
+
 def test_history_that_nobody_would_analyse_is_refused_with_the_way_out(paper: Newspaper) -> None:
     imported(paper, JUDGED)
     made = put(paper, JUDGED.replace("2026-10", "2025-10"), "old.csv")
