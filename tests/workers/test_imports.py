@@ -30,7 +30,7 @@ from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
 from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN
 from service.tabular.reading_choice import ReadingChoice
-from workers import erase, import_sending, ingest
+from workers import erase, import_sending, import_undo, ingest
 from workers import imports as job
 from workers.import_lines import ResidentImport
 
@@ -141,6 +141,16 @@ def test_everything_is_taken_back_and_the_same_file_comes_again(paper: Newspaper
     assert sum(totals) == 0
     again = imported(paper, JUDGED)
     assert again.result == first.result and states(paper)[STANDING] == first.result["standing"]
+
+
+def test_turns_that_are_too_short_to_look_at_it_all_take_everything_back(
+    paper: Newspaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_undo, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(import_undo, "BATCH_ITEMS", 20)
+    found = imported(paper, JUDGED)
+    undo(paper, found.id)
+    assert record(paper, found.id).state == imports.UNDONE and set(states(paper)) == {WITHDRAWN}
 
 
 def test_a_long_history_that_was_undone_needs_a_fresh_tenant(paper: Newspaper) -> None:
