@@ -74,6 +74,8 @@ class WorkbookTable:
             if len(filled) >= 2 and not is_title(cells, [below for _, below in top[k + 1 :]]):
                 while is_blank(cells[-1]):
                     cells.pop()
+                if len(cells) > MOST_COLUMNS:
+                    raise Refused(f"{self._name} has more than {MOST_COLUMNS:,} columns: no table of reports has")
                 if not any(isinstance(c, str) for c in filled):
                     raise Refused(f"{self._name} has no header: add a first row with the columns' names")
                 return number, unique_names(cells)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from tabular_files import expected, facts, read, rows, written
+from tabular_files import expected, facts, read, rows, workbook_of, written
 
 from service.errors import Refused
 from service.tabular.borders import is_drawn
@@ -55,4 +55,11 @@ def test_a_parquet_file_with_thousands_of_columns_is_refused(tmp_path: Path) -> 
     path = tmp_path / "wide.parquet"
     parquet.write_table(pa.table({f"c{k}": [1] for k in range(MOST_COLUMNS + 1)}), path)
     with pytest.raises(Refused, match=r"wide\.parquet has 2,001 columns"):
+        read(path)
+
+
+def test_a_workbook_with_thousands_of_columns_is_refused(tmp_path: Path) -> None:
+    names = ["reporter", "post_id", "created_at", *(f"c{k}" for k in range(MOST_COLUMNS))]
+    path = workbook_of([names, ["a", "b", "2026-10-01T09:00:00Z"]], tmp_path / "wide.xlsx")
+    with pytest.raises(Refused, match=r"wide\.xlsx has more than 2,000 columns"):
         read(path)
