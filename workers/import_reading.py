@@ -27,14 +27,14 @@ from service.storage.complaints.import_content import ContentSeal, chunks
 from service.storage.complaints.imports import ImportRecord
 from service.tabular.reading import ReadingOptions, SourceFile
 from service.tabular.reading_choice import ReadingChoice, in_a_form
-from service.tabular.refusals import UnclearColumns
+from service.tabular.refusals import UnclearColumns, UnclearParts
 from workers.resources import Resources
 
 MOST_ITEMS = 1_000_000  # of an import: its lines are held in memory while they are sent in the order of their times
 ROWS_SHOWN, REFUSED_SHOWN, NOTES_SHOWN = 10, 20, 30
 _FOLDER = "brigadewatch-import-"
 _FORGOTTEN_SECONDS = 3_600  # a folder of that age belongs to a process that was killed
-_QUOTED = re.compile(r"'[^']*'")
+_QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")  # as repr writes: which quotes depends
 _REPORT_SECONDS = 0.5
 
 
@@ -157,6 +157,8 @@ def read_preview(
             error = "no row of it can be read as a complaint" if found.refused else "nothing is in it"
     except UnclearColumns as unclear:
         error, header = found.said(unclear.problem, unclear.header), unclear.header
+    except UnclearParts as unclear:
+        error = found.said(unclear.problem, unclear.parts)
     except Refused as refused:  # of rows that were read before, nothing is shown
         error, found = found.said(refused.problem, header), Preview(privacy_filter)
     return _document(found, source, header, error)

@@ -66,7 +66,8 @@ def lines_of(
         if not isinstance(item, Complaint):
             found.unread += 1
             continue
-        renamed = item.model_copy(update={"id": own_id(import_id, privacy_filter, item.id)})
+        act = item.part_of and own_id(import_id, privacy_filter, item.part_of)
+        renamed = item.model_copy(update={"id": own_id(import_id, privacy_filter, item.id), "part_of": act})
         found.lines.append(canonical(renamed, COMPLAINT))
         times.append(microseconds(item.occurred_at))
         ids.append(key_of(renamed.id))

@@ -42,16 +42,19 @@ def withdraw(tenant: str, number: int, one: ImportRecord, resources: Resources) 
         return LOOK_AGAIN_US
     identity = agree(resources.engine, resources.redis, user_of(resources.settings))
     deadline, taken_back, after, lists = time.monotonic() + TURN_SECONDS, 0, "", [_complaints, _outcomes]
-    while lists and time.monotonic() < deadline:
+    while lists:  # to the end where nothing is left, or a turn that looks at it all would not get there
         lines, after = lists[0](number, one, resources, after)
         if after == "":
             lists.pop(0)
-        if lines:
-            batch = StreamBatch(len(lines), b"\n".join(lines), logs.current_id() or "")
-            position = append(resources, tenant, number, batch, identity)
-            taken_back += len(lines)
-            _note(number, one, resources, position, {**result, "from": result.get("from", 0) + taken_back})
-    if taken_back or lists:
+        if not lines:
+            continue
+        batch = StreamBatch(len(lines), b"\n".join(lines), logs.current_id() or "")
+        position = append(resources, tenant, number, batch, identity)
+        taken_back += len(lines)
+        _note(number, one, resources, position, {**result, "from": result.get("from", 0) + taken_back})
+        if time.monotonic() > deadline:
+            break
+    if taken_back:
         return LOOK_AGAIN_US  # and see what is left
     with write(resources.engine) as connection:
         imports.finish(connection, number, one, imports.UNDONE, now_us=resources.now_us())

@@ -6,17 +6,27 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
-from service.tabular.tables import Batch, refused, unique_names
+from service.errors import Refused
+from service.tabular.tables import MOST_COLUMNS, Batch, refused, unique_names
 
 BATCH = 20_000
 _INDEX = re.compile(r"__index_level_\d+__\Z")  # a numbering of pandas without a name
 
 
 class ArrowColumns:
-    """The columns that rows can hold; structs become columns with dots, lists and maps are left out and noted."""
+    """The columns that rows can hold; structs become columns with dots, lists and maps are left out and noted.
 
-    def __init__(self, schema: Any, notes: list[str]) -> None:
+    Raises Refused, with the `name` of the table, if there are none or too many.
+    """
+
+    def __init__(self, schema: Any, notes: list[str], name: str) -> None:
         self._paths = list(_scalar_fields(schema, notes))
+        if not self._paths:
+            raise Refused(f"{name} has no columns that can be read")
+        if len(self._paths) > MOST_COLUMNS:
+            raise Refused(
+                f"{name} has {len(self._paths):,} columns: no table of reports has more than {MOST_COLUMNS:,}"
+            )
         self.header = unique_names([".".join(path) for path in self._paths])
         self.top = list(dict.fromkeys(path[0] for path in self._paths))  # names in the schema
 

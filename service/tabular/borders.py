@@ -13,7 +13,7 @@ from service.tabular.values import is_unknown, plain_text
 
 _ALIKE = 0.6  # of the cells of the rows below are filled in a header
 _LOOKED_AT = 12  # rows below
-_RULE = re.compile(r"(?=.*[|+])[\s|+:-]*-{3,}[\s|+:-]*\Z")
+_RULE = re.compile(r"(?=.*[|+])(?=.*---)[\s|+:-]*\Z")
 _COUNT = re.compile(r"\(?\d+ (?:rows?|Zeilen?|lignes?|filas?)\b.*\Z")
 _TOTAL = re.compile(
     r"(?:grand |sub)?(?:totals?|sum|summe|gesamt|gesamtsumme|insgesamt|zwischensumme|somme|suma|totale|totaal|count"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from service.errors import Refused
+from service.tabular.refusals import UnclearParts
 
 SHOWN = 8
 _CALLED = re.compile(
@@ -34,7 +34,7 @@ def chosen_part(
     names = [part for part, _ in parts]
     if told is not None:
         if told not in names:
-            raise Refused(f"{name} has no part {told!r}: its {what} are {_shown(names)}")
+            raise UnclearParts(f"{name} has no part {told!r}: its {what} are {_shown(names)}", [told, *_ends(names)])
         return told
     if len(parts) == 1:
         return names[0]
@@ -48,7 +48,8 @@ def chosen_part(
         return ""
     found = fitting or names
     could = "could each be the reports" if fitting else "are not recognised as reports"
-    raise Refused(f"{name} has several {what}: {_shown(found)} {could}. Choose one, for instance --sheet {found[0]!r}")
+    said = f"{name} has several {what}: {_shown(found)} {could}. Choose one, for instance --sheet {found[0]!r}"
+    raise UnclearParts(said, [found[0], *_ends(found)])
 
 
 def only_note(what: str, chosen: str, names: Sequence[str]) -> list[str]:
@@ -58,4 +59,8 @@ def only_note(what: str, chosen: str, names: Sequence[str]) -> list[str]:
 
 
 def _shown(names: Sequence[str]) -> str:
-    return ", ".join(repr(n[-60:]) if n else "the whole" for n in names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    return ", ".join(repr(n) if n else "the whole" for n in _ends(names)) + (", …" if len(names) > SHOWN else "")
+
+
+def _ends(names: Sequence[str]) -> list[str]:
+    return [name[-60:] for name in names[:SHOWN]]

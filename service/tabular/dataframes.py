@@ -53,10 +53,8 @@ class DataframeTable:
         self.kind = f"table in memory ({name})"
         self.notes: list[str] = []
         self._name = name
-        self._columns = ArrowColumns(content.schema, self.notes)
+        self._columns = ArrowColumns(content.schema, self.notes, f"the {name}")
         self.header = self._columns.header
-        if not self.header:
-            raise Refused(f"the {name} has no columns that can be read")
         self._content = content.select(self._columns.top)
 
     def batches(self) -> Iterator[Batch]:

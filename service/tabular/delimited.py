@@ -19,13 +19,12 @@ from service.errors import Refused
 from service.model import RejectedItem
 from service.moderation.phrases import plural
 from service.tabular.borders import is_drawn, is_remark, is_title, undrawn
-from service.tabular.tables import Batch, is_blank, refused, unique_names
+from service.tabular.tables import MOST_COLUMNS, Batch, is_blank, refused, unique_names
 from service.tabular.text import TextBlocks
 from service.tabular.times import looks_like_time
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MOST_BROKEN_QUOTES = 1_000
-MOST_COLUMNS = 2_000
 MOST_REMARKS = 20  # lines under a table
 _SNIFFED_LINES = 200
 _FORMULA_SEPARATOR = re.compile(r"sep=(.|\\t)\r?\n?\Z")

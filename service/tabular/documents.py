@@ -19,7 +19,7 @@ from service.errors import Refused
 from service.intake.items import MAX_LINE_BYTES, OUTCOME, CheckedItem, Noun, read_line, read_value
 from service.intake.notes import NoteCount
 from service.model import RejectedItem
-from service.tabular.tables import Batch, refused, unique_names
+from service.tabular.tables import MOST_COLUMNS, Batch, refused, unique_names
 from service.tabular.text import TextBlocks
 
 LONGEST_DOCUMENT = 512 * 1024**2  # bytes of a JSON document, which is held whole
@@ -154,14 +154,16 @@ class ObjectTable:
         self.notes: list[str] = []
         self._lists: set[str] = set()
         self._objects = objects
-        names: dict[str, None] = {}
-        self._flat = [(number, self._flattened(value)) for number, value in islice(objects, _LOOKED_AT)]
-        for _, flat in self._flat:
-            names.update(dict.fromkeys(flat or ()))
-        if not names:
+        self._beyond: set[str] = set()
+        self._names: dict[str, None] = {}
+        self._flat = [
+            (number, self._of_header(self._flattened(value))) for number, value in islice(objects, _LOOKED_AT)
+        ]
+        if not self._names:
             raise Refused(f"{name} has no reports in it")
-        self.header = unique_names(list(names))
-        self._names = list(names)
+        self.header = unique_names(list(self._names))
+        if self._beyond:
+            self.notes.append(f"{len(self._beyond):,} fields beyond the first {MOST_COLUMNS:,} are not read")
         if self._lists:
             self.notes.append(f"lists are not read: {', '.join(sorted(self._lists)[:20])}")
 
@@ -171,6 +173,17 @@ class ObjectTable:
         flat: dict[str, Any] = {}
         self._flatten(value, "", 0, flat)
         return flat
+
+    def _of_header(self, flat: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The fields that are among the table's columns, or become some."""
+        if flat is None:
+            return None
+        for name in flat:
+            if len(self._names) < MOST_COLUMNS:
+                self._names[name] = None
+            elif name not in self._names:
+                self._beyond.add(name)
+        return {name: value for name, value in flat.items() if name in self._names} if self._beyond else flat
 
     def _flatten(self, value: Mapping[str, Any], before: str, depth: int, flat: dict[str, Any]) -> None:
         for key, inner in value.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from service.errors import Refused
 from service.tabular.looks import ColumnLook
@@ -35,7 +35,7 @@ def quoted(looks: Iterable[ColumnLook]) -> str:
     return " and ".join(repr(look.name) for look in looks)
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], written: Callable[[str], str] = str) -> str:
     """Names, the first of them if there are many."""
-    shown = ", ".join(name[:40] for name in names[:20])
+    shown = ", ".join(written(name[:40]) for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")

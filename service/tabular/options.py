@@ -1,4 +1,4 @@
-"""What a person may say about files, checked: the same for the command line and for notebooks."""
+"""What a person may say about files, checked: the same for the command line, notebooks and forms."""
 
 from __future__ import annotations
 

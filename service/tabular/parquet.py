@@ -26,10 +26,8 @@ class ParquetTable:
             schema = self._file.schema_arrow
         except self._errors as error:
             raise Refused(f"{name} cannot be read as Parquet: {error}") from None
-        self._columns = ArrowColumns(schema, self.notes)
+        self._columns = ArrowColumns(schema, self.notes, name)
         self.header = self._columns.header
-        if not self.header:
-            raise Refused(f"{name} has no columns that can be read")
 
     def batches(self) -> Iterator[Batch]:
         """The rows, numbered from 1."""

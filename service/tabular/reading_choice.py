@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from service.errors import Refused
-from service.tabular.presets import PRESETS
+from service.tabular.options import UnknownChoice, options_of
 from service.tabular.reading import ReadingOptions
-from service.tabular.times import FORMATS
 from service.tabular.vocabulary import FIELDS_BY_NAME
 
 IGNORED = "ignored"  # a column's choice, beside the fields
@@ -38,25 +36,18 @@ class ReadingChoice:
         return {**asdict(self), "columns": dict(self.columns)}
 
     def options(self) -> ReadingOptions:
-        """As the reader takes them."""
+        """As the reader takes them. Raises UnknownChoice."""
         columns = {chosen: column for column, chosen in self.columns.items() if chosen != IGNORED}
-        return ReadingOptions(
-            columns,
-            ZoneInfo(self.timezone) if self.timezone else None,
-            self.time_format or None,
-            self.sheet or None,
-            self.preset or None,
-            ignored=frozenset(column for column, chosen in self.columns.items() if chosen == IGNORED),
-        )
+        rest = self.timezone or None, self.time_format or None, self.sheet or None, self.preset or None
+        ignored = frozenset(column for column, chosen in self.columns.items() if chosen == IGNORED)
+        return replace(options_of(columns, *rest, assume_utc=False), ignored=ignored)
 
     def check(self) -> None:
         """Raise Refused for what the reader does not know."""
-        if self.timezone and self.timezone not in available_timezones():
-            raise Refused(f"{self.timezone[:40]!r} is not a known time zone: write for example Europe/Berlin or UTC")
-        if self.time_format and self.time_format not in FORMATS and "%" not in self.time_format:
-            raise Refused(f"{self.time_format[:40]!r} is not one of {', '.join(FORMATS)}, and not a pattern")
-        if self.preset and self.preset not in PRESETS:
-            raise Refused(f"{self.preset[:40]!r} is not one of {', '.join(PRESETS)}")
+        try:
+            self.options()
+        except UnknownChoice as error:
+            raise Refused(error.detail) from None
         seen: dict[str, str] = {}
         for column, chosen in self.columns.items():
             if chosen == IGNORED:
@@ -84,13 +75,15 @@ def changed_columns(
 
 
 _IN_A_FORM = (
-    (re.compile(r",? for instance --column \S+=\S+"), ""),
-    (re.compile(r"name it: --column \S+=\S+"), "choose it in the menus"),
-    (re.compile(r"--column \S+?=(.+?): "), r"\1: "),
-    (re.compile(r"--sheet names another"), "name another to read it"),
+    (re.compile(r", or say how it is written: --column time=.+? --time-format '[^']*'"), ""),
+    (re.compile(r", for instance --column \w+=COLUMN"), " in the menus"),
+    (re.compile(r"choose one, for instance --column \w+=.*"), "choose one in the menus"),
+    (re.compile(r"(?:say so|name it): --column \w+=.*"), "choose it in the menus"),
+    (re.compile(r"--column \w+=(.+?): "), r"\1: "),
+    (re.compile(r"Choose one, for instance --sheet .*"), "Write the name of one into the form"),
     (re.compile(r"--preset "), "the preset "),
-    (re.compile(r"with --time-format, like"), "in the form, like"),
-    (re.compile(r"with --time-format(?! )"), "in the form"),
+    (re.compile(r": name their form with --time-format, like '[^']*'"), ": export full dates with hours"),
+    (re.compile(r"with --time-format\Z"), "in the form"),
     (re.compile(r"--(?:timezone|time-format) "), ""),
 )
 

@@ -363,7 +363,7 @@ class _Recogniser:
         words = sorted({str(v) for v in self.looks[column].known if not is_known(v)})
         if words:
             self.result.notes.append(
-                f"words in {self.header[column]!r} that are not known, and not taken: {listed(words)}"
+                f"words in {self.header[column]!r} that are not known, and not taken: {listed(words, repr)}"
             )
 
 

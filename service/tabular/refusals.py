@@ -24,6 +24,14 @@ class UnclearColumns(Refused):
         self.header = list(header)
 
 
+class UnclearParts(Refused):
+    """The file has several parts, and none that is the one with the reports; `parts` are those that the text names."""
+
+    def __init__(self, problem: str, parts: Sequence[str]) -> None:
+        super().__init__(problem)
+        self.parts = list(parts)
+
+
 class named:
     """What goes wrong with a file, as Refused with its name."""
 

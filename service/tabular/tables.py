@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from service.model import RejectedItem
 
+MOST_COLUMNS = 2_000
+
 
 @dataclass(slots=True)
 class Batch:
@@ -62,15 +64,14 @@ def refused(line: int, detail: str) -> RejectedItem:
 
 def unique_names(header: Sequence[Any]) -> list[str]:
     """Names for all columns: the empty ones are numbered, repeated ones counted."""
-    names: list[str] = []
+    names: dict[str, int] = {}  # and the number of the next one that is called the same
     for k, value in enumerate(header, 1):
         name = " ".join(str(value).split()) if value is not None else ""
-        name = name or f"column {k}"
-        number, wanted = 2, name
+        wanted = name = name or f"column {k}"
         while name in names:
-            name, number = f"{wanted} ({number})", number + 1
-        names.append(name)
-    return names
+            name, names[wanted] = f"{wanted} ({names[wanted]})", names[wanted] + 1
+        names[name] = 2
+    return list(names)
 
 
 def is_blank(value: Any) -> bool:

@@ -42,6 +42,7 @@ _WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _MAIL_ZONES = {"UT", "UTC", "GMT", "Z", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT"}
 _UNITS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
 _SPREADSHEET_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
+_LONGEST = 128  # characters of a time in words
 EARLIEST_YEAR = 1971  # of a time that was meant: year 1, 1900 and 1970 stand for "none" in many databases
 
 
@@ -303,6 +304,8 @@ def _mail(text: str) -> datetime:
 
 def _mail_date(text: str) -> datetime | None:
     """The time of a date as in mail; None if it has a word that Python's reader passes over, as PM or a zone's name."""
+    if len(text) > _LONGEST:
+        return None
     words = re.findall(r"[^\W\d_]+", re.sub(r"\([^)]*\)", "", text))
     if any(word[:3].lower() not in (*_MONTHS, *_WEEKDAYS) and word.upper() not in _MAIL_ZONES for word in words):
         return None
@@ -352,7 +355,7 @@ def _mixed(text: str) -> datetime:
 def _by_pattern(text: str, pattern: str) -> datetime:
     try:
         return datetime.strptime(text, pattern)  # noqa: DTZ007  the caller knows the zone
-    except ValueError:
+    except (ValueError, re.error):  # the latter for a pattern that names a part twice
         raise UnreadableTime(f"{_shown(text)} does not match --time-format {pattern}") from None
 
 

@@ -48,7 +48,7 @@ def id_text(value: Any) -> str:
     if isinstance(value, float):
         if abs(value) >= LONGEST_EXACT:
             raise Spoilt(
-                f"{value:.0f} has more digits than a spreadsheet or a column of floating-point numbers keeps (15):"
+                f"'{value:.0f}' has more digits than a spreadsheet or a column of floating-point numbers keeps (15):"
                 " store ids as text and export again"
             )
         return str(int(value)) if value == int(value) else str(value)

@@ -13,10 +13,9 @@ from service.errors import Refused
 from service.tabular.borders import is_title
 from service.tabular.choosing import chosen_part, only_note
 from service.tabular.opening import most_inflated
-from service.tabular.tables import Batch, Table, is_blank, refused, unique_names
+from service.tabular.tables import MOST_COLUMNS, Batch, Table, is_blank, refused, unique_names
 
 MOST_INFLATED = 1024**3
-MOST_CELLS_OF_A_ROW = 2_000
 _BATCH = 2_000
 _TITLES = 30  # rows among which the header is
 _SHOWING = 20  # rows below that show it
@@ -75,6 +74,8 @@ class WorkbookTable:
             if len(filled) >= 2 and not is_title(cells, [below for _, below in top[k + 1 :]]):
                 while is_blank(cells[-1]):
                     cells.pop()
+                if len(cells) > MOST_COLUMNS:
+                    raise Refused(f"{self._name} has more than {MOST_COLUMNS:,} columns: no table of reports has")
                 if not any(isinstance(c, str) for c in filled):
                     raise Refused(f"{self._name} has no header: add a first row with the columns' names")
                 return number, unique_names(cells)
@@ -83,8 +84,8 @@ class WorkbookTable:
     def _cells(self, sheet: Any) -> Iterator[tuple[int, list[Any]]]:
         try:
             for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
-                cells = list(row[:MOST_CELLS_OF_A_ROW])
-                cells += [c for c in row[MOST_CELLS_OF_A_ROW:] if c is not None][:1]  # refused, and not lost
+                cells = list(row[:MOST_COLUMNS])
+                cells += [c for c in row[MOST_COLUMNS:] if c is not None][:1]  # refused, and not lost
                 yield number, cells
         except self._damage as error:
             raise Refused(f"{self._name} is a damaged workbook: {error}") from None

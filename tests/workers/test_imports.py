@@ -30,7 +30,7 @@ from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
 from service.storage.sql.schema import MACHINE, REPEAT, STANDING, WITHDRAWN
 from service.tabular.reading_choice import ReadingChoice
-from workers import erase, import_sending, ingest
+from workers import erase, import_sending, import_undo, ingest
 from workers import imports as job
 from workers.import_lines import ResidentImport
 
@@ -143,6 +143,16 @@ def test_everything_is_taken_back_and_the_same_file_comes_again(paper: Newspaper
     assert again.result == first.result and states(paper)[STANDING] == first.result["standing"]
 
 
+def test_turns_that_are_too_short_to_look_at_it_all_take_everything_back(
+    paper: Newspaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_undo, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(import_undo, "BATCH_ITEMS", 20)
+    found = imported(paper, JUDGED)
+    undo(paper, found.id)
+    assert record(paper, found.id).state == imports.UNDONE and set(states(paper)) == {WITHDRAWN}
+
+
 def test_a_long_history_that_was_undone_needs_a_fresh_tenant(paper: Newspaper) -> None:
     """Detection's window does not go back: what it has seen stays the newest time of the tenant."""
     long = JUDGED.replace("2026-10-01", "2026-08-01")
@@ -160,6 +170,18 @@ def test_one_file_is_not_imported_twice_at_a_time(paper: Newspaper) -> None:
     longer = imported(paper, JUDGED + "99,user99,3,2026-10-12T10:00:00Z,\n")
     assert longer.result is not None and longer.result["repeats"] == 60
     assert longer.result["standing"] == 1, "an export that holds the earlier one's rows counts what is new"
+
+
+def test_a_file_whose_import_begins_meanwhile_is_not_deleted(paper: Newspaper, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = put(paper, JUDGED)
+    before = record(paper, made)
+    begin(paper, made)
+    with monkeypatch.context() as patched, write(paper.engine) as connection:
+        patched.setattr(imports, "read", lambda *which: before)
+        with pytest.raises(Refused, match="undo it instead"):
+            imports.delete_import(connection, paper.id, made, by="ann", now_us=1)
+    works(paper)
+    assert record(paper, made).state == imports.IMPORTED
 
 
 def test_history_that_nobody_would_analyse_is_refused_with_the_way_out(paper: Newspaper) -> None:
@@ -317,3 +339,12 @@ def test_the_same_account_and_target_twice_is_a_repeat_and_the_same_id_a_duplica
     expected = {"complaints": 7, "standing": 6, "repeats": 1, "duplicates": 1, "refused": 0, "outcomes": 0}
     assert {name: found.result[name] for name in expected} == expected
     assert states(paper) == Counter({STANDING: 6, REPEAT: 1}) and MACHINE not in states(paper)
+
+
+def test_what_is_part_of_an_act_is_so_in_the_tenant_too(paper: Newspaper) -> None:
+    acts = [{**DOCUMENTS[k], "id": f"n{k}"} for k in range(6)]
+    parts = [{**act, "id": f"{act['id']}/account", "target": {"id": "account"}, "part_of": act["id"]} for act in acts]
+    imported(paper, lines([*acts, *parts]), name="flags.ndjson")
+    with paper.engine.connect() as connection:
+        keys = list(connection.scalars(sa.select(schema.complaints.c.act_key).order_by(schema.complaints.c.id)))
+    assert [key is not None for key in keys] == [False, True] * 6

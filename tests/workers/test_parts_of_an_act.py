@@ -32,9 +32,12 @@ from service.storage.sql.hashing import key_of
 from tests.service.platforms.payloads import account, mastodon, status
 from tests.service.platforms.reading import batch_of, read
 from workers import rebuild_redis
+from workers.audit import listings
 from workers.audit.files import Reading, read_items
 from workers.audit.history import Collector
 from workers.audit.report import counts
+from workers.audit.scenes import scenes_of
+from workers.audit.summary import summary_of
 from workers.feed_columns import columns_of
 
 TOWN = draw_town(2, members=12)
@@ -308,6 +311,24 @@ def test_live_and_audit_count_alike(paper: Newspaper) -> None:
         asked = paper.asks(target)
         assert asked.complaints == row["complaints"], target
         assert asked.independent_complaints == pytest.approx(row["independent_complaints"], abs=1e-5), target
+
+
+def test_the_figures_of_an_audit_agree_with_each_other() -> None:
+    documents = [document(row) for row in TOWN.rows]
+    for k, m in enumerate(MEMBERS):  # half of them of a comment and, in the same act, of the account
+        documents += report(f"n{k}", f"r{m}", LATER + k, "s1" if k % 2 else None)
+    states, history = audited(documents)
+    rows = counts(states, history)
+    by_id = {row["id"]: row for row in rows}
+    assert by_id["account"]["complaints"] == 12 and by_id["account"]["independent_complaints"] < 5
+    total = {name: history.totals()[key] for key, name in history.target_ids.items()}
+    own = total | {row["id"]: row["independent_complaints"] for row in rows}
+    for row in summary_of(states, history, rows, ())["thresholds"]:
+        assert row["targets_by_complaints"] == sum(count >= row["threshold"] for count in total.values())
+        assert row["targets_by_independent_complaints"] == sum(count >= row["threshold"] for count in own.values())
+    by_target = {row[2]: row for row in listings.targets_of(states, history, {}, rows).rows}
+    lines = {line.id: line for scene in scenes_of(states, history, {}).values() for line in scene.targets}
+    assert by_target["account"][3] == lines["account"].complaints == 12
 
 
 def test_a_table_names_the_act(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ FIELDS = (  # of a column's menu
     ("trusted", "Whether the reporter is trusted"),
     ("fingerprint", "Fingerprint of the device"),
     ("notice_type", "Type of notice"),
+    ("part_of", "The report that it is part of"),
 )
 TIME_FORMATS = (
     ("", "Automatic"),
@@ -43,6 +44,7 @@ PRESETS = (
     ("discourse-flags", "Discourse: post_actions"),
     ("mastodon-reports", "Mastodon: reports"),
     ("phpbb", "phpBB: reports"),
+    ("wordpress", "WordPress: Comments › Reported"),
     ("zendesk", "Zendesk: tickets"),
 )
 STATES = {

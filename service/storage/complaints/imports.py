@@ -193,11 +193,11 @@ def begin(
 def delete_import(connection: Connection, tenant_id: int, import_id: str, *, by: str, now_us: int) -> None:
     """Delete an upload of which nothing was imported. Raises Refused where something was, NotFound."""
     found = read(connection, tenant_id, import_id)
-    if found.state in (*SENT, UNDOING, UNDONE):
+    same = _this(tenant_id, import_id) & (imports.c.state == found.state)  # an import may just begin
+    if found.state in (*SENT, UNDOING, UNDONE) or not connection.execute(delete(imports).where(same)).rowcount:
         raise Refused("something of this file was imported: undo it instead")
-    enter(connection, tenant_id, import_id, "import-deleted", by, now_us)
     connection.execute(delete(import_chunks).where(import_chunks.c.import_id == import_id))
-    connection.execute(delete(imports).where(_this(tenant_id, import_id)))
+    enter(connection, tenant_id, import_id, "import-deleted", by, now_us)
 
 
 def note_attempt(connection: Connection, tenant_id: int, one: ImportRecord) -> bool:

@@ -16,13 +16,18 @@ from tabular_files import csv_of, rows, workbook_of
 from worlds import document, draw_town
 
 from service.console import security_middleware
+from service.console.settings import import_texts
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import tenant_id
 from service.storage.complaints import imports
 from service.storage.redis_store import stream
 from service.storage.sql import schema
 from service.storage.sql.engine import write
-from service.tabular import opening
+from service.tabular import opening, presets
+from service.tabular.reading_choice import AUTOMATIC, IGNORED
+from service.tabular.recognition import OPTIONAL
+from service.tabular.times import FORMATS
+from service.tabular.vocabulary import REQUIRED
 from workers import erase, import_sending, ingest
 from workers import imports as job
 from workers.resources import Resources
@@ -424,3 +429,9 @@ def test_history_that_is_too_old_is_refused_in_the_page(api: Api, root: Visitor)
     assert "cannot be imported here" in page and "brigadewatch tenants create NAME" in page
     assert "Import 40 complaints" not in page
     assert root.post(f"{there}/start").status_code == 422
+
+
+def test_the_menus_have_all_that_the_reader_knows() -> None:
+    assert {value for value, _ in import_texts.PRESETS} == {"", *presets.PRESETS}
+    assert {value for value, _ in import_texts.TIME_FORMATS} == {"", *FORMATS}
+    assert {value for value, _ in import_texts.FIELDS} == {AUTOMATIC, IGNORED, "id", *REQUIRED, *OPTIONAL}
