@@ -49,15 +49,15 @@ _FRAGMENT: dict[str, Any] = {
     "crossed_by_independent": False,
     "policy_version": "2026.12",
     "decision_facts": (
-        "12 people complained; counted independently 4.2. 7.8 were discounted as coordinated. Removed automatically on"
-        " 2021-12-23 14:05 UTC."
+        "12 people complained; the independent count is 4.2. 7.8 were discounted as coordinated. Removed automatically"
+        " on 2021-12-23 14:05 UTC."
     ),
     "transparency_database": {
         "fields": {
             "decision_visibility": ["DECISION_VISIBILITY_CONTENT_REMOVED"],
             "application_date": "2021-12-23",
             "decision_facts": (
-                "12 people complained; counted independently 4.2. 7.8 were discounted as coordinated. Removed"
+                "12 people complained; the independent count is 4.2. 7.8 were discounted as coordinated. Removed"
                 " automatically on 2021-12-23 14:05 UTC."
             ),
             "source_type": "SOURCE_TYPE_OTHER_NOTIFICATION",

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from markupsafe import Markup
 
 WIDTH, PLOT = 1_000, 180
-_LEFT, _RIGHT, _TOP, _AXIS = 48, 12, 16, 36
+_LEFT, _RIGHT, _TOP, _AXIS = 48, 24, 16, 36  # right: half of a label below the end
 _MARKS = 18  # height of the row above the plot, where there are marks
 # seconds
 _STEPS = (

@@ -117,7 +117,7 @@ def show_table(
         address=f"/console/clusters/{segment(id)}",
         name=name,
         title=titles[name],
-        header=[text.removesuffix(" (UTC)") for text in _HEADS[name]],  # as in the file; here in the person's zone
+        header=[cell.removesuffix(" (UTC)") for cell in _HEADS[name]],  # the file is in UTC, the page is not
         rows=shown,
         page=page,
         pages=last,

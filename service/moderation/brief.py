@@ -151,7 +151,7 @@ def fragment(assessment: Assessment, dossier: Dossier, threshold: int, policy_ve
     removed = latest is not None and latest.action == "removed"
     independent = assessment.independent_complaints
     facts = (
-        f"{_people(assessment.complaints)} complained; counted independently {_number(independent)}."
+        f"{_people(assessment.complaints)} complained; the independent count is {_number(independent)}."
         f" {_number(assessment.complaints - independent)} were discounted as coordinated. {_decided(latest)}"
     )
     return Fragment(

@@ -120,7 +120,7 @@ def check(
         if facts.manifest < FEWEST:
             raise Refused(
                 f"{plural(facts.manifest, 'notice')} of the last {days} days {'is' if facts.manifest == 1 else 'are'}"
-                f" marked as manifestly unfounded, a warning needs at least {FEWEST}: mark them first"
+                f" marked as manifestly unfounded; a warning needs at least {FEWEST}"
             )
         return
     _check_suspension(standing, steps, notices, now, until, gravity)

@@ -27,6 +27,10 @@ PAGES = (
     "/console/ops",
     "/console/password",
     "/console/mail",
+    "/console/sessions",
+    "/console/security",
+    "/console/time-zone",
+    "/console/search?q=the",
     "/console/clusters/nothing-of-that-name",
     "/console/nowhere",
 )

@@ -97,3 +97,5 @@ def test_no_page_says_utc_beside_a_time_of_another_zone() -> None:
     for path in TEMPLATES.rglob("*.html"):
         if path.name != "case_print.html":
             assert not re.search(r"\|(?:clock|when|since)[^}]*\}\}(?:</\w+>)? UTC|\|utc\b", path.read_text()), path.name
+            # "From (UTC)" over dates of the person's zone, "Times are in UTC" under a chart of it
+            assert not re.search(r"\(UTC\)|[Tt]imes are in UTC", path.read_text()), path.name
