@@ -49,7 +49,7 @@ def test_cases_are_triaged_by_keyboard_alone(visitor: Callable[..., Visitor], in
     keys.press("1")
     expect(page.locator("#effect")).to_contain_text("Effect:")
     effect = page.locator("#effect").inner_text()
-    assert re.search(r"\d+ complaints on 14 targets", effect)
+    assert re.search(r"\d+ more complaints on 14 targets \(\d+ → \d+\)", effect)
     keys.press("Enter")  # the choice moved the focus to "Submit and go to next"
     page.wait_for_url(re.compile(f"/console/clusters/{listed[1]}"))
     expect(page.locator("#messages")).to_contain_text("complaints on 14 targets")
@@ -141,8 +141,10 @@ def test_several_cases_are_decided_after_a_preview_and_one_changed_in_the_meanti
     expect(page.get_by_role("heading", level=1)).to_have_text("3 selected cases")
     effect = page.locator("#effect-coordinated")
     expect(effect).to_contain_text(re.compile(r"complaints on \d+ targets"))
-    lifted = int(re.findall(r"([\d,]+) complaints", effect.inner_text())[0].replace(",", ""))
-    assert 100 <= lifted <= 3 * 9 * 14
+    told = re.search(r"([\d,]+) more complaints on \d+ targets \(([\d,]+) → ([\d,]+)\)", effect.inner_text())
+    assert told is not None, effect.inner_text()
+    lifted, before, after = (int(figure.replace(",", "")) for figure in told.groups())
+    assert before + lifted == after and 100 <= after <= 3 * 9 * 14
     with installation.client(tenant) as client:  # meanwhile another one decides
         version = client.get(f"/v1/clusters/{chosen[1]}").json()["version"]
         client.post(
