@@ -143,7 +143,7 @@ def test_the_browser_is_known_only_after_the_code_and_is_then_counted_apart(api:
     visitor, device = to_step(api), name_for("default", "anna")
     assert enter(visitor, "000000") == 401 and device not in visitor.cookies
     assert enter(visitor, app.at(clock[0])) == 303 and device in visitor.cookies
-    assert "<td>password</td>" in visitor.get("/console/sessions").text
+    assert ">password</td>" in visitor.get("/console/sessions").text
     before, token = counted(api), visitor.cookies[device]
     visitor.cookies.pop("brigadewatch")
     assert visitor.sign_in("default", "anna").headers["location"] == "/console/sign-in/code"

@@ -261,7 +261,7 @@ def test_a_session_of_a_provider_is_listed_and_bounded_and_its_browser_known(api
     first = Visitor(api)
     assert arrive(first, liar.come_back(begin(first))).status_code == 303
     assert name_for("default", "anna") in first.cookies
-    assert "<td>single sign-on</td>" in first.get("/console/sessions").text
+    assert ">single sign-on</td>" in first.get("/console/sessions").text
     for _ in range(MOST_SESSIONS):
         assert attempt(api, liar)[0] == 303
     assert first.get("/console/clusters").status_code == 303, "the one not used for the longest time has ended"
