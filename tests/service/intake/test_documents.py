@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
@@ -20,6 +20,7 @@ from service.intake.documents import (
     UnreadableDocument,
     read_document,
 )
+from service.intake.encoding import wide_encoding
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME, Noun, read_value, withdrawal
 from service.intake.privacy_filter import PrivacyFilter
 
@@ -254,9 +255,14 @@ def test_whatever_comes_every_item_is_either_kept_or_refused(items: list[Any]) -
 
 
 @given(st.lists(st.binary(max_size=40)))
-def test_bytes_that_are_no_json_never_raise_as_lines(lines: list[bytes]) -> None:
-    batch = read(b"\n".join(lines), "ndjson")
-    assert not batch.lines
+@example([b"\xff\xfe\0\0"])
+def test_bytes_that_are_no_json_are_refused_line_by_line_unless_the_encoding_is_another(lines: list[bytes]) -> None:
+    text = b"\n".join(lines)
+    if wide_encoding(text) is not None:
+        with pytest.raises(UnreadableDocument, match="UTF-(16|32)"):
+            read(text, "ndjson")
+        return
+    assert not read(text, "ndjson").lines
 
 
 IDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=128)
