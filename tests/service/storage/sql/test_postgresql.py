@@ -135,7 +135,7 @@ def test_many_rows_are_copied_with_conflicts_settled_and_errors_like_any_other(e
         ]
     assert found == [1] * 400 + [3] * 100 + [2] * 1_200 + [9] * 100
     texts = [
-        (number, 1, f"c{number}", 1, 1, 1, 1, 0, number % 2 == 0, "tab\t \\N é𝄞 \r\n", "t", "{}")
+        (number, 1, f"c{number}", 1, 1, 1, 1, 0, number % 2 == 0, "tab\t \\N é𝄞 \r\n", "t", "{}", None)
         for number in range(200)
     ]
     with write(engine) as connection:
