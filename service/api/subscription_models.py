@@ -86,11 +86,10 @@ Quiet = Annotated[
 ]
 Zone = Annotated[
     str,
-    StringConstraints(max_length=64),
     AfterValidator(_known_zone),
     Field(
         description="Time zone of the quiet hours and of the day on which a case is reported once, such as UTC.",
-        json_schema_extra={"examples": ["UTC", "Europe/Berlin"]},
+        json_schema_extra={"format": "time-zone", "examples": ["UTC", "Europe/Berlin"]},
     ),
 ]
 

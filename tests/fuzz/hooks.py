@@ -1,4 +1,4 @@
-"""What schemathesis cannot know about our formats: allowed addresses, and times that are not in the future."""
+"""What schemathesis cannot know about our formats: allowed addresses, times that are not in the future, time zones."""
 
 from __future__ import annotations
 
@@ -17,3 +17,4 @@ schemathesis.openapi.format(
         lambda seconds: datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
     ),
 )
+schemathesis.openapi.format("time-zone", st.sampled_from(["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"]))
