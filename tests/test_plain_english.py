@@ -29,6 +29,7 @@ CHECKED = {
         "service/fields.py",
         "service/errors.py",
         "service/settings.py",
+        "service/time_zones.py",
         "service/moderation/target_assessment.py",
     ),
     "intake": ("service/intake",),

@@ -6,18 +6,19 @@ from dataclasses import dataclass, fields
 from datetime import UTC, tzinfo
 from functools import cache
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from service.storage.accounts.sessions import SessionRow
 from service.storage.accounts.users import ROLES, Role
+from service.time_zones import time_zones
 
 Theme = Literal["auto", "light", "dark"]
 
 
 @cache
-def time_zones() -> frozenset[str]:
-    """The IANA names of all time zones that this machine knows, places before all."""
-    return frozenset(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")) | {"UTC"}
+def offered_zones() -> frozenset[str]:
+    """The names of time zones that a person may choose: places, and UTC."""
+    return frozenset(name for name in time_zones() if "/" in name and not name.startswith("Etc/")) | {"UTC"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Preferences:
             known.pop("theme")
         if not isinstance(known.get("keys", True), bool):
             known.pop("keys")
-        if known.get("time_zone", "UTC") not in time_zones():
+        if known.get("time_zone", "UTC") not in offered_zones():
             known.pop("time_zone")
         return Preferences(**known)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from service.errors import Refused
 from service.model import microseconds, moment
+from service.time_zones import time_zones
 
 UTC_NAME = "UTC"
 DAY_MINUTES = 24 * 60
@@ -60,7 +61,7 @@ def day_start_us(now_us: int, zone: str) -> int:
 
 def checked_zone(name: str) -> str:
     """The name of a known time zone. Raises Refused."""
-    if name not in available_timezones():
+    if name not in time_zones():
         raise Refused(f"unknown time zone {name[:60]!r}: use a name like Europe/Berlin, or UTC")
     return name
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from service.errors import Refused
 from service.tabular.presets import PRESETS
 from service.tabular.reading import ReadingOptions
 from service.tabular.times import FORMATS
+from service.time_zones import time_zones
 
 
 class UnknownChoice(Refused):
@@ -29,7 +30,7 @@ def options_of(
     assume_utc: bool,
 ) -> ReadingOptions:
     """The options as the reader takes them. Raises UnknownChoice."""
-    if timezone is not None and timezone not in available_timezones():
+    if timezone is not None and timezone not in time_zones():
         raise UnknownChoice(
             "--timezone", f"{timezone!r} is not a known time zone; write for example Europe/Berlin or UTC"
         )

@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from listening import listening
 from polled_platforms import BEGIN, Coral, Lemmy, Ozone
-from polled_world import Clocked, Make, polled_worlds
+from polled_world import Clocked, Make, World, polled_worlds
 from sqlalchemy import Engine
 from starlette.responses import JSONResponse, Response
 
@@ -266,6 +266,12 @@ def test_the_next_poll_goes_on_where_the_last_one_ended_and_sends_nothing_twice(
     assert len(coral.asked) == 1 and coral.asked[0] > "2026-10-29T12:40"
 
 
+def noted(world: World) -> list[dict[str, Any]]:
+    """The last deliveries of the one source, as Redis has them, the newest first."""
+    (key,) = world.resources.redis.scan_iter("bw:paper:recent:*")
+    return [json.loads(text) for text in cast(list[bytes], world.resources.redis.lrange(key, 0, -1))]
+
+
 def test_polls_that_brought_something_and_the_first_that_failed_are_noted_for_the_administrator(make: Make) -> None:
     coral = Coral()
     for number in range(60):
@@ -277,8 +283,7 @@ def test_polls_that_brought_something_and_the_first_that_failed_are_noted_for_th
     coral.faults += [Response("no", 500), Response("no", 500)]
     world.poll()
     world.poll(timedelta(minutes=5))
-    keys = world.resources.redis.keys("bw:paper:recent:*")
-    first_failed, brought = map(json.loads, world.resources.redis.lrange(keys[0], 0, -1))  # type: ignore[arg-type,index]
+    first_failed, brought = noted(world)
     assert (brought["result"], brought["stored"], brought["refused"], len(brought["ids"])) == ("ok", 60, 0, 10)
     assert brought["notes"] == ["left out: comment deleted (2)"] and brought["ids"][0].startswith("complaint ")
     assert first_failed["result"] == "failed" and first_failed["stored"] == 0 and first_failed["notes"]
@@ -292,9 +297,7 @@ def test_what_a_poll_tells_every_minute_pushes_out_nothing(make: Make) -> None:
     world = make(coral)
     for _ in range(15):
         world.poll()
-    (key,) = world.resources.redis.keys("bw:paper:recent:*")  # type: ignore[misc]
-    noted = [json.loads(text) for text in world.resources.redis.lrange(key, 0, -1)]  # type: ignore[union-attr]
-    assert [(one["stored"], one["refused"] > 0) for one in noted] == [(0, True), (1, True)]
+    assert [(one["stored"], one["refused"] > 0) for one in noted(world)] == [(0, True), (1, True)]
 
 
 def test_what_our_own_stream_has_no_room_for_is_not_noted_as_stored(make: Make) -> None:
@@ -304,9 +307,8 @@ def test_what_our_own_stream_has_no_room_for_is_not_noted_as_stored(make: Make) 
     world = make(coral, max_stream_items=15)
     world.passes(timedelta(minutes=1))
     world.turn()
-    (key,) = world.resources.redis.keys("bw:paper:recent:*")  # type: ignore[misc]
-    (noted,) = [json.loads(text) for text in world.resources.redis.lrange(key, 0, -1)]  # type: ignore[union-attr]
-    assert (noted["result"], noted["stored"], len(noted["ids"]), world.position()) == ("waiting", 10, 10, 10)
+    (one,) = noted(world)
+    assert (one["result"], one["stored"], len(one["ids"]), world.position()) == ("waiting", 10, 10, 10)
 
 
 def test_a_platform_without_news_is_asked_once_a_poll_and_sends_nothing(make: Make) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, update
 
 from service.moderation.events import PING
+from service.notifications.chat_formats import SIGNED
 from service.notifications.digest import Occurrence, occurrence_of
 from service.notifications.quiet_hours import UTC_NAME
 from service.storage.sql.outbox_rows import PENDING
@@ -35,7 +36,7 @@ class ClaimedBatch:
 def chat_subscriptions(connection: Connection, tenant_id: int) -> set[str]:
     """Ids of the tenant's subscriptions whose format is a chat service's."""
     s = subscriptions.c
-    return set(connection.scalars(select(s.id).where(s.tenant_id == tenant_id, s.format != "brigadewatch")))
+    return set(connection.scalars(select(s.id).where(s.tenant_id == tenant_id, s.format != SIGNED)))
 
 
 def claim_batch(
