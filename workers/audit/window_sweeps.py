@@ -5,6 +5,7 @@ No window's sweep needs another's, so the groups are the same either way, and th
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -21,6 +22,8 @@ from service.policy import Policy
 from workers.audit.history import ComplaintHistory
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
+
+log = logging.getLogger(__name__)
 
 Rows = tuple[int, int]  # the first row of a window, and the one behind its last
 Swept = tuple[Counter[str], list[Group]]  # what the sweep counted, and its groups
@@ -57,9 +60,14 @@ def sweeps_here(policy: Policy, history: ComplaintHistory, windows: Sequence[Row
 def _sweeps_beside(
     policy: Policy, history: ComplaintHistory, windows: Sequence[Rows], processes: int
 ) -> Iterator[Swept]:
-    # A forked process shares the history's memory; elsewhere than on Linux forking is unsafe, and it is copied.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(processes, context, _begin, (policy, history))
+    try:
+        # A forked process shares the history's memory; elsewhere than on Linux forking is unsafe, and it is copied.
+        context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+        pool = ProcessPoolExecutor(processes, context, _begin, (policy, history))
+    except (OSError, ImportError, NotImplementedError) as error:  # no shared memory, as in some sandboxes
+        log.info("windows are swept in one process, since several cannot work together here: %s", error)
+        yield from sweeps_here(policy, history, windows)
+        return
     left, under_way = iter(windows), deque[Future[Swept]]()
     try:
         under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, processes * AHEAD))

@@ -146,6 +146,17 @@ def test_windows_swept_in_several_processes_give_what_one_process_gives(monkeypa
     assert not multiprocessing.active_children()
 
 
+def test_where_processes_cannot_work_together_one_sweeps_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_shared_memory(*_: object) -> None:
+        raise OSError(30, "Read-only file system")  # as with /dev/shm read-only
+
+    monkeypatch.setattr(window_sweeps, "WORTH_PROCESSES", 0)
+    history = history_of([*draw_town(2, brigades=2).rows, Row(90_001, 1, 90_001, 30 * DAY)])
+    alone = audit(history, {}, DEFAULT_POLICY, 86_400, lambda done, total: None)
+    monkeypatch.setattr(window_sweeps, "ProcessPoolExecutor", without_shared_memory)
+    assert audit(history, {}, DEFAULT_POLICY, 86_400, lambda done, total: None, sweeps_in(2)) == alone
+
+
 def test_a_process_that_is_ended_from_outside_is_named_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window_sweeps, "WORTH_PROCESSES", 0)
     monkeypatch.setattr(Detector, "sweep", lambda policy, batch: os.kill(os.getpid(), signal.SIGKILL))
