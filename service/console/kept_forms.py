@@ -14,7 +14,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from redis.exceptions import RedisError
 from starlette.requests import Request
@@ -36,10 +36,19 @@ _NOT_KEPT = ("csrf", TICKET)
 _HOUR_US = 3_600 * 1_000_000  # a page that is opened twice within an hour is the same
 _NAME = re.compile(r"[0-9a-f]{24}\Z")
 _ONE_CASE = re.compile(r"(/console/clusters/[^/]+)/(?:decide|preview)\Z")
-# What has no page of its own to be filled in is shown on /console/kept. Only forms that hold no secret.
-OTHERS = re.compile(
-    r"/console/(?:clusters/[^/]+/notes|queue/(?:chosen|decide)|decisions/[^/]+/reverse|restorations/(?:preview|handle)"
-    r"|reporters/[^/]+/(?:warning|misuse/(?:marks|steps))|settings/patrols/(?:add|remove))\Z"
+# Forms that have no page of their own to be filled in are shown on /console/kept, with these words. Only forms that
+# hold no secret.
+_SHOWN_APART = (
+    (r"clusters/([^/]+)/notes", "Add your note to case {}?", "Add note"),
+    (r"queue/chosen", "Decide the cases that you selected?", "Continue"),
+    (r"queue/decide", "Decide the cases that you selected?", "Decide"),
+    (r"decisions/([^/]+)/reverse", "Undo decision {}?", "Undo it"),
+    (r"restorations/(?:preview|handle)", "Continue with the targets that you selected?", "Continue"),
+    (r"reporters/([^/]+)/warning", "Record what you did about the warning of {}?", "Record it"),
+    (r"reporters/([^/]+)/misuse/marks", "Save your marks on notices by {}?", "Save marks"),
+    (r"reporters/([^/]+)/misuse/steps", "Record this step about {}?", "Record it"),
+    (r"settings/patrols/add", "Add this account to the good patrols?", "Add"),
+    (r"settings/patrols/remove", "Remove this account from the good patrols?", "Remove"),
 )
 log = logging.getLogger(__name__)
 
@@ -81,7 +90,7 @@ async def keep(request: Request, *, only_for: Person | None = None) -> str | Non
     """
     action = request.url.path
     case = _ONE_CASE.match(action)
-    if case is None and OTHERS.match(action) is None:
+    if case is None and _shown_apart(action) is None:
         return None  # before the form is received: it may be a file, from anybody
     form = await request.form()
     whose = _whose(request, form.get(TICKET))
@@ -105,6 +114,13 @@ async def keep(request: Request, *, only_for: Person | None = None) -> str | Non
     queue = next((str(value) for each, value in fields if each == "queue"), "")
     path = f"{case[1]}?{urlencode({'kept': name, **({'queue': queue} if queue else {})})}"
     return path if len(path) <= LONGEST_PATH else f"{case[1]}?kept={name}"
+
+
+def words_of(action: str) -> tuple[str, str]:
+    """The title and the button for the form of such an address."""
+    found = _shown_apart(action)
+    assert found is not None, action  # others are not kept
+    return found
 
 
 def shows_kept(path: str) -> bool:
@@ -141,6 +157,13 @@ def page_of(request: Request, action: str | None = None) -> str:
         if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
             return path
     return HOME
+
+
+def _shown_apart(action: str) -> tuple[str, str] | None:
+    for pattern, title, button in _SHOWN_APART:
+        if found := re.fullmatch(f"/console/{pattern}", action):
+            return title.format(*map(unquote, found.groups())), button
+    return None
 
 
 def _whose(request: Request, ticket: object) -> tuple[str, int] | None:

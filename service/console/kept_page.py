@@ -4,10 +4,9 @@ of a case, filled in, or a page with the fields of another form.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +16,7 @@ from service.console import kept_forms
 from service.console.conflict import Seen
 from service.console.decision_form import LONGEST_NOTE, REASONS, VERDICTS, DecisionForm
 from service.console.kept_forms import HOME, KeptForm
+from service.console.misuse_words import BUTTONS, GRAVITY, INTENTION
 from service.console.rendering import FlashMessage, flash, render, see_other
 from service.console.sign_in import Viewer
 from service.moderation.misuse import LONGEST_REASON
@@ -29,19 +29,7 @@ NOTHING_DONE = (
 NOT_KEPT = FlashMessage(
     "What was entered here is no longer kept, or was entered by somebody else. Nothing was submitted.", "info"
 )
-_TITLES = (
-    (r"clusters/([^/]+)/notes", "Add your note to case {}?", "Add note"),
-    (r"queue/chosen", "Decide the cases that you selected?", "Continue"),
-    (r"queue/decide", "Decide the cases that you selected?", "Decide"),
-    (r"decisions/([^/]+)/reverse", "Undo decision {}?", "Undo it"),
-    (r"restorations/(?:preview|handle)", "Continue with the targets that you selected?", "Continue"),
-    (r"reporters/([^/]+)/warning", "Record what you did about the warning of {}?", "Record it"),
-    (r"reporters/([^/]+)/misuse/marks", "Save your marks on notices by {}?", "Save marks"),
-    (r"reporters/([^/]+)/misuse/steps", "Record this step about {}?", "Record it"),
-    (r"settings/patrols/add", "Add this account to the good patrols?", "Add"),
-    (r"settings/patrols/remove", "Remove this account from the good patrols?", "Remove"),
-)
-_LABELS = {
+_LABELS: dict[str, tuple[str, Mapping[str, str]]] = {
     "verdict": ("Decision", dict(VERDICTS)),
     "reason_code": ("Reason", {"": "Default for this decision", **dict(REASONS)}),
     "choice": (
@@ -49,20 +37,13 @@ _LABELS = {
         {"restored": "Mark as restored", "stands": "Confirm removal", "warned": "Warned", "declined": "Not warned"},
     ),
     "reporter": ("Account", {}),
-    "step": (
-        "Step",
-        {
-            "warned": "I have sent a warning",
-            "suspended": "We have suspended processing",
-            "restored": "We process notices again",
-        },
-    ),
+    "step": ("Step", {step: text for step, text in BUTTONS.items()}),
 }
 _TYPED = {
     "note": ("Note", LONGEST_NOTE),
     "text": ("Note", LONGEST_NOTE),
-    "gravity": ("How grave is the misuse, and what did it lead to?", LONGEST_REASON),
-    "intention": ("The intention, where you can tell it", LONGEST_REASON),
+    "gravity": (GRAVITY, LONGEST_REASON),
+    "intention": (INTENTION, LONGEST_REASON),
 }
 
 
@@ -114,12 +95,7 @@ async def show_kept(request: Request, person: Viewer, id: str) -> Response:
     if kept is None:
         await run_in_threadpool(lambda: flash(request, person, NOT_KEPT.text, NOT_KEPT.kind))
         return see_other(request, HOME)
-    path = kept.action.removeprefix("/console/")
-    title, button = next(
-        (title.format(*map(unquote, found.groups())), button)
-        for pattern, title, button in _TITLES
-        if (found := re.fullmatch(pattern, path))
-    )
+    title, button = kept_forms.words_of(kept.action)
     return await run_in_threadpool(
         lambda: render(
             request,

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.console.csv_files import Cell, csv_cell, csv_response
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
+from service.console.misuse_words import BUTTONS, GRAVITY, INTENTION, SUSPENSIONS
 from service.console.person import Person
 from service.console.queue import TenantFilter
 from service.console.rendering import flash, render, see_other, segment
@@ -42,8 +43,6 @@ from service.storage.sql.engine import lock_tenant, write
 
 router = APIRouter()
 NAME, SORT = "misuse", "-at"
-SUSPENSIONS = {7: "1 week", 14: "2 weeks", 30: "30 days", 90: "90 days", 180: "180 days"}
-STEPS: tuple[Step, ...] = ("warned", "suspended", "restored")
 _CSV_HEADER = (
     "reporter",
     "step",
@@ -200,9 +199,11 @@ def _page(
         steps=steps,
         facts=facts,
         standing=standing,
-        possible={step: _refusal(step, steps, notices, now, days) for step in STEPS},
+        possible={step: _refusal(step, steps, notices, now, days) for step in BUTTONS},
         letter=_letter(steps, standing, facts),
         suspensions=SUSPENSIONS,
+        buttons=BUTTONS,
+        labels={"gravity": GRAVITY, "intention": INTENTION},
         error=error,
         typed=typed,
         status=status,

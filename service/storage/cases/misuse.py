@@ -99,22 +99,13 @@ def mark(
     """
     wanted = {notice.row for notice in notices if notice.id in manifest and notice.may_be_marked}
     before = {notice.row for notice in notices if notice.manifest}
-    for row in sorted(before - wanted):
-        connection.execute(sa.delete(_MARKS).where(_MARKS.c.row_key == row, _MARKS.c.tenant_id == tenant_id))
-    for row in sorted(wanted - before):
-        connection.execute(
-            sa.delete(_MARKS).where(_MARKS.c.row_key == row, _MARKS.c.tenant_id == tenant_id)
-        )  # of a rejection before the one that stands
-        connection.execute(
-            sa.insert(_MARKS).values(
-                row_key=row,
-                tenant_id=tenant_id,
-                reporter_key=key_of(reporter_id),
-                reporter_id=reporter_id,
-                at_us=now_us,
-                by=by,
-            )
-        )
+    # Also the marks that rested on an earlier rejection.
+    stale = _MARKS.c.row_key.in_(sorted(before ^ wanted))
+    connection.execute(sa.delete(_MARKS).where(_MARKS.c.tenant_id == tenant_id, stale))
+    person = {"tenant_id": tenant_id, "reporter_key": key_of(reporter_id), "reporter_id": reporter_id}
+    fresh = [{"row_key": row, **person, "at_us": now_us, "by": by} for row in sorted(wanted - before)]
+    if fresh:
+        connection.execute(sa.insert(_MARKS), fresh)
     changed = len(wanted ^ before)
     if changed:
         detail = {"reporter": reporter_id, "manifestly_unfounded": len(wanted), "before": len(before)}
