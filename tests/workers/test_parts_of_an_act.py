@@ -321,7 +321,7 @@ def test_the_figures_of_an_audit_agree_with_each_other() -> None:
     rows = counts(states, history)
     by_id = {row["id"]: row for row in rows}
     assert by_id["account"]["complaints"] == 12 and by_id["account"]["independent_complaints"] < 5
-    total = {name: history.totals()[key] for key, name in history.target_ids.items()}
+    total = {name: history.totals[key] for key, name in history.target_ids.items()}
     own = total | {row["id"]: row["independent_complaints"] for row in rows}
     for row in summary_of(states, history, rows, ())["thresholds"]:
         assert row["targets_by_complaints"] == sum(count >= row["threshold"] for count in total.values())
@@ -345,7 +345,7 @@ def test_a_table_names_the_act(tmp_path: Path) -> None:
         collector.add(item)
     history, _ = collector.history()
     assert (len(history.complaints), len(history.listed), history.repeats) == (6, 6, 0)
-    assert history.totals() == {key_of("s1"): 6, key_of("account"): 6}
+    assert history.totals == {key_of("s1"): 6, key_of("account"): 6}
 
 
 def test_its_line_in_the_stream_names_the_act() -> None:

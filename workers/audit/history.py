@@ -5,7 +5,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +22,7 @@ from workers.detection.target_traits import TargetTraits
 from workers.detection.window import UNKNOWN_MS, Complaints
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ComplaintHistory:
     """Standing complaints in time order (seq = row + 1: an outcome's 0 means the whole target), and how to name
     keys.
@@ -56,7 +58,8 @@ class ComplaintHistory:
         first = bisect_left(self.listed, since_ms * 1000, key=_time_us)
         return by_reporter(self.listed[first : bisect_right(self.listed, until_ms * 1000, key=_time_us)])
 
-    def totals(self) -> dict[int, int]:
+    @cached_property
+    def totals(self) -> Mapping[int, int]:
         """The number of standing complaints about each target."""
         listed = np.array([one.filed.target for one in self.listed], np.int64)
         targets, total = np.unique(np.concatenate([self.complaints.target, listed]), return_counts=True)

@@ -61,7 +61,7 @@ def targets_of(
     counts: Sequence[JsonObject],
 ) -> AuditTable:
     """A row for each target of each cluster; `counts` are the report's."""
-    raw = history.totals()
+    raw = history.totals
     independent = {row["id"]: row["independent_complaints"] for row in counts}
     rows: list[tuple[Value, ...]] = []
     for state in _standing(states):

@@ -23,7 +23,7 @@ class Records:
         rows = rows[np.argsort(c.reporter[rows], kind="stable")]
         self._history, self._rows, self._reporters = history, rows, c.reporter[rows]
         judged_targets = set(c.target[rows].tolist())
-        self._crowds = {target: count for target, count in history.totals().items() if target in judged_targets}
+        self._crowds = {target: count for target, count in history.totals.items() if target in judged_targets}
 
     def recorded(
         self,

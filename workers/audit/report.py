@@ -48,7 +48,7 @@ def cluster_of(state: ClusterState, history: ComplaintHistory) -> Cluster:
 
 def counts(states: Sequence[ClusterState], history: ComplaintHistory) -> list[JsonObject]:
     """Raw and independent counts of the targets where they differ."""
-    total_by_target = history.totals()
+    total_by_target = history.totals
     parts: dict[int, list[ClusterPart]] = defaultdict(list)
     for state in states:
         if state.disposition != "merged":

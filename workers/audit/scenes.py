@@ -134,7 +134,7 @@ def scenes_of(
     states: Sequence[ClusterState], history: ComplaintHistory, outcomes: Mapping[int, Sequence[Judgement]]
 ) -> dict[str, Scene]:
     """The scene of every cluster that still has complaints; merged ones are seen through their survivor."""
-    totals = history.totals()
+    totals = history.totals
     order = np.argsort(history.complaints.target, kind="stable")  # stable: by time within a target
     sorted_targets = history.complaints.target[order]
     scenes = {}

@@ -43,7 +43,7 @@ def _range(values: Iterable[float]) -> list[float] | None:
 
 
 def _thresholds(history: ComplaintHistory, discounted: Iterable[Mapping[str, float]]) -> list[JsonObject]:
-    counts = history.totals().values()
+    counts = history.totals.values()
     differing = [(row["complaints"], row["independent_complaints"]) for row in discounted]
     rows = []
     for threshold in THRESHOLDS:
