@@ -150,10 +150,11 @@ def fragment(assessment: Assessment, dossier: Dossier, threshold: int, policy_ve
     latest = _latest_action(outcomes)
     removed = latest is not None and latest.action == "removed"
     independent = assessment.independent_complaints
-    facts = (
-        f"{_people(assessment.complaints)} complained; the independent count is {_number(independent)}."
-        f" {_number(assessment.complaints - independent)} were discounted as coordinated. {_decided(latest)}"
-    )
+    discounted = round(assessment.complaints - independent, 6)
+    facts = f"{_people(assessment.complaints)} complained; the independent count is {_number(independent)}."
+    if discounted:
+        facts += f" {_number(discounted)} were discounted as coordinated."
+    facts += f" {_decided(latest)}"
     return Fragment(
         restriction="removed" if removed else None,
         decided_at=latest.decided_at if latest is not None and removed else None,
@@ -164,7 +165,7 @@ def fragment(assessment: Assessment, dossier: Dossier, threshold: int, policy_ve
         notices_of_illegal_content=dossier.figures.illegal_content_notices,
         complaints=assessment.complaints,
         independent_complaints=independent,
-        discounted_complaints=round(assessment.complaints - independent, 6),
+        discounted_complaints=discounted,
         threshold=threshold,
         crossed_by_complaints=assessment.complaints >= threshold,
         crossed_by_independent=independent >= threshold,
@@ -177,6 +178,8 @@ def _count(assessment: Assessment, figures: ComplaintFigures, threshold: int) ->
     n, independent = assessment.complaints, assessment.independent_complaints
     if not n:
         lines = ["There are no standing complaints about this target."]
+    elif n == independent == 1:
+        lines = ["1 person complained about this target."]
     elif independent == n:
         lines = [f"{_people(n)} complained about this target, independently of each other as far as we can tell."]
     else:

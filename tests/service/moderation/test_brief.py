@@ -256,3 +256,13 @@ def test_what_is_not_known_is_never_left_out() -> None:
         )
     )
     assert "verdict" not in known and "action" not in known and "Whether the content breaks a rule" in known
+
+
+def test_one_person_is_not_said_to_be_independent_of_each_other_and_nothing_discounted_is_not_mentioned() -> None:
+    one = Dossier(
+        ComplaintFigures(standing=1, first_at=NOW, last_at=NOW), outcomes=[outcome("o1", 0, action="removed")]
+    )
+    assert sentences(asked(1, 0), one, 8)[0] == "1 person complained about this target."
+    facts = fragment(asked(1, 0), one, 8, "v").decision_facts
+    assert facts.startswith("1 person complained; the independent count is 1. Removed automatically on")
+    assert "were discounted as coordinated" in fragment(asked(), Dossier(FIGURES), 8, "v").decision_facts
