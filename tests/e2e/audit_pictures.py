@@ -63,7 +63,9 @@ def main() -> None:
         browser = launch(playwright)
         terminal = opened(browser)
         terminal.set_content(f"{_TERMINAL}<pre><b>$</b> {html.escape(SHOWN)}\n{html.escape(printed)}</pre>")
-        keep(terminal, "audit-terminal", round(terminal.locator("pre").bounding_box()["height"]))  # type: ignore[index]
+        printed = terminal.locator("pre").bounding_box()
+        assert printed is not None
+        keep(terminal, "audit-terminal", round(printed["height"]))
         report = opened(browser, (Path(name) / "report.html").as_uri())
         keep(report, "audit-summary", 900)
         box = report.get_by_role("heading", name="Lockstep").first.bounding_box()

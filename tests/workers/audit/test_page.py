@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -15,6 +16,7 @@ from audit_world import cluster_in, history_of, outcome
 from service.charts.words import figure, label, p_value, question, share, signed
 from service.model import Evidence
 from service.moderation.cluster_state import ClusterState
+from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of
 from workers.audit import page
 from workers.audit.history import ComplaintHistory
@@ -117,7 +119,13 @@ def scope_of(history: ComplaintHistory, **changed: Any) -> AuditScope:
     return AuditScope(**known)
 
 
-def written(states: list[ClusterState], history: ComplaintHistory, outcomes=None, notes=(), **scope: Any) -> str:  # type: ignore[no-untyped-def]
+def written(
+    states: list[ClusterState],
+    history: ComplaintHistory,
+    outcomes: Mapping[int, Sequence[FeedOutcome]] | None = None,
+    notes: Sequence[str] = (),
+    **scope: Any,
+) -> str:
     report = report_of(states, history, "test", list(notes), judged=set(outcomes or {}))
     return page_of(report, scenes_of(states, history, outcomes or {}), scope_of(history, **scope))
 
