@@ -32,7 +32,14 @@ CAMPAIGNS = (
     CampaignPlan("against one author", 20, 10, 9, 0.8, HOUR, fresh=0.25, authors=1),
 )
 
-# of the demo alone: it is still going on when the world ends
+# Of the demo alone, where its world is large enough: enough cases for an afternoon.
+MORE_CAMPAIGNS = (
+    CampaignPlan("bought accounts", 30, 9, 4, 0.75, HOUR, fresh=0.9, devices=0.6),
+    CampaignPlan("call list", 18, 14, 20, 0.65, 4 * HOUR, fresh=0.1, authors=4),
+    CampaignPlan("against two authors", 16, 12, 6, 0.8, 600, fresh=0.1, authors=2),
+)
+
+# It is still going on when the demo's world ends.
 ATTACK = CampaignPlan("attack under way", 22, 10, 0.125, 0.8, 240, fresh=0.3, devices=0.3, authors=1)
 
 
@@ -73,7 +80,7 @@ def draw_attack(paper: Newspaper, end: float) -> None:
 
 
 def _harmless_comments(paper: Newspaper, since: float, until: float, count: int) -> Ints:
-    taken = np.array([*paper.campaign_of_comment, *paper.crowd_of_comment], int)
+    taken = np.array([*paper.campaign_of_comment, *paper.crowd_of_comment, *paper.group_of_comment], int)
     free = np.setdiff1d(np.flatnonzero((paper.written > since) & (paper.written < until) & (paper.malice < 0.2)), taken)
     weight = np.sqrt(paper.popularity[paper.article[free]])
     return paper.rng.choice(free, min(count, len(free)), replace=False, p=weight / weight.sum())

@@ -1,4 +1,8 @@
-"""Honest crowds, which must not be flagged: outrage at a viral comment, a volunteer patrol, one popular article."""
+"""Honest crowds, which must not be flagged: outrage at a viral comment, a volunteer patrol, one popular article.
+
+The demo's large worlds have three more groups, which do act together, honestly, and which moderators have hardly
+reviewed: whether one is a brigade is for a person to say.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,64 @@ def draw_honest_crowds(paper: Newspaper) -> None:
     _draw_popular_article(paper)
 
 
+def draw_honest_groups(paper: Newspaper) -> None:
+    """Add readers who watch one offender, helpers who share links in a chat, and a school class behind one address."""
+    _draw_offenders_readers(paper)
+    _draw_helpers_chat(paper)
+    _draw_school_class(paper)
+
+
+def _draw_offenders_readers(paper: Newspaper) -> None:
+    rng, people = paper.rng, paper.new_accounts(12, fresh_before=None, fresh=0, devices=0)
+    posts = _fresh_comments_between(paper, 4 * DAY, (DAYS - 4) * DAY, 14)
+    paper.author[posts] = paper.author.max() + 1
+    paper.breaks_rules[posts] = rng.random(len(posts)) < 0.92
+    for comment in posts:
+        _report(
+            paper, "readers of one offender", people, comment, share=0.6, since=paper.written[comment], mean=8 * HOUR
+        )
+
+
+def _draw_helpers_chat(paper: Newspaper) -> None:
+    rng, people = paper.rng, paper.new_accounts(20, fresh_before=None, fresh=0, devices=0)
+    for comment in _fresh_comments_between(paper, 2 * DAY, (DAYS - 2) * DAY, 12):
+        paper.breaks_rules[comment] = rng.random() < 0.87
+        linked = paper.written[comment] + rng.exponential(3 * HOUR)
+        _report(paper, "helpers' chat", people, comment, share=rng.uniform(0.4, 0.65), since=linked, mean=HOUR / 2)
+
+
+def _draw_school_class(paper: Newspaper) -> None:
+    rng = paper.rng
+    pupils = paper.new_accounts(22, fresh_before=None, fresh=0, devices=0)
+    paper.device[pupils[rng.random(len(pupils)) < 0.8]] = paper.device[pupils[0]]
+    first = int(rng.integers(4, DAYS - 8))
+    for day in range(first, first + 3):
+        for comment in _fresh_comments(paper, day * DAY + 11 * HOUR, 3):
+            paper.breaks_rules[comment] = rng.random() < 0.6
+            pause = day * DAY + 11.4 * HOUR
+            _report(paper, "school class", pupils, comment, share=rng.uniform(0.2, 0.5), since=pause, mean=HOUR / 6)
+
+
+def _report(
+    paper: Newspaper, crowd: str, people: Ints, comment: int, *, share: float, since: float, mean: float
+) -> None:
+    who = people[paper.rng.random(len(people)) < share]
+    paper.add(who, np.full(len(who), comment), since + paper.rng.exponential(mean, len(who)))
+    paper.group_of_account |= {int(person): crowd for person in people}
+    paper.group_of_comment[int(comment)] = crowd
+
+
+def _fresh_comments_between(paper: Newspaper, since: float, until: float, count: int) -> Ints:
+    """Distinct comments of the time that no crowd or campaign uses, in the order in which they were written."""
+    free = np.setdiff1d(np.flatnonzero((paper.written > since) & (paper.written < until)), _taken(paper))
+    chosen = paper.rng.choice(free, min(count, len(free)), replace=False)
+    return chosen[np.argsort(paper.written[chosen])]
+
+
+def _taken(paper: Newspaper) -> Ints:
+    return np.array([*paper.campaign_of_comment, *paper.crowd_of_comment, *paper.group_of_comment], int)
+
+
 def _evening(paper: Newspaper, index: int) -> float:
     return float((3 + 8 * index + paper.rng.integers(0, 4)) * DAY + paper.rng.uniform(17, 21) * HOUR)
 
@@ -23,8 +85,7 @@ def _evening(paper: Newspaper, index: int) -> float:
 def _fresh_comments(paper: Newspaper, at: float, count: int) -> Ints:
     """Distinct comments of the 36 hours before `at` that no other crowd or campaign uses."""
     age = at - paper.written
-    taken = np.array([*paper.campaign_of_comment, *paper.crowd_of_comment], int)
-    free = np.setdiff1d(np.flatnonzero((age > 0) & (age < 1.5 * DAY)), taken)
+    free = np.setdiff1d(np.flatnonzero((age > 0) & (age < 1.5 * DAY)), _taken(paper))
     return paper.rng.choice(free, min(count, len(free)), replace=False)
 
 

@@ -21,7 +21,8 @@ class World:
     outcomes: list[dict[str, Any]] = field(default_factory=list)  # by decided_at
     campaign_by_account: dict[str, str] = field(default_factory=dict)
     campaign_by_target: dict[str, str] = field(default_factory=dict)
-    crowd_by_target: dict[str, str] = field(default_factory=dict)  # honest crowds
+    crowd_by_target: dict[str, str] = field(default_factory=dict)  # honest crowds and groups
+    group_by_account: dict[str, str] = field(default_factory=dict)  # honest groups
 
 
 def to_documents(paper: Newspaper, end: float = DAYS * DAY) -> World:
@@ -42,7 +43,10 @@ def to_documents(paper: Newspaper, end: float = DAYS * DAY) -> World:
         outcomes=_outcome_documents(paper, names, comment, at, end),
         campaign_by_account={names.account(k): name for k, name in paper.campaign_of_account.items()},
         campaign_by_target={names.comment(k): name for k, name in paper.campaign_of_comment.items()},
-        crowd_by_target={names.comment(k): name for k, name in paper.crowd_of_comment.items()},
+        crowd_by_target={
+            names.comment(k): name for k, name in (paper.crowd_of_comment | paper.group_of_comment).items()
+        },
+        group_by_account={names.account(k): name for k, name in paper.group_of_account.items()},
     )
 
 
@@ -96,9 +100,7 @@ def _outcome_documents(paper: Newspaper, names: _Names, comment: Ints, at: Float
                     {"target_id": names.comment(what), "action": "removed", "decided_by": "automatic"},
                 )
             )
-        if rng.random() < (
-            0.35 if by_count and what in paper.campaign_of_comment else 0.85 if what in paper.crowd_of_comment else 0.6
-        ):
+        if rng.random() < _reviewed(paper, what, by_count):
             breaks_rules = bool(rng.random() < 0.03) != bool(paper.breaks_rules[what])
             action = "removed" if breaks_rules else "restored" if by_count else "kept"
             when = float(times[min(len(times), REMOVAL_COUNT) - 1]) + rng.lognormal(np.log(8 * HOUR), 0.8)
@@ -118,6 +120,15 @@ def _outcome_documents(paper: Newspaper, names: _Names, comment: Ints, at: Float
         {"id": f"decision-{50_000 + k}", **document, "decided_at": _stamp(paper, when)}
         for k, (when, document) in enumerate(inside)
     ]
+
+
+def _reviewed(paper: Newspaper, comment: int, by_count: bool) -> float:
+    """The probability that moderators review the comment."""
+    if comment in paper.group_of_comment:
+        return 0.2
+    if by_count and comment in paper.campaign_of_comment:
+        return 0.35
+    return 0.85 if comment in paper.crowd_of_comment else 0.6
 
 
 def _stamp(paper: Newspaper, seconds: float) -> str:

@@ -42,6 +42,8 @@ class Newspaper:
         self.campaign_of_account: dict[int, str] = {}
         self.campaign_of_comment: dict[int, str] = {}
         self.crowd_of_comment: dict[int, str] = {}
+        self.group_of_account: dict[int, str] = {}  # honest, and acting together
+        self.group_of_comment: dict[int, str] = {}
         self._draw_accounts(int(organic * 0.45) + 600)
         self._draw_articles(max(200, int(DAYS * 45 * organic / 60_000)))
         self._draw_sessions(organic)

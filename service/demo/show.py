@@ -125,6 +125,7 @@ def show(
     clusters = sorted((reader.cluster(item["id"]) for item in flagged), key=lambda cluster: -cluster["score"])
     table = Table(title="Flagged clusters, highest priority first", show_lines=True, title_justify="left")
     for column, justify in (
+        ("priority", "right"),
         ("coordination", "right"),
         ("accounts", "right"),
         ("targets", "right"),
@@ -134,6 +135,7 @@ def show(
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for cluster in clusters:
         table.add_row(
+            f"{cluster['score']:.1f}",
             f"{cluster['coordination_score']:.1f}",
             str(cluster["reporter_count"]),
             str(cluster["target_count"]),
@@ -152,7 +154,8 @@ def show(
 
 def planted(world: World, reporters: Iterable[str]) -> str:
     """What these accounts were planted as in the generated world."""
-    names = Counter(world.campaign_by_account.get(reporter, "honest readers") for reporter in reporters)
+    planted = world.group_by_account | world.campaign_by_account
+    names = Counter(planted.get(reporter, "honest readers") for reporter in reporters)
     return ", ".join(f"{name}: {count}" for name, count in names.most_common())
 
 
@@ -168,14 +171,18 @@ def _tally(world: World, clusters: list[dict[str, Any]]) -> str:
     for name, count in Counter(world.campaign_by_account.values()).items():
         found = sum(world.campaign_by_account.get(member) == name for member in members)
         lines.append(f"  {name}: {found} of {count} accounts flagged")
-    honest = sum(member not in world.campaign_by_account for member in members)
-    crowds = ", ".join(sorted(set(world.crowd_by_target.values())))
+    groups = Counter(world.group_by_account[member] for member in members if member in world.group_by_account)
+    honest = sum(member not in world.campaign_by_account and member not in world.group_by_account for member in members)
+    crowds = ", ".join(sorted({*world.crowd_by_target.values()} - {*world.group_by_account.values()}))
+    if groups:
+        found = ", ".join(f"{name} ({count} accounts)" for name, count in groups.most_common())
+        lines.append(f"  honest groups that do act together, for a person to decide about: {found}")
     return "\n".join(
         [
             "",
             "Planted campaigns, and how much of each was found:",
             *lines,
-            f"  honest accounts flagged: {honest} (honest crowds in this world: {crowds})",
+            f"  other honest accounts flagged: {honest} (honest crowds in this world: {crowds})",
             "",
         ]
     )

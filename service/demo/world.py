@@ -1,5 +1,5 @@
 """A seeded world of complaints at a newspaper: honest readers, honest crowds and four campaigns; the
-demo's ends now, with a fifth campaign under way.
+demo's ends now, with a fifth campaign under way and, in large worlds, with more campaigns and honest groups.
 
 The newspaper automatically removes a comment at eight complaints; moderators review about 60 % of the comments later.
 Pure: the same seed gives the same world. Times are seconds since its beginning, `START` by default.
@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from service.demo.campaigns import CAMPAIGNS, draw_attack, draw_campaign
-from service.demo.crowds import draw_honest_crowds
+from service.demo.campaigns import CAMPAIGNS, MORE_CAMPAIGNS, draw_attack, draw_campaign
+from service.demo.crowds import draw_honest_crowds, draw_honest_groups
 from service.demo.documents import World, to_documents
 from service.demo.newspaper import DAYS, START, Newspaper
+
+LARGE = 20_000  # complaints: room for more groups without their dominating
 
 
 def draw_world(seed: int, complaints: int, start: datetime = START) -> World:
@@ -33,6 +35,10 @@ def draw_world_until(seed: int, complaints: int, end: datetime) -> World:
     # From midnight to midnight, for the rhythm of the day; the rest of the last day is left out.
     midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
     paper = _draw(seed, complaints, midnight + timedelta(days=1 - DAYS))
+    if complaints >= LARGE:
+        draw_honest_groups(paper)
+        for plan in MORE_CAMPAIGNS:
+            draw_campaign(paper, plan)
     seconds = (end - paper.start).total_seconds()
     draw_attack(paper, seconds)
     return to_documents(paper, seconds)

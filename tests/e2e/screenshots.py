@@ -68,7 +68,7 @@ def main() -> None:
         try:
             world = draw_world_until(7, COMPLAINTS, datetime.now(UTC))
             running.add_person(
-                running.add("default", world.complaints, outcomes=world.outcomes, least_cases=4).id, PERSON, "moderator"
+                running.add("default", world.complaints, outcomes=world.outcomes, least_cases=9).id, PERSON, "moderator"
             )
             running.wait()
             with sync_playwright() as playwright:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.demo.campaigns import CAMPAIGNS
+from service.demo.campaigns import CAMPAIGNS, MORE_CAMPAIGNS
 from service.demo.documents import World
 from service.demo.newspaper import DAYS, REMOVAL_COUNT, START
 from service.demo.world import draw_world, draw_world_until
@@ -69,6 +69,19 @@ def test_the_demos_world_ends_now_with_an_attack_under_way() -> None:
         ]
         assert len(targets) == 10 and len(attack) > 100
         assert min(attack) > end - timedelta(hours=12) and max(attack) > end - timedelta(minutes=15)
+
+
+def test_a_large_demo_world_has_more_campaigns_and_honest_groups_that_are_hardly_reviewed() -> None:
+    world = draw_world_until(7, 20_000, datetime(2026, 11, 29, 20, 0, tzinfo=UTC))
+    assert {plan.name for plan in MORE_CAMPAIGNS} < set(world.campaign_by_account.values())
+    of_groups = {"readers of one offender", "helpers' chat", "school class"}
+    assert set(world.group_by_account.values()) == of_groups < set(world.crowd_by_target.values())
+    assert not world.group_by_account.keys() & world.campaign_by_account.keys()
+    targets = [target for target, crowd in world.crowd_by_target.items() if crowd in of_groups]
+    judged = {o["target_id"]: o["verdict"] for o in world.outcomes if o["decided_by"] == "person"}
+    reviewed = [judged[target] for target in targets if target in judged]
+    assert 0 < len(reviewed) < 0.5 * len(targets) and reviewed.count("upheld") > 0.5 * len(reviewed)
+    assert not draw_world_until(7, 9_000, datetime(2026, 11, 29, 20, 0, tzinfo=UTC)).group_by_account
 
 
 def test_no_account_complains_before_it_was_created(world: World) -> None:
