@@ -175,8 +175,8 @@ def _tally(world: World, clusters: list[dict[str, Any]]) -> str:
     honest = sum(member not in world.campaign_by_account and member not in world.group_by_account for member in members)
     crowds = ", ".join(sorted({*world.crowd_by_target.values()} - {*world.group_by_account.values()}))
     if groups:
-        found = ", ".join(f"{name} ({count} accounts)" for name, count in groups.most_common())
-        lines.append(f"  honest groups that do act together, for a person to decide about: {found}")
+        flagged = ", ".join(f"{name} ({count} accounts)" for name, count in groups.most_common())
+        lines.append(f"  honest groups that do act together, for a person to decide about: {flagged}")
     return "\n".join(
         [
             "",
