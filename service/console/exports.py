@@ -30,6 +30,7 @@ from service.storage.accounts import tenant_settings
 from service.storage.cases.case_files import (
     CaseFile,
     ReporterRow,
+    TargetRow,
     complaints_by_others,
     complaints_by_seq,
     reporters_of,
@@ -194,34 +195,7 @@ def document(
         "cluster": cluster,
         "reporters": [_reporter(row, names) for row in reporters_of(connection, tenant_id, file, keys)],
         "reporters_left_out": len(file.reporter_ids) - len(keys),
-        "targets": [
-            {
-                "id": row.id,
-                "kind": row.content.get("kind"),
-                "author_id": names.author(row.content.get("author_id")),
-                "context_id": row.content.get("context_id"),
-                "context_title": row.content.get("context_title"),
-                "context_url": row.content.get("context_url"),
-                "url": row.content.get("url"),
-                "excerpt": row.content.get("excerpt"),
-                "complaints": row.complaints,
-                "by_members": row.here,
-                "independent_complaints": row.independent,
-                "recommendation": row.recommendation,
-                "judged": row.verdict,
-                "action": row.action,
-                "action_by": row.action_by,
-                "action_at": _text(row.action_at),
-                "restoration": None
-                if row.restoration is None
-                else {
-                    "state": row.restoration.state,
-                    "complaints": row.restoration.complaints,
-                    "independent_complaints": row.restoration.independent,
-                },
-            }
-            for row in targets_of(connection, tenant_id, file)
-        ],
+        "targets": [_target(row, names) for row in targets_of(connection, tenant_id, file)],
         "complaints": _complaints(connection, tenant_id, file, names),
         "related": [
             {"id": r.id, "relation": r.relation, "shared_reporters": r.shared, "status": r.status, "verdict": r.verdict}
@@ -273,6 +247,34 @@ def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: E
             }
         )
     return found
+
+
+def _target(row: TargetRow, names: ExportNames) -> JsonObject:
+    return {
+        "id": row.id,
+        "kind": row.content.get("kind"),
+        "author_id": names.author(row.content.get("author_id")),
+        "context_id": row.content.get("context_id"),
+        "context_title": row.content.get("context_title"),
+        "context_url": row.content.get("context_url"),
+        "url": row.content.get("url"),
+        "excerpt": row.content.get("excerpt"),
+        "complaints": row.complaints,
+        "by_members": row.here,
+        "independent_complaints": row.independent,
+        "recommendation": row.recommendation,
+        "judged": row.verdict,
+        "action": row.action,
+        "action_by": row.action_by,
+        "action_at": _text(row.action_at),
+        "restoration": None
+        if row.restoration is None
+        else {
+            "state": row.restoration.state,
+            "complaints": row.restoration.complaints,
+            "independent_complaints": row.restoration.independent,
+        },
+    }
 
 
 def _reporter(row: ReporterRow, names: ExportNames) -> JsonObject:

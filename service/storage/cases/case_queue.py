@@ -37,7 +37,7 @@ SORT_KEY_TYPES: Mapping[str, tuple[type, ...]] = {
     "-reporter_count": (int, str),
 }
 SLOTS = 24  # of a row's time line
-SAMPLE = 4  # complaints of a case whose targets are looked at for an example
+SAMPLE = 3  # complaints of a case whose targets are looked at for an example
 QUIET = timedelta(days=2)  # beyond this age of the latest complaint, the tenant's own time applies
 _COLUMNS: Mapping[QueueSort, sa.Column[Any]] = {
     "-score": schema.clusters.c.score,
