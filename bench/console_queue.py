@@ -53,6 +53,21 @@ STATES = (
     ("snoozed", None, 0.08),
 )
 
+ARCHIVED = (
+    "row_key",
+    "tenant_id",
+    "id",
+    "occurred_us",
+    "received_us",
+    "reporter_key",
+    "target_key",
+    "state",
+    "late",
+    "reporter_id",
+    "target_id",
+    "content",
+)
+
 
 def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
     """Write the cases of a new tenant; how many complaints they have."""
@@ -60,7 +75,7 @@ def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
     tenant_id = create_tenant(engine, TENANT, microseconds(now))
     members = [(f"r-{k}", key_of(f"r-{k}")) for k in range(4_000)]
     states = rng.choice(len(STATES), cases, p=[share for _, _, share in STATES])
-    clusters, reporters, targets, complaints, claims = [], [], [], [], []
+    clusters, reporters, targets, complaints, archived, claims = [], [], [], [], [], []
     seq = 0
     for number in range(cases):
         status, verdict, _ = STATES[states[number]]
@@ -115,6 +130,7 @@ def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
                     False,
                 )
             )
+            archived.append(_archived(tenant_id, seq, int(times[row, column]), members[chosen[row]], names[column]))
     with write(engine) as connection:
         names_of_columns = (
             "id",
@@ -157,6 +173,7 @@ def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
             ("cluster_id", "row_key", "tenant_id", "reporter_key", "target_key", "occurred_us", "exempt", "gone"),
             complaints,
         )
+        insert_rows(connection, schema.complaints, ARCHIVED, archived)
         insert_rows(connection, schema.claims, ("cluster_id", "tenant_id", "by", "at_us"), claims)
         create_user(
             connection,
@@ -168,6 +185,35 @@ def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
             now_us=microseconds(now),
         )
     return seq
+
+
+def _archived(
+    tenant_id: int, seq: int, at_us: int, reporter: tuple[str, int], target: str
+) -> tuple[int | str | bool, ...]:
+    row_key = tenant_id << SEQ_BITS | seq
+    about = (reporter[1], key_of(target), schema.STANDING, False, reporter[0], target)
+    return (row_key, tenant_id, f"c-{seq}", at_us, at_us, *about, _content(seq, reporter[0], target))
+
+
+def _content(number: int, reporter: str, target: str) -> str:
+    return json.dumps(
+        {
+            "id": f"c-{number}",
+            "occurred_at": "2026-11-22T10:00:00Z",
+            "reporter": {"id": reporter, "trusted": False},
+            "target": {
+                "id": target,
+                "kind": "comment",
+                "author_id": f"a-{number % 400}",
+                "context_id": f"article-{number % 90}",
+                "context_title": f"What the council decided about the tram line, part {number % 90}",
+                "context_url": f"https://news.example/articles/{number % 90}",
+                "url": f"https://news.example/comments/{number}",
+                "excerpt": "The council has never once kept such a promise. " * 8,
+            },
+            "reason": "insult",
+        }
+    )
 
 
 def _evidence(score: float) -> str:

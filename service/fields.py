@@ -15,6 +15,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 ID_CHARACTERS = 128  # of the longest id that a platform may use
 REASON_CHARACTERS = 64  # of a reason or a kind
 TEXT_CHARACTERS = 4_096  # of a text, an excerpt or an address
+TITLE_CHARACTERS = 300  # of an article's or a thread's title, which comes with every complaint about it
 MAX_ATTRIBUTES, ATTRIBUTE_NAME_CHARACTERS, ATTRIBUTE_CHARACTERS = 32, 128, 1_024
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})\Z"
@@ -74,6 +75,11 @@ Attribute = (
     | Annotated[int, Field(strict=True)]
     | Annotated[float, Field(strict=True, allow_inf_nan=False)]
 )
+Attributes = Annotated[
+    dict[Annotated[str, StringConstraints(min_length=1, max_length=ATTRIBUTE_NAME_CHARACTERS)], Attribute],
+    Field(max_length=MAX_ATTRIBUTES),
+]
+LongText = Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS)]
 
 
 def otherwise(becomes: str) -> Callable[[dict[str, Any]], None]:

@@ -12,14 +12,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from service.fields import (
-    ATTRIBUTE_NAME_CHARACTERS,
     CUT,
-    MAX_ATTRIBUTES,
     REASON_CHARACTERS,
-    TEXT_CHARACTERS,
+    TITLE_CHARACTERS,
     UNKNOWN,
-    Attribute,
+    Attributes,
     Id,
+    LongText,
     Time,
     Whole,
     otherwise,
@@ -81,21 +80,19 @@ class Target(Frozen):
         ),
         json_schema_extra=UNKNOWN,
     )
-    url: Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS)] | None = Field(
-        None,
-        description="Where a moderator can see the target. Shown, never requested.",
-        json_schema_extra=UNKNOWN,
+    context_title: Annotated[str, StringConstraints(max_length=TITLE_CHARACTERS)] | None = Field(
+        None, description="Title of the article or thread. Shown, never compared.", json_schema_extra=CUT
     )
-    excerpt: Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS)] | None = Field(
+    context_url: LongText | None = Field(
+        None, description="Address of the article or thread. Shown, never requested.", json_schema_extra=UNKNOWN
+    )
+    url: LongText | None = Field(
+        None, description="Where a moderator can see the target. Shown, never requested.", json_schema_extra=UNKNOWN
+    )
+    excerpt: LongText | None = Field(
         None, description="The beginning of the target's text, shown to moderators.", json_schema_extra=CUT
     )
-    attributes: (
-        Annotated[
-            dict[Annotated[str, StringConstraints(min_length=1, max_length=ATTRIBUTE_NAME_CHARACTERS)], Attribute],
-            Field(max_length=MAX_ATTRIBUTES),
-        ]
-        | None
-    ) = Field(
+    attributes: Attributes | None = Field(
         None,
         description=(
             "Up to 32 further properties: text, numbers or booleans by name, such as `is_reply`. Used to describe what"
@@ -122,7 +119,7 @@ class Complaint(Frozen):
         description="The reason that the reporter picked, in the platform's own words. Null: none.",
         json_schema_extra=CUT,
     )
-    text: Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS)] | None = Field(
+    text: LongText | None = Field(
         None,
         description=(
             "What the reporter wrote. Only a signature of it is kept, unless the tenant keeps texts. Null: nothing."

@@ -156,6 +156,8 @@ def put_case(
                     "kind": "comment",
                     "author_id": say.format("a-9"),
                     "context_id": say.format(f"article-{t}"),
+                    "context_title": say.format(f"The headline of {t}"),
+                    "context_url": f"https://news.example/articles/{t}",
                     "url": "https://news.example/" + target,
                     "excerpt": say.format(f"What was said, number {t}."),
                 },

@@ -179,6 +179,8 @@ def hostile_town(seed: int) -> list[dict[str, Any]]:
                 "kind": HOSTILE.format("k"),
                 "author_id": HOSTILE.format(target["author_id"]),
                 "context_id": HOSTILE.format(target["context_id"]),
+                "context_title": f"\u202e{HOSTILE.format('title')}{'w' * 300}"[:300],
+                "context_url": f"https://evil.example/{target['context_id']}.png",
                 "url": f"javascript:alert('{target['id']}')",
                 "excerpt": f"{HOSTILE.format('excerpt')} \u202e{{{{7*7}}}}",
                 "attributes": {HOSTILE.format("a"): HOSTILE.format("v")},

@@ -55,7 +55,11 @@ class Coral(Server):
             "body": "What they said.",
             "permalink": f"https://paper.example/c/{number % 7}",
             "author": {"id": "author-1"},
-            "story": {"id": "story-1"},
+            "story": {
+                "id": "story-1",
+                "url": "https://paper.example/s/1",
+                "metadata": {"title": f"The title at flag {number}" if number % 2 == 0 else None},
+            },
             "parent": None,
             "statusHistory": {"edges": []},
         }
@@ -142,7 +146,9 @@ class Lemmy(Server):
         }
         if kind == "comment":
             report["original_comment_text"] = "What they said."
+        post = {"id": 40, "name": "Bread", "ap_id": "https://lemmy.example/post/40"}
         view: Json = {
+            "post": post,
             f"{kind}_report": report,
             kind: {
                 "id": number % 5,

@@ -23,6 +23,8 @@ COMPLAINT_EXAMPLE: dict[str, Any] = {
         "kind": "comment",
         "author_id": "a-9",
         "context_id": "article-3",
+        "context_title": "The new tram line",
+        "context_url": "https://news.example/articles/3",
         "excerpt": "I disagree.",
         "attributes": {"is_reply": False},
     },

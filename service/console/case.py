@@ -14,7 +14,7 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.api.decision_notice import announce_decision
 from service.console.case_page import case_page
-from service.console.case_tables import Filtered, TableFilter, complaint_lines
+from service.console.case_tables import Filtered, TableFilter, complaint_lines, texts_read
 from service.console.chart_data import delay
 from service.console.conflict import Seen, seen_of, what_changed
 from service.console.decision_effects import decision_effects, effect_sentence
@@ -85,7 +85,8 @@ def show_case(
     api = api_context(request)
     with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=api.now())
-        lines = complaint_lines(connection, person.tenant_id, file, table_filter)
+        read = texts_read(connection, person.tenant_id, file)
+        lines = complaint_lines(connection, person.tenant_id, file, table_filter, read)
     return render(
         request,
         person,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from service.console.case_answers import CaseAnswers, case_answers
 from service.console.case_charts import case_raster
+from service.console.case_contexts import CaseContexts
 from service.console.case_tables import (
     ALL_REPORTERS,
     REPORTERS_SHOWN,
@@ -19,6 +20,7 @@ from service.console.case_tables import (
     complaint_lines,
     reporter_rows,
     target_rows,
+    texts_read,
 )
 from service.console.chart_data import Raster, SharedTrait, SignalBar, shared_traits_of, signals_of
 from service.storage.cases.case_files import CaseFile
@@ -38,6 +40,7 @@ class CasePage:
     reporters: list[CaseReporter]
     reporters_left_out: int
     targets: list[CaseTarget]
+    contexts: CaseContexts
     lines: ComplaintLines
     related: list[Related]
     history: list[CaseHistoryItem]
@@ -58,7 +61,8 @@ def case_page(
     rows, left_out = reporter_rows(
         connection, tenant_id, file, raster, ALL_REPORTERS if all_reporters else REPORTERS_SHOWN
     )
-    targets = target_rows(connection, tenant_id, file, raster)
+    read = texts_read(connection, tenant_id, file)
+    targets, contexts = target_rows(connection, tenant_id, file, raster, read)
     return CasePage(
         raster=raster,
         answers=case_answers(file.cluster.evidence, signals, [t.row for t in targets], file.policy.default_threshold),
@@ -68,7 +72,8 @@ def case_page(
         reporters=rows,
         reporters_left_out=left_out,
         targets=targets,
-        lines=complaint_lines(connection, tenant_id, file, table_filter, raster),
+        contexts=contexts,
+        lines=complaint_lines(connection, tenant_id, file, table_filter, read, raster),
         related=related_to(connection, tenant_id, file, now=now),
         history=history_of(connection, tenant_id, file.cluster.id),
     )

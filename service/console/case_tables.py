@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 
 from service.charts.lockstep import most
 from service.console.case_charts import case_raster
+from service.console.case_contexts import CaseContext, CaseContexts, contexts_of, described_targets
 from service.console.chart_data import Raster, in_span
 from service.console.decision_form import shared_letters
-from service.console.formatting import web_address
 from service.console.text_groups import TextGroup, complaint_text, text_groups
 from service.fields import ID_CHARACTERS, Time
 from service.model import JsonObject, moment
@@ -29,12 +29,15 @@ from service.storage.cases.case_files import (
     reporters_of,
     targets_of,
 )
+from service.storage.complaints.target_content import UNKNOWN, TargetWords, described_as
 
 REPORTERS_SHOWN, ALL_REPORTERS = 150, 2_000
 COMPLAINTS_PER_PAGE = 25
 TEXTS_READ = 5_000  # the earliest complaints, whose texts are grouped
 GROUPS_SHOWN = 12
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
+# by seq: content as stored, receipt in microseconds, and whether withdrawn
+ReadComplaints = dict[int, tuple[JsonObject, int, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,8 @@ class CaseTarget:
     row: TargetRow
     number: int  # of its column in the raster
     first: bool  # judging it would settle the case soonest
-    link: str | None  # its URL, if that is http or https
-    excerpt: str | None
+    words: TargetWords
+    context: CaseContext | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,30 +180,45 @@ def reporter_rows(
     ], len(reporters) - len(keys)
 
 
-def target_rows(connection: Connection, tenant_id: int, file: CaseFile, raster: Raster) -> list[CaseTarget]:
-    """The targets in the raster's order."""
+def texts_read(connection: Connection, tenant_id: int, file: CaseFile) -> ReadComplaints:
+    """The complaints of the case, by seq, whose texts are read: up to TEXTS_READ, the earliest."""
+    return complaints_by_seq(connection, tenant_id, [m.seq for m in file.filed[:TEXTS_READ]])
+
+
+def target_rows(
+    connection: Connection, tenant_id: int, file: CaseFile, raster: Raster, read: ReadComplaints
+) -> tuple[list[CaseTarget], CaseContexts]:
+    """The targets in the raster's order, and the articles and threads that they are in, as the complaints in `read`
+    describe them.
+    """
     number = {key: n for n, key in enumerate(raster.targets, 1)}
     rows = targets_of(connection, tenant_id, file)
     for row in rows:
         number.setdefault(row.key, len(number) + 1)
     settle = set(file.cluster.settle_with)
-    return sorted(
-        (
-            CaseTarget(
-                row, number[row.key], row.id in settle, web_address(row.content.get("url")), row.content.get("excerpt")
-            )
-            for row in rows
-        ),
-        key=lambda target: target.number,
-    )
+    # The rows' own complaints first: beyond TEXTS_READ they are all that is known of a target.
+    said = [(row.key, TargetWords.of(row.content)) for row in rows if row.content]
+    # Most complaints describe a target alike: each description once, at its latest place.
+    described = [(m.target, described_as(read[m.seq][0]["target"])) for m in file.filed if m.seq in read]
+    said += [(key, TargetWords(*words)) for key, words in reversed(dict.fromkeys(reversed(described)))]
+    words, contexts = described_targets(said), contexts_of(said)
+    targets = [
+        CaseTarget(row, number[row.key], row.id in settle, words.get(row.key, UNKNOWN), contexts.by_target.get(row.key))
+        for row in rows
+    ]
+    return sorted(targets, key=lambda target: target.number), contexts
 
 
 def complaint_lines(
-    connection: Connection, tenant_id: int, file: CaseFile, table_filter: TableFilter, raster: Raster | None = None
+    connection: Connection,
+    tenant_id: int,
+    file: CaseFile,
+    table_filter: TableFilter,
+    read: ReadComplaints,
+    raster: Raster | None = None,
 ) -> ComplaintLines:
-    """One page of the complaints that fit, oldest first, and all groups of texts."""
+    """One page of the complaints that fit, oldest first, and all groups of texts; `read`: of `texts_read`."""
     filed = file.filed
-    read = complaints_by_seq(connection, tenant_id, [m.seq for m in filed[:TEXTS_READ]])
     signatures: dict[str, bytes | None] = {}
     groups = text_groups(
         [complaint_text(m.seq, m.reporter, read[m.seq][0], signatures) for m in filed[:TEXTS_READ] if m.seq in read],

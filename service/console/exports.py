@@ -30,6 +30,7 @@ from service.storage.accounts import tenant_settings
 from service.storage.cases.case_files import (
     CaseFile,
     ReporterRow,
+    TargetRow,
     complaints_by_others,
     complaints_by_seq,
     reporters_of,
@@ -88,6 +89,8 @@ def export_csv(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
         "target_id",
         "author_id",
         "context_id",
+        "context_title",
+        "context_url",
         "kind",
         "url",
         "reason",
@@ -192,32 +195,7 @@ def document(
         "cluster": cluster,
         "reporters": [_reporter(row, names) for row in reporters_of(connection, tenant_id, file, keys)],
         "reporters_left_out": len(file.reporter_ids) - len(keys),
-        "targets": [
-            {
-                "id": row.id,
-                "kind": row.content.get("kind"),
-                "author_id": names.author(row.content.get("author_id")),
-                "context_id": row.content.get("context_id"),
-                "url": row.content.get("url"),
-                "excerpt": row.content.get("excerpt"),
-                "complaints": row.complaints,
-                "by_members": row.here,
-                "independent_complaints": row.independent,
-                "recommendation": row.recommendation,
-                "judged": row.verdict,
-                "action": row.action,
-                "action_by": row.action_by,
-                "action_at": _text(row.action_at),
-                "restoration": None
-                if row.restoration is None
-                else {
-                    "state": row.restoration.state,
-                    "complaints": row.restoration.complaints,
-                    "independent_complaints": row.restoration.independent,
-                },
-            }
-            for row in targets_of(connection, tenant_id, file)
-        ],
+        "targets": [_target(row, names) for row in targets_of(connection, tenant_id, file)],
         "complaints": _complaints(connection, tenant_id, file, names),
         "related": [
             {"id": r.id, "relation": r.relation, "shared_reporters": r.shared, "status": r.status, "verdict": r.verdict}
@@ -256,6 +234,8 @@ def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: E
                 "target_id": target["id"],
                 "author_id": names.author(target.get("author_id")),
                 "context_id": target.get("context_id"),
+                "context_title": target.get("context_title"),
+                "context_url": target.get("context_url"),
                 "kind": target.get("kind"),
                 "url": target.get("url"),
                 "reason": content.get("reason"),
@@ -267,6 +247,34 @@ def _complaints(connection: Connection, tenant_id: int, file: CaseFile, names: E
             }
         )
     return found
+
+
+def _target(row: TargetRow, names: ExportNames) -> JsonObject:
+    return {
+        "id": row.id,
+        "kind": row.content.get("kind"),
+        "author_id": names.author(row.content.get("author_id")),
+        "context_id": row.content.get("context_id"),
+        "context_title": row.content.get("context_title"),
+        "context_url": row.content.get("context_url"),
+        "url": row.content.get("url"),
+        "excerpt": row.content.get("excerpt"),
+        "complaints": row.complaints,
+        "by_members": row.here,
+        "independent_complaints": row.independent,
+        "recommendation": row.recommendation,
+        "judged": row.verdict,
+        "action": row.action,
+        "action_by": row.action_by,
+        "action_at": _text(row.action_at),
+        "restoration": None
+        if row.restoration is None
+        else {
+            "state": row.restoration.state,
+            "complaints": row.restoration.complaints,
+            "independent_complaints": row.restoration.independent,
+        },
+    }
 
 
 def _reporter(row: ReporterRow, names: ExportNames) -> JsonObject:

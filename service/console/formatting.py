@@ -13,6 +13,8 @@ from markupsafe import Markup
 
 from service.moderation.phrases import duration
 
+_IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg", ".bmp", ".heic")
+
 
 def number(value: float | int | None, digits: int = 0) -> str:
     """With thousands separators and so many decimals; a dash for None."""
@@ -93,6 +95,11 @@ def web_address(url: object) -> str | None:
     except ValueError:
         return None
     return url if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def is_image(url: str) -> bool:
+    """Whether a web address is called like an image's: the page then says so, and never loads it."""
+    return urlsplit(url).path.lower().endswith(_IMAGES)
 
 
 def _iso(at: datetime) -> str:

@@ -96,6 +96,7 @@ def environment() -> Environment:
         formatting.ago,
         formatting.sentence_start,
         formatting.web_address,
+        formatting.is_image,
         segment,
         label,
         visible,

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from service.demo.newspaper import DAY, DAYS, HOUR, REMOVAL_COUNT, Floats, Ints, Newspaper
-from service.demo.prose import account_name, comment_text, complaint_text, slug
+from service.demo.prose import account_name, comment_text, complaint_text, headline, slug
+
+ONE_IMAGE_IN = 60  # comments: the others are words
+ONE_OF_NOTICES_IN = 25  # honest readers: what they send are notices of illegal content
 
 
 @dataclass
@@ -50,6 +53,20 @@ def to_documents(paper: Newspaper, end: float = DAYS * DAY) -> World:
     )
 
 
+def with_notices(world: World) -> World:
+    """The same world, in which a few percent of the complaints are notices of illegal content.
+
+    By the reader, so that some of them sent several that were rejected. Nobody in a campaign or a group did: a notice always
+    counts in full, and what the world shows of campaigns stays as it is.
+    """
+    for document in world.complaints:
+        reader = document["reporter"]["id"]
+        in_a_group = reader in world.campaign_by_account or reader in world.group_by_account
+        if int(reader[1:]) // 37 % ONE_OF_NOTICES_IN == 0 and not in_a_group:
+            document["notice_type"] = "illegal_content"
+    return world
+
+
 def _complaint_documents(
     paper: Newspaper, names: _Names, account: Ints, comment: Ints, at: Floats
 ) -> Iterator[dict[str, Any]]:
@@ -68,6 +85,9 @@ def _complaint_documents(
             "kind": "comment",
             "author_id": names.author(int(paper.author[what])),
             "context_id": names.article(article),
+            "context_title": names.headline(article),
+            "context_url": names.article_url(article),
+            "url": names.comment_url(what, article),
             "excerpt": comment_text(what, bool(paper.breaks_rules[what])),
             "attributes": {"is_reply": bool(paper.reply[what])},
         }
@@ -150,6 +170,17 @@ class _Names:
 
     def article(self, k: int) -> str:
         return slug(int(self._article[k]))
+
+    def headline(self, k: int) -> str:
+        return headline(int(self._article[k]))
+
+    def article_url(self, k: int) -> str:
+        return f"https://news.example/articles/{self.article(k)}"
+
+    def comment_url(self, k: int, article: int) -> str:
+        if int(self._comment[k]) % ONE_IMAGE_IN == 0:
+            return f"https://news.example/uploads/{self.comment(k)}.jpg"
+        return f"{self.article_url(article)}#{self.comment(k)}"
 
     def author(self, k: int) -> str:
         return account_name(int(self._author[k]))

@@ -55,6 +55,29 @@ _RUDE = (
     "Buy cheap watches at my page!",
     "Liars, all of them:",
 )
+_THINGS = (
+    "tram line",
+    "harbour",
+    "city budget",
+    "schools",
+    "election",
+    "housing plan",
+    "winter service",
+    "police",
+    "theatre",
+    "hospital",
+    "power station",
+    "market",
+)
+_HEADLINES = (
+    "Council to vote on the {0} after a long debate about the {1}",
+    "What the new {0} means for the {1}",
+    "{0}: five questions and five answers about the {1}",
+    "Who pays for the {0}? A look at the {1}",
+    "Live: the evening’s debate on {0} and {1}",
+    "Opinion: leave the {0} alone, mend the {1}",
+    "“It cannot go on like this”: the {0} between {1} and budget",
+)
 _TEXTS = ("spam", "please remove", "insult", "this is offensive", "off topic")
 _WORDS = (
     "tram",
@@ -81,6 +104,13 @@ def account_name(number: int) -> str:
 def slug(number: int) -> str:
     """An article's id, distinct for distinct numbers."""
     return f"article-{_WORDS[number % 12]}-{_WORDS[number * 7 // 12 % 12]}-{number}"
+
+
+def headline(number: int) -> str:
+    """An article's title, distinct for numbers below 900."""
+    first, pair = number % 12, number // 12 % 11
+    title = _HEADLINES[number // 132 % len(_HEADLINES)].format(_THINGS[first], _THINGS[(first + 1 + pair) % 12])
+    return title[0].upper() + title[1:]
 
 
 def comment_text(number: int, rude: bool) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from service.demo.campaigns import CAMPAIGNS, MORE_CAMPAIGNS, draw_attack, draw_campaign
 from service.demo.crowds import draw_honest_crowds, draw_honest_groups
-from service.demo.documents import World, to_documents
+from service.demo.documents import World, to_documents, with_notices
 from service.demo.newspaper import DAYS, START, Newspaper
 
 LARGE = 20_000  # complaints: room for more groups without their dominating
@@ -28,7 +28,8 @@ def draw_world(seed: int, complaints: int, start: datetime = START) -> World:
 
 
 def draw_world_until(seed: int, complaints: int, end: datetime) -> World:
-    """The same, ending at `end`, with an attack that is still under way then: what the demo shows lives.
+    """The same, ending at `end`, with an attack that is still under way then, and with notices of illegal content: what
+    the demo shows lives.
 
     Raises ValueError below 2,000.
     """
@@ -41,7 +42,7 @@ def draw_world_until(seed: int, complaints: int, end: datetime) -> World:
             draw_campaign(paper, plan)
     seconds = (end - paper.start).total_seconds()
     draw_attack(paper, seconds)
-    return to_documents(paper, seconds)
+    return with_notices(to_documents(paper, seconds))
 
 
 def _draw(seed: int, complaints: int, start: datetime) -> Newspaper:

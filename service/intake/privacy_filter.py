@@ -25,6 +25,7 @@ from service.model import JsonObject
 
 KEY_BYTES = 32
 _TAG_BYTES, _CHECK_BYTES = 16, 4
+_OF_CONTEXT = ("context_title", "context_url")
 _FORM = re.compile(r"[pf]-[a-z2-7]{32}\Z")
 
 
@@ -120,10 +121,12 @@ class PrivacyFilter:
     def comparable(self, body: JsonObject) -> JsonObject:
         """A stored complaint as the strictest rules would leave it, to compare what was sent under different ones.
 
-        Without the text's signature: its version may have changed since, and the hash tells texts apart.
+        Without the text's signature: its version may have changed since, and the hash tells texts apart. Without the
+        title and the address of the article or thread: they change while it stands, and the complaint does not.
         """
         strict = replace(self, pseudonyms=True, keep_text=False, erased={}).body(body)
-        return {name: value for name, value in strict.items() if name != "text_signature"}
+        target = {name: value for name, value in body["target"].items() if name not in _OF_CONTEXT}
+        return {name: value for name, value in strict.items() if name != "text_signature"} | {"target": target}
 
     def _without_text(self, body: JsonObject) -> JsonObject:
         text = body["text"]

@@ -22,6 +22,7 @@ from service.fields import (
     MAX_ATTRIBUTES,
     REASON_CHARACTERS,
     TEXT_CHARACTERS,
+    TITLE_CHARACTERS,
     Attribute,
 )
 from service.intake.pointers import first_error, pointer_of
@@ -194,7 +195,15 @@ def _fields(model: type[BaseModel], within: str, made_of: dict[str, Callable[[ob
 
 _FIELDS = (
     *_fields(Reporter, "reporter", {}),
-    *_fields(Target, "target", {"kind": _cut(REASON_CHARACTERS), "excerpt": _cut(TEXT_CHARACTERS)}),
+    *_fields(
+        Target,
+        "target",
+        {
+            "kind": _cut(REASON_CHARACTERS),
+            "context_title": _cut(TITLE_CHARACTERS),
+            "excerpt": _cut(TEXT_CHARACTERS),
+        },
+    ),
     *_fields(
         Complaint,
         "",

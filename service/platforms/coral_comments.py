@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from service.fields import TITLE_CHARACTERS
 from service.model import JsonObject
-from service.platforms.items import outcome, words
+from service.platforms.items import link, outcome, words
 from service.platforms.listed import (
     EXCERPT_CHARACTERS,
     Listing,
@@ -21,6 +22,7 @@ from service.platforms.listed import (
     moment_if_any,
     name,
 )
+from service.platforms.payload import record
 
 PAGE = 50  # the most that Coral gives at once
 _DECISIONS = {"APPROVED": ("rejected", "kept"), "REJECTED": ("upheld", "removed")}
@@ -30,7 +32,7 @@ COMMENT = """
           body
           permalink
           author { id }
-          story { id }
+          story { id url metadata { title } }
           parent { id }
           statusHistory(first: 10) { edges { node { id status createdAt moderator { id } } } }
 """
@@ -70,11 +72,14 @@ def id_of(value: object) -> str | None:
 
 
 def _target_of(comment: JsonObject) -> JsonObject:
+    story = record(comment.get("story"))
     return {
         "id": name(comment.get("id"), "comment.id"),
         "kind": "comment",
         "author_id": id_of(comment.get("author")),
-        "context_id": id_of(comment.get("story")),
+        "context_id": id_of(story),
+        "context_title": words(record(story.get("metadata")).get("title"), TITLE_CHARACTERS),
+        "context_url": link(story.get("url")),
         "url": words(comment.get("permalink")),
         "excerpt": words(comment.get("body"), EXCERPT_CHARACTERS),
         "attributes": {"is_reply": isinstance(comment.get("parent"), dict)},

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from service.fields import REASON_CHARACTERS
+from service.fields import REASON_CHARACTERS, TITLE_CHARACTERS
 from service.model import JsonObject
 from service.platforms.items import Item, complaint, link, outcome, words
 from service.platforms.payload import Payload, Unusable, identity, instant, latest, record, records
@@ -74,7 +74,7 @@ def read(document: object, now: datetime) -> Payload:
     reviewable = record(document["reviewable"])
     if identity(reviewable.get("id")) is None:
         raise Unusable("'reviewable' has to be an object with an id")
-    target = _target(reviewable)
+    target = _target(reviewable, records(document.get("topics")))
     if target is None:
         return Payload(notes=["ignored: the reviewable is not about a post, a chat message or a comment"])
     scores = records(reviewable.get("reviewable_scores")) or records(document.get("reviewable_scores"))
@@ -90,7 +90,7 @@ def read(document: object, now: datetime) -> Payload:
     return delivery if decided is None else Payload([*delivery.items, decided], delivery.notes)
 
 
-def _target(reviewable: JsonObject) -> JsonObject | None:
+def _target(reviewable: JsonObject, topics: list[JsonObject]) -> JsonObject | None:
     if reviewable.get("type") in _NO_COMPLAINTS:
         return None
     kind, found = _kind_and_id(reviewable)
@@ -103,8 +103,20 @@ def _target(reviewable: JsonObject) -> JsonObject | None:
         "id": found if kind == "post" else f"{kind}/{found}",
         "kind": kind,
         "author_id": author,
-        "context_id": identity(reviewable.get("topic_id")),
+        **_topic(reviewable, topics),
         "url": link(reviewable.get("target_url")),
+    }
+
+
+def _topic(reviewable: JsonObject, topics: list[JsonObject]) -> JsonObject:
+    """The topic, which the review queue's API has beside the reviewable. The title of a private message is one too."""
+    number = identity(reviewable.get("topic_id"))
+    topic = record(reviewable.get("topic")) or next((t for t in topics if identity(t.get("id")) == number), {})
+    private = topic.get("archetype") == "private_message"
+    return {
+        "context_id": number,
+        "context_title": None if private else words(topic.get("title"), TITLE_CHARACTERS),
+        "context_url": link(reviewable.get("topic_url")),
     }
 
 

@@ -31,7 +31,7 @@ from service.platforms.unix_times import FIRST_YEAR, UNITS, TimeReader
 
 _LONGEST_MESSAGE = 1_000
 MAX_VALUES = 1_000  # of one `map` or `in`
-MAX_FIELDS = 64  # of one kind: a complaint has 16 and at most 32 attributes
+MAX_FIELDS = 64  # of one kind: a complaint has 18 and at most 32 attributes
 ACCOUNT_TIME = "reporter.account_created_at"
 _COMPLAINT_FIELDS = (
     "id",
@@ -44,6 +44,8 @@ _COMPLAINT_FIELDS = (
     "target.kind",
     "target.author_id",
     "target.context_id",
+    "target.context_title",
+    "target.context_url",
     "target.url",
     "target.excerpt",
     "reason",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from service.fields import REASON_CHARACTERS, TEXT_CHARACTERS
+from service.fields import REASON_CHARACTERS, TEXT_CHARACTERS, TITLE_CHARACTERS
 from service.intake.documents import MAX_LINES
 from service.intake.items import COMPLAINT, MACHINE_COMPLAINT, OUTCOME
 from service.model import JsonObject
@@ -21,6 +21,8 @@ from service.platforms.unix_times import BadTime
 _CUT: dict[str, Callable[[object], str | None]] = {
     "reason": lambda value: words(value, REASON_CHARACTERS),
     "target.kind": lambda value: words(value, REASON_CHARACTERS),
+    "target.context_title": lambda value: words(value, TITLE_CHARACTERS),
+    "target.context_url": link,
     "target.url": link,
     "text": lambda value: words(value, TEXT_CHARACTERS),
     "target.excerpt": lambda value: words(value, TEXT_CHARACTERS),

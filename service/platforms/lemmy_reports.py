@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from service.fields import TITLE_CHARACTERS
 from service.model import JsonObject
-from service.platforms.items import complaint, outcome, words
+from service.platforms.items import complaint, link, outcome, words
 from service.platforms.listed import EXCERPT_CHARACTERS, Listing, gather, mapping, moment, moment_if_any, number
+from service.platforms.payload import record
 
 _KINDS = ("comment", "post", "community")
 _ORIGINAL = {"comment": "original_comment_text", "post": "original_post_name", "community": "original_community_name"}
@@ -56,7 +58,7 @@ def _read(view: JsonObject, listing: Listing) -> None:
                 "id": target,
                 "kind": kind,
                 "author_id": _person(subject.get("creator_id")),
-                "context_id": _context(kind, subject, report),
+                **_context(kind, subject, report, view),
                 "url": words(subject.get("ap_id")),
                 "excerpt": words(report.get(_ORIGINAL[kind]), EXCERPT_CHARACTERS),
                 "attributes": _attributes(view),
@@ -117,11 +119,20 @@ def _person(value: object) -> str | None:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
 
 
-def _context(kind: str, subject: JsonObject, report: JsonObject) -> str | None:
+def _context(kind: str, subject: JsonObject, report: JsonObject, view: JsonObject) -> JsonObject:
+    """The thread: the post that a comment is under, or the reported post itself, under the name that it had then."""
     if kind == "community":
-        return None
+        return {}
     thread = _person(subject.get("post_id") if kind == "comment" else report.get("post_id"))
-    return None if thread is None else f"post/{thread}"
+    if thread is None:
+        return {}
+    post = record(view.get("post"))
+    name = post.get("name") if kind == "comment" else report.get(_ORIGINAL[kind])
+    return {
+        "context_id": f"post/{thread}",
+        "context_title": words(name, TITLE_CHARACTERS),
+        "context_url": link(post.get("ap_id")),
+    }
 
 
 def _attributes(view: JsonObject) -> JsonObject | None:

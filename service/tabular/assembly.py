@@ -20,7 +20,7 @@ from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown,
 from service.tabular.verdicts import OPEN, verdict_of
 from service.tabular.vocabulary import Field
 
-LONGEST = {"reason": 64, "text": 4096, "excerpt": 4096, "kind": 64}
+LONGEST = {"reason": 64, "text": 4096, "excerpt": 4096, "kind": 64, "context_title": 300}
 LONGEST_URL, LONGEST_FINGERPRINT = 4096, 512
 _RULINGS: tuple[Field, ...] = ("verdict", "action", "decided_by")
 _POINTERS = {"reporter_id": "/reporter/id", "target_id": "/target/id", "occurred_at": "/occurred_at"}
@@ -144,6 +144,11 @@ class Assembler:
             self.counts[f"values of {self._named(name)} that were cut to {longest} characters"] += 1
         return text[:longest]
 
+    def _address(self, name: Field, row: Sequence[Any]) -> str | None:
+        value = self._value(name, row)
+        text = None if value is None else plain_text(value)
+        return text if text is not None and len(text) <= LONGEST_URL else None
+
     def _target(self, row: Sequence[Any]) -> tuple[str, str | None]:
         """The target's id and its kind."""
         found = self._required_id("target_id", row)
@@ -159,9 +164,11 @@ class Assembler:
         at, own = self._time("occurred_at", row), self._id_of("id", row)
         about: dict[str, Any] = {"id": target, "kind": kind}
         about["author_id"], about["context_id"] = self._id_of("author_id", row), self._id_of("context_id", row)
-        url, excerpt = self._value("url", row), self._text("excerpt", row)
-        about["url"] = plain_text(url) if url is not None and len(plain_text(url)) <= LONGEST_URL else None
-        about["excerpt"] = excerpt
+        about["context_title"], about["context_url"] = (
+            self._text("context_title", row),
+            self._address("context_url", row),
+        )
+        about["url"], about["excerpt"] = self._address("url", row), self._text("excerpt", row)
         attributes = {
             name: attribute(row[column])
             for column, name in self._recognition.attributes.items()

@@ -26,6 +26,7 @@ from service.tabular.vocabulary import (
     TIMES,
     Field,
     normalised,
+    place_named,
     ranks_of,
     unsuitable,
 )
@@ -49,6 +50,8 @@ OPTIONAL: tuple[Field, ...] = (
     "text",
     "excerpt",
     "url",
+    "context_title",
+    "context_url",
 )
 OF_OUTCOMES: tuple[Field, ...] = ("id", "kind", "action", "decided_by", "complaint_id", "retracts")
 
@@ -279,10 +282,13 @@ class _Recogniser:
             self.identity()
 
     def goes_with_targets(self, name: Field, look: ColumnLook) -> bool:
+        if name in ("context_title", "context_url"):
+            # a title may change from row to row; that of the forum around a thread is none of it
+            context = self.result.column("context_id")
+            return context is not None and place_named(look.name) == place_named(self.header[context])
         if name not in ("author_id", "context_id", "kind", "url", "excerpt"):
             return True
-        target = self.result.uses.get("target_id")
-        if target is None or len(target.columns) > 1:
+        if (target := self.result.uses.get("target_id")) is None or len(target.columns) > 1:
             return target is None
         share = depends_on(look, self.looks[target.columns[0]])
         return name == "kind" or share is None or share >= MOSTLY

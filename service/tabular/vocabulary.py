@@ -23,6 +23,8 @@ Field = Literal[
     "kind",
     "author_id",
     "context_id",
+    "context_title",
+    "context_url",
     "reason",
     "text",
     "url",
@@ -65,6 +67,8 @@ _TITLES = {
     "kind": "kind of target",
     "author_id": "author of the target",
     "context_id": "context (thread, article)",
+    "context_title": "title of the context",
+    "context_url": "address of the context",
     "part_of": "complaint of the same act",
     "text": "text of the complaint",
     "excerpt": "text of the target",
@@ -180,6 +184,16 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (1, rf"(?:{_CONTENT}_)?{_PLACE}(?:{_ID})+|subreddit"),
         (2, rf"(?:{_CONTENT}_)?{_PLACE}(?:_(?:title|slug|name|url))?|{_PLACE}"),
     ),
+    # Beyond the API's own names only beside a context of the same name (recognition.py). Each of them may be the
+    # context itself as well, which comes first.
+    "context_title": (
+        (0, r"context_title|target_context_title"),
+        (1, rf"(?:{_CONTENT}_)?{_PLACE}_(?:title|name)"),
+    ),
+    "context_url": (
+        (0, r"context_url|target_context_url"),
+        (1, rf"(?:{_CONTENT}_)?{_PLACE}_url"),
+    ),
     "reason": (
         (0, r"reason"),
         (
@@ -249,6 +263,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     "complaint_id": ((0, r"complaint_id"), (1, r"report_id|flag_id")),
     "retracts": ((0, r"retracts"),),
 }
+_OF_A_PLACE = re.compile(rf"(?:_(?:title|name|url)|{_ID})\Z")
 _COMPILED = {
     field: [(rank, re.compile(pattern)) for rank, pattern in sorted([*ranks, *patterns(field)], key=lambda one: one[0])]
     for field, ranks in _PATTERNS.items()
@@ -296,6 +311,11 @@ def ranks_of(name: str) -> dict[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(bare(name))
     return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
+
+
+def place_named(name: str) -> str:
+    """Which place a column is about: "topic" of topic_id, Topic Title and topic."""
+    return _OF_A_PLACE.sub("", normalised(bare(name)))
 
 
 def _ranks(plain: str) -> dict[Field, int]:

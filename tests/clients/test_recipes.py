@@ -283,6 +283,7 @@ def test_the_discourse_relay_sends_who_flagged_and_who_decided_and_withdraws_wha
             "target_id": 900 + k,
             "post_id": 900 + k,
             "topic_id": 7,
+            "topic_url": "https://forum.example/t/bread/7",
             "cooked": "<p>words</p>",
             "created_at": "2026-11-27T10:00:00.000Z",
             "created_by_id": 101,
@@ -310,6 +311,7 @@ def test_the_discourse_relay_sends_who_flagged_and_who_decided_and_withdraws_wha
         ids = [number for one in found for number in one["reviewable_score_ids"]]
         return {
             "reviewables": found,
+            "topics": [{"id": 6, "title": "Other"}, {"id": 7, "title": "Bread", "excerpt": "words"}],
             "reviewable_scores": [one for one in scores if one["id"] in ids],
             "reviewable_histories": [{"id": one["id"], **decided} for one in found],
         }
@@ -337,6 +339,9 @@ def test_the_discourse_relay_sends_who_flagged_and_who_decided_and_withdraws_wha
     items = [item for delivery in deliveries for item in delivery.items]
     flags = [item.document for item in items if not item.is_outcome]
     assert {flag["id"]: flag["reporter"]["id"] for flag in flags} == {str(n): str(100 + n) for n in range(26)}
+    assert {(flag["target"]["context_title"], flag["target"]["context_url"]) for flag in flags} == {
+        ("Bread", "https://forum.example/t/bread/7")
+    }
     (outcome,) = [item.document for item in items if item.is_outcome]
     assert (outcome["target_id"], outcome["verdict"], outcome["decided_by"]) == ("912", "rejected", "person")
     assert outcome["decided_at"] == datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -38,6 +38,8 @@ FIELDS = st.sampled_from(
         "kind",
         "author_id",
         "context_id",
+        "context_title",
+        "context_url",
         "url",
         "excerpt",
         "attributes",

@@ -36,7 +36,8 @@ def test_each_comment_has_a_button_in_pages_rest_and_ajax(any_site: Site) -> Non
 
 
 def test_the_form_shows_the_comment_and_a_report_is_stored_and_queued(site: Site) -> None:
-    (comment,) = site.comments(site.post(), comment_content="You <em>all</em> are wrong.")
+    article = site.post("Tea & <em>coffee</em>, it's < 3 €")
+    (comment,) = site.comments(article, comment_content="You <em>all</em> are wrong.")
     reader = site.browser(address="2001:db8:1:2:3:4:5:6", agent="Sleuth/1.0")
     shown = reader.get("/", params={"brigadewatch-report": str(comment)})
     assert "You all are wrong." in shown.text and shown.headers["x-frame-options"] == "SAMEORIGIN"
@@ -47,6 +48,8 @@ def test_the_form_shows_the_comment_and_a_report_is_stored_and_queued(site: Site
     now = datetime.now(UTC) + timedelta(minutes=1)
     assert not isinstance(read_value(sent, COMPLAINT, now), RejectedItem), sent
     assert sent["target"]["id"] == site.target(comment) and sent["target"]["kind"] == "comment"
+    assert sent["target"]["context_title"].startswith("Tea & coffee, it") and "<em>" not in str(sent["target"])
+    assert sent["target"]["context_url"].startswith("http") and "comment" not in sent["target"]["context_url"]
     assert sent["reason"] == "spam" and sent["text"].startswith('It\'s "spam"') and len(sent["text"]) == 1_000
     raw = repr(site.table("reports")) + repr(site.table("queue"))
     for secret in ("2001:db8", "20010db8", "Sleuth", "bea@"):

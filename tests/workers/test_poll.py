@@ -80,6 +80,8 @@ def test_corals_flags_become_complaints_and_its_moderators_decisions_outcomes(ma
         "kind": "comment",
         "author_id": "author-1",
         "context_id": "story-1",
+        "context_title": "The title at flag 8",
+        "context_url": "https://paper.example/s/1",
         "url": "https://paper.example/c/1",
         "excerpt": "What they said.",
         "attributes": {"is_reply": False},
@@ -139,6 +141,8 @@ def test_lemmys_reports_of_both_versions_become_complaints(make: Make, version: 
             "kind": "comment",
             "author_id": "7",
             "context_id": "post/40",
+            "context_title": "Bread",
+            "context_url": "https://lemmy.example/post/40",
             "url": "https://lemmy.example/comment/3",
             "excerpt": "What they said.",
             "attributes": {"community": "community/3"},
@@ -147,6 +151,7 @@ def test_lemmys_reports_of_both_versions_become_complaints(make: Make, version: 
     assert (
         found["post-report/9"]["target"]["id"] == "post/5"
         and found["post-report/9"]["target"]["context_id"] == "post/5"
+        and found["post-report/9"]["target"]["context_title"] == "A title"
         and found["post-report/9"]["occurred_at"] == "2026-11-01T11:00:00Z"
     )
     assert world.outcomes() == {}

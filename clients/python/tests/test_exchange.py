@@ -86,6 +86,8 @@ def test_a_complaint_is_posted_without_what_it_does_not_say() -> None:
         reason="abuse",
         text="words",
         notice_type="terms",
+        context_title="An article",
+        context_url="https://news.example/1",
     ).document()
     assert full["occurred_at"] == "2026-11-22T14:00:00+02:00"
     assert full["reporter"] == {
@@ -99,6 +101,8 @@ def test_a_complaint_is_posted_without_what_it_does_not_say() -> None:
         "kind": "comment",
         "author_id": "a",
         "context_id": "x",
+        "context_title": "An article",
+        "context_url": "https://news.example/1",
         "url": "u",
         "excerpt": "e",
         "attributes": {"is_reply": False},

@@ -17,6 +17,8 @@ FIELDS = (  # of a column's menu
     ("id", "The report’s own ID"),
     ("author_id", "Author of what was reported"),
     ("context_id", "Its thread or article"),
+    ("context_title", "Title of the thread or article"),
+    ("context_url", "Address of the thread or article"),
     ("kind", "Its kind"),
     ("url", "Its address"),
     ("excerpt", "Its text"),

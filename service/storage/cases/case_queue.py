@@ -20,6 +20,8 @@ from service.model import ClusterItem, microseconds, moment
 from service.storage.cases.cases import item_values
 from service.storage.cases.claims import Claim, claims_of
 from service.storage.cases.cluster_filters import ClusterFilter, asleep, conditions, filter_of
+from service.storage.complaints.archive_reader import SEQ_MASK, contents_of
+from service.storage.complaints.target_content import TargetWords, example_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 
@@ -35,6 +37,7 @@ SORT_KEY_TYPES: Mapping[str, tuple[type, ...]] = {
     "-reporter_count": (int, str),
 }
 SLOTS = 24  # of a row's time line
+SAMPLE = 3  # complaints of a case whose targets are looked at for an example
 QUIET = timedelta(days=2)  # beyond this age of the latest complaint, the tenant's own time applies
 _COLUMNS: Mapping[QueueSort, sa.Column[Any]] = {
     "-score": schema.clusters.c.score,
@@ -75,6 +78,7 @@ class QueueItem:
     verdict: str | None  # a person's verdict in force
     changed_by: str
     counts: Sequence[int]  # its complaints, in SLOTS equal parts of the time from the first to the last
+    example: TargetWords | None = None  # one of its targets, of the article or thread that most of a few are in
 
     @property
     def grown(self) -> bool:
@@ -132,7 +136,7 @@ def list_queue(
 ) -> tuple[list[QueueItem], tuple[Key, ...] | None]:
     """At most `limit` cases behind `after`, and the key to go on from (None: that was all); ties by id.
 
-    `pictures`: with their time lines.
+    `pictures`: with their time lines and examples.
     """
     c, column, falling = schema.clusters.c, _COLUMNS[sort], sort.startswith("-")
     query = sa.select(c.id, column).where(c.tenant_id == tenant_id, *_conditions(tenant_id, chosen, now))
@@ -160,7 +164,8 @@ def read_items(
         ).mappings()
     }
     held = claims_of(connection, tenant_id, rows)
-    counts = _time_lines(connection, list(rows)) if pictures else {}
+    counts, sample = _time_lines(connection, list(rows)) if pictures else ({}, {})
+    examples = _examples(connection, tenant_id, sample)
     return [
         QueueItem(
             ClusterItem(**item_values(rows[one], now)),
@@ -169,6 +174,7 @@ def read_items(
             rows[one]["verdict"],
             rows[one]["changed_by"],
             counts.get(one, ()),
+            examples.get(one),
         )
         for one in known
         if one in rows
@@ -252,16 +258,38 @@ def _conditions(tenant_id: int, chosen: QueueFilter, now: datetime) -> list[sa.C
     return clauses
 
 
-def _time_lines(connection: Connection, ids: Sequence[str]) -> dict[str, list[int]]:
-    """Each case's complaints, counted in SLOTS equal parts of its span."""
+def _examples(
+    connection: Connection, tenant_id: int, sample: Mapping[str, Sequence[int]]
+) -> dict[str, TargetWords | None]:
+    """For each case one target of its sample of complaints, by the complaints' seq."""
+    contents = contents_of(connection, tenant_id, [seq for seqs in sample.values() for seq in seqs])
+    return {
+        case: example_of(TargetWords.of(contents[seq]["target"]) for seq in seqs if seq in contents)
+        for case, seqs in sample.items()
+    }
+
+
+def _time_lines(connection: Connection, ids: Sequence[str]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Each case's complaints, counted in SLOTS equal parts of its span; and a few of their seqs, from all over it."""
     c, own = schema.clusters.c, schema.cluster_complaints.c
     slot = (own.occurred_us - c.first_us) * SLOTS // (c.last_us - c.first_us + 1)
-    query = sa.select(own.cluster_id, slot, sa.func.count()).join(schema.clusters, c.id == own.cluster_id)
+    query = sa.select(own.cluster_id, slot, sa.func.count(), sa.func.min(own.row_key)).join(
+        schema.clusters, c.id == own.cluster_id
+    )
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * SLOTS)
-    for one, place, number in connection.execute(
+    firsts: dict[str, list[int]] = defaultdict(list)
+    for one, place, number, row_key in connection.execute(
         query.where(own.cluster_id.in_(ids), own.gone.is_(False), own.listed.is_(False)).group_by(
             own.cluster_id, sa.text("2")
         )
     ):
         counts[one][min(max(place, 0), SLOTS - 1)] += number
-    return counts
+        firsts[one].append(row_key & SEQ_MASK)
+    return counts, {one: spread(sorted(seqs), SAMPLE) for one, seqs in firsts.items()}
+
+
+def spread(values: Sequence[int], count: int) -> list[int]:
+    """At most `count` of the values, evenly from the first to the last."""
+    if len(values) <= count:
+        return list(values)
+    return [values[k * (len(values) - 1) // (count - 1)] for k in range(count)]

@@ -109,7 +109,8 @@ def _complaints(connection: Connection, tenant_id: int) -> Iterator[tuple[str, s
     )
     for row in connection.execute(query.limit(MOST_TEXTS)):
         content = from_json(row.content)
-        yield row.cluster_id, "\n".join(filter(None, (content.get("text"), content["target"].get("excerpt"))))
+        said = (content.get("text"), content["target"].get("excerpt"), content["target"].get("context_title"))
+        yield row.cluster_id, "\n".join(filter(None, said))
 
 
 def _snippet(text: str, at: int, length: int) -> str:

@@ -59,6 +59,8 @@ NO_IDS = frozenset(
         "trusted",
         "url",
         "excerpt",
+        "context_title",
+        "context_url",
         "attributes",
         "occurred_at",
         "reason",

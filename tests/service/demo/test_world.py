@@ -126,3 +126,27 @@ def test_the_world_has_about_as_many_complaints_as_requested() -> None:
 def test_a_world_too_small_for_its_campaigns_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2,000"):
         draw_world(1, 1_999)
+
+
+def test_articles_have_titles_and_addresses_comments_addresses_and_a_few_are_images(world: World) -> None:
+    by_context: dict[str, set[tuple[str, str]]] = {}
+    for one in world.complaints:
+        target = one["target"]
+        by_context.setdefault(target["context_id"], set()).add((target["context_title"], target["context_url"]))
+    assert all(len(said) == 1 for said in by_context.values())
+    addresses = {one["target"]["id"]: one["target"]["url"] for one in world.complaints}
+    assert all(address.startswith("https://news.example/") for address in addresses.values())
+    assert len(set(addresses.values())) == len(addresses)
+    images = sum(address.endswith(".jpg") for address in addresses.values())
+    assert 0.005 < images / len(addresses) < 0.04
+
+
+def test_the_demo_has_notices_of_illegal_content_of_which_several_of_one_reader_were_rejected() -> None:
+    world = draw_world_until(7, 9_000, datetime(2026, 11, 24, 12, tzinfo=UTC))
+    notices = [one for one in world.complaints if one.get("notice_type") == "illegal_content"]
+    assert 0.01 < len(notices) / len(world.complaints) < 0.08
+    assert not {one["reporter"]["id"] for one in notices} & world.campaign_by_account.keys()
+    rejected = {one["target_id"] for one in world.outcomes if one.get("verdict") == "rejected"}
+    by_reader = Counter(one["reporter"]["id"] for one in notices if one["target"]["id"] in rejected)
+    assert max(by_reader.values()) >= 3
+    assert not any("notice_type" in one for one in draw_world(7, 6_000).complaints)

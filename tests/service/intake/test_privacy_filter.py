@@ -78,8 +78,19 @@ def test_a_complaint_that_is_sent_again_after_its_signature_s_version_changed_is
     assert HIDING.comparable(earlier) != HIDING.comparable(body(text=TEXT + "!"))
 
 
-def test_targets_their_authors_and_their_excerpts_stay_as_they_are() -> None:
+def test_targets_their_authors_excerpts_and_titles_stay_as_they_are() -> None:
     assert HIDING.body(body())["target"] == body()["target"]
+    target = {"id": "t-1", "excerpt": "what it says", "context_title": "A thread", "context_url": "https://x.example/1"}
+    assert HIDING.body(body(target=target))["target"] == target
+
+
+def test_a_complaint_is_the_same_after_its_article_was_renamed_and_moved_and_another_with_other_words() -> None:
+    target = {"id": "t-1", "excerpt": "what it says", "context_id": "a-1", "context_title": "Old", "context_url": "u"}
+    stored = HIDING.body(body(target=target))
+    assert HIDING.comparable(stored) == HIDING.comparable(body(target={**target, "context_title": "New"}))
+    without = {name: value for name, value in target.items() if name not in ("context_title", "context_url")}
+    assert HIDING.comparable(stored) == HIDING.comparable(body(target=without))  # sent before the platform knew them
+    assert HIDING.comparable(stored) != HIDING.comparable(body(target={**target, "excerpt": "something else"}))
 
 
 def test_a_short_text_leaves_a_hash_alone_and_no_text_nothing() -> None:

@@ -15,6 +15,16 @@ from service.intake.items import COMPLAINT, OUTCOME, Noun
 from service.intake.privacy_filter import PrivacyFilter
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OPTIONAL_OF_TARGETS = (
+    "kind",
+    "author_id",
+    "context_id",
+    "context_title",
+    "context_url",
+    "url",
+    "excerpt",
+    "attributes",
+)
 OUTCOME_DOCUMENT = {"id": "o-1", "target_id": "t-1", "decided_at": "2026-11-22T10:00:00Z", "verdict": "upheld"}
 
 
@@ -96,6 +106,10 @@ def taken(document: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         ("target", "excerpt", "e" * 4_097, "e" * 4_096),
         ("target", "excerpt", "a\udfffb", "a?b"),
         ("target", "excerpt", {}, None),
+        ("target", "context_title", "t" * 301, "t" * 300),
+        ("target", "context_title", "\u202e" + "t" * 10_000, "\u202e" + "t" * 299),
+        ("target", "context_title", ["a title"], None),
+        ("target", "context_url", "u" * 4_097, None),
         ("target", "attributes", [], None),
         ("target", "attributes", "x", None),
         ("target", "attributes", {"a/~b": [1], "b": 1}, {"b": 1}),
@@ -147,7 +161,7 @@ def test_everything_optional_may_be_wrong_at_once() -> None:
     stored, notes = taken(
         complaint(
             {"account_created_at": 0, "fingerprint": 0, "trusted": "x"},
-            dict.fromkeys(("kind", "author_id", "context_id", "url", "excerpt", "attributes"), 0),
+            dict.fromkeys(OPTIONAL_OF_TARGETS, 0),
             reason=0,
             text=0,
             notice_type=0,
@@ -159,7 +173,7 @@ def test_everything_optional_may_be_wrong_at_once() -> None:
         "reporter": {"id": "r-1", "trusted": False},
         "target": {"id": "t-1"},
     }
-    assert len(notes) == 12
+    assert len(notes) == 14
 
 
 @pytest.mark.parametrize(
@@ -220,9 +234,7 @@ ANY = st.recursive(
 
 @given(
     st.fixed_dictionaries({}, optional=dict.fromkeys(("account_created_at", "fingerprint", "trusted"), ANY)),
-    st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(("kind", "author_id", "context_id", "url", "excerpt", "attributes"), ANY)
-    ),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(OPTIONAL_OF_TARGETS, ANY)),
     st.fixed_dictionaries({}, optional=dict.fromkeys(("reason", "text", "notice_type"), ANY)),
 )
 def test_no_value_of_an_optional_field_refuses_a_complaint(

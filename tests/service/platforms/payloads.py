@@ -43,7 +43,7 @@ def discourse(*scores: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "type": "ReviewableFlaggedPost",
         "status": 0,
         "topic_id": 77,
-        "topic_url": "/t/bread/77",
+        "topic_url": "https://forum.example/t/bread/77",
         "target_url": "https://forum.example/t/bread/77/9",
         "topic_tags": [],
         "category_id": 2,

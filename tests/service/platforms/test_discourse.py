@@ -27,6 +27,7 @@ def test_each_score_is_a_complaint_under_its_own_id() -> None:
             "kind": "post",
             "author_id": "600",
             "context_id": "77",
+            "context_url": "https://forum.example/t/bread/77",
             "url": "https://forum.example/t/bread/77/9",
         },
         "reason": "spam",
@@ -55,6 +56,15 @@ def test_a_flag_is_the_same_complaint_in_every_later_event_whatever_else_changed
         )
     )
     assert later[:1] == alone
+
+
+@pytest.mark.parametrize("archetype", ["regular", "private_message"])
+def test_the_topics_title_comes_from_beside_the_reviewable_but_not_that_of_a_private_message(archetype: str) -> None:
+    topics = [{"id": 78, "title": "Another"}, {"id": 77, "title": "Is rye bread?", "archetype": archetype}]
+    (beside,) = taken(read("discourse", {**discourse(FIRST), "topics": topics}))
+    (within,) = taken(read("discourse", discourse(FIRST, topic=topics[1])))
+    assert beside == within
+    assert beside["target"].get("context_title") == ("Is rye bread?" if archetype == "regular" else None)
 
 
 def test_an_approved_reviewable_upholds_and_a_rejected_one_rejects_exactly_the_flags_in_it() -> None:

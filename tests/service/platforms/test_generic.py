@@ -28,6 +28,8 @@ MAPPING: dict[str, Any] = {
             "target.id": {"path": "$.post", "prefix": "post/"},
             "target.kind": "post",
             "target.context_id": {"path": "$.site", "from": "document"},
+            "target.context_title": {"path": "$.title", "from": "document"},
+            "target.context_url": {"path": "$.address", "from": "document"},
             "target.attributes.lang": "$.lang",
             "reason": {"path": "$.why", "map": {"1": "spam", "2": "abuse"}, "default": "other"},
             "text": "$.note",
@@ -47,6 +49,8 @@ MAPPING: dict[str, Any] = {
 }
 DOCUMENT: dict[str, Any] = {
     "site": "s-1",
+    "title": "\u202eBread\u2066" + "d" * 10_000,
+    "address": "https://news.example/" + "a" * 5_000,  # cut, it would lead elsewhere
     "events": [
         {
             "type": "flag",
@@ -90,7 +94,13 @@ def test_a_batch_holds_complaints_and_outcomes() -> None:
         "reporter": {"id": "55", "trusted": True},
         "reason": "abuse",
         "text": "x" * 4_096,
-        "target": {"id": "post/9", "kind": "post", "context_id": "s-1", "attributes": {"lang": "de"}},
+        "target": {
+            "id": "post/9",
+            "kind": "post",
+            "context_id": "s-1",
+            "context_title": "\u202eBread\u2066" + "d" * 293,
+            "attributes": {"lang": "de"},
+        },
     }
     assert (second["occurred_at"], second["reason"], second["machine"]) == (
         "2024-05-03T10:00:01.500000Z",

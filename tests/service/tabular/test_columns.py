@@ -260,3 +260,52 @@ def test_two_columns_of_hours_are_refused_unless_one_is_called_like_the_date(tmp
         read(written(tmp_path / "a.csv", table("start", "stop")))
     items, _, _ = read(written(tmp_path / "a.csv", table("close_time", "report_time")))
     assert {c.occurred_at.hour for c in items} == {17}
+
+
+def titled(**more: str) -> list[dict[str, str]]:
+    """Rows with a topic of each post, and columns made of the topic's number and the row's."""
+    made = []
+    for k, row in enumerate(ROWS):
+        topic = int(row["post_id"]) % 3
+        filled = {name: text.format(topic=topic, row=k) for name, text in more.items()}
+        made.append({**row, **filled})
+    return made
+
+
+def test_the_title_and_the_address_of_a_context_are_read_beside_it(tmp_path: Path) -> None:
+    given = titled(
+        topic_id="{topic}", topic_title="Title {topic} as of row {row}", topic_url="https://f.example/t/{topic}"
+    )
+    items, _, _ = read(written(tmp_path / "reports.csv", csv_of(given)))
+    first = items[0].target
+    topic = int(first.id) % 3
+    assert (first.context_id, first.context_title, first.context_url) == (
+        str(topic),
+        f"Title {topic} as of row 0",
+        f"https://f.example/t/{topic}",
+    )
+    assert first.attributes is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "context", "left"),
+    [
+        ({"topic_title": "About {topic}"}, "About 1", None),  # alone it is the topic itself, as ever
+        ({"topic_id": "{topic}", "forum_name": "News"}, "1", {"forum_name": "News"}),  # the forum's, not the topic's
+        ({"thread": "{topic}", "category_name": "News"}, "1", {"category_name": "News"}),
+    ],
+)
+def test_a_name_of_something_else_is_no_title(
+    tmp_path: Path, columns: dict[str, str], context: str, left: dict[str, str] | None
+) -> None:
+    items, _, _ = read(written(tmp_path / "reports.csv", csv_of(titled(**columns))))
+    target = next(item.target for item in items if int(item.target.id) % 3 == 1)
+    assert (target.context_id, target.context_title, target.attributes) == (context, None, left)
+
+
+def test_a_title_beyond_its_length_is_cut_and_said(tmp_path: Path) -> None:
+    items, _, source = read(
+        written(tmp_path / "reports.csv", csv_of(titled(context_id="{topic}", context_title="x" * 10_000)))
+    )
+    assert items[0].target.context_title == "x" * 300
+    assert any("context_title" in note and "cut to 300" in note for note in source.notes)

@@ -74,6 +74,9 @@ def test_a_target_is_what_it_is_by_whom_where_with_what_attributes_and_words() -
         "author_id": "a-9",
         "context_id": "article-3",
         "url": "https://example.org/5",
+        # never compared: an article's title is one for all of its comments, whatever the group
+        "context_title": "Schlagzeile über Tomaten",
+        "context_url": "https://example.org/tomaten",
         "attributes": {"is_reply": False, "depth": 2, "score": 1.5, "section": "Politik"},
         "excerpt": "Die FLÜCHTLINGE, die kommen; und 2015 die flüchtlinge!",
     }

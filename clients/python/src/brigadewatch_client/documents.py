@@ -22,6 +22,8 @@ class Complaint:
     several targets: it counts for each of them, and is one act. Needs a service after version 0.2.
     Only the first four are needed. What helps most beyond them: `context` (article or thread), `account_created_at`,
     and `fingerprint`, a *keyed hash* of device or network, never an address itself.
+    `url` and `excerpt`, `context_title` and `context_url` show moderators what it is about. The last two need a service
+    after version 0.2.
     """
 
     id: str
@@ -41,6 +43,8 @@ class Complaint:
     text: str | None = None
     notice_type: Literal["terms", "illegal_content"] | None = None
     part_of: str | None = None
+    context_title: str | None = None
+    context_url: str | None = None
 
     def document(self) -> dict[str, Any]:
         """As it is posted. Raises ValueError for an `occurred_at` without an offset.
@@ -59,6 +63,8 @@ class Complaint:
             "kind": self.kind,
             "author_id": self.author,
             "context_id": self.context,
+            "context_title": self.context_title,
+            "context_url": self.context_url,
             "url": self.url,
             "excerpt": self.excerpt,
             "attributes": None if self.attributes is None else dict(self.attributes),

@@ -125,6 +125,8 @@ function storable( $text ) {
 function report_document( $comment, $reporter, $mark, $address, $reason, $text ) {
 	$user     = get_current_user_id() ? get_userdata( get_current_user_id() ) : null;
 	$joined   = $user ? strtotime( $user->user_registered . ' UTC' ) : false;
+	$post     = get_post( (int) $comment->comment_post_ID );
+	$shown    = $post && 'publish' === $post->post_status && '' === $post->post_password;
 	$document = array(
 		'id'          => 'report-' . scoped( $comment->comment_ID ) . '-' . $mark,
 		'occurred_at' => now(),
@@ -137,12 +139,14 @@ function report_document( $comment, $reporter, $mark, $address, $reason, $text )
 		),
 		'target'      => array_filter(
 			array(
-				'id'         => scoped( $comment->comment_ID ),
-				'kind'       => 'comment',
-				'author_id'  => author_id( $comment ),
-				'context_id' => scoped( $comment->comment_post_ID ),
-				'url'        => strlen( get_comment_link( $comment ) ) > 4096 ? null : get_comment_link( $comment ),
-				'attributes' => array( 'is_reply' => (int) $comment->comment_parent > 0 ),
+				'id'            => scoped( $comment->comment_ID ),
+				'kind'          => 'comment',
+				'author_id'     => author_id( $comment ),
+				'context_id'    => scoped( $comment->comment_post_ID ),
+				'context_title' => $shown ? mb_substr( html_entity_decode( wp_strip_all_tags( get_the_title( $post ) ), ENT_QUOTES, 'UTF-8' ), 0, 300 ) : null,
+				'context_url'   => $shown && strlen( get_permalink( $post ) ) <= 4096 ? get_permalink( $post ) : null,
+				'url'           => strlen( get_comment_link( $comment ) ) > 4096 ? null : get_comment_link( $comment ),
+				'attributes'    => array( 'is_reply' => (int) $comment->comment_parent > 0 ),
 			)
 		),
 		'reason'      => $reason,
