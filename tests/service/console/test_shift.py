@@ -21,6 +21,7 @@ from service.model import microseconds, moment
 from service.storage.accounts import audit_log
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import claims
+from service.storage.privacy.erasure_rewrite import ErasureRewrite
 from service.storage.redis_store import redis_keys
 from service.storage.sql import schema
 from service.storage.sql.engine import write
@@ -199,6 +200,15 @@ def test_a_handover_is_seen_by_the_next_shift_and_begins_the_persons_next_report
     )
     trail = sign_in(anna.api, "root", role="admin").get("/console/settings/audit").text
     assert "left a handover for the next shift" in trail
+
+
+def test_an_erasure_replaces_a_reporters_name_in_a_handover(anna: Visitor) -> None:
+    anna.post("/console/shift/handover", data={"text": "Look at r-77 first, then at k-1."})
+    rewrite = ErasureRewrite(number_of(anna), {"r-77": "TOKEN"})
+    found = rewrite.find(anna.api.engine)
+    with write(anna.api.engine) as connection:
+        rewrite.apply(connection, found)
+    assert "Look at TOKEN first, then at k-1." in texts(report(anna))
 
 
 def test_today_begins_at_midnight_in_the_persons_time_zone(anna: Visitor) -> None:
