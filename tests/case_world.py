@@ -205,6 +205,8 @@ def put_decision(
     hours: float = 2,
     excluded: Sequence[str] = (),
     note: str | None = None,
+    reason_code: str = "brigade",
+    reverses: str | None = None,
 ) -> None:
     """A decision in a cluster's log, without any effect on the cluster."""
     with write(engine) as connection:
@@ -216,7 +218,8 @@ def put_decision(
                 at_us=at_us(hours),
                 by="ann",
                 verdict=verdict,
-                reason_code="brigade",
+                reason_code=reason_code,
+                reverses=reverses,
                 excluded_reporters=json.dumps(list(excluded)),
                 note=note,
                 version=1,

@@ -23,6 +23,7 @@ from service.console import (
     decisions,
     exports,
     kept_page,
+    list_files,
     mail,
     misuse,
     oidc_sign_in,
@@ -37,6 +38,7 @@ from service.console import (
     second_step,
     security_page,
     settings,
+    shift,
     sign_in,
     sse,
     static_files,
@@ -49,6 +51,7 @@ from service.console.kept_forms import ShowKept, page_of
 from service.console.person import Person, Theme
 from service.console.rendering import render, see_other, wants_fragment
 from service.console.security_middleware import SecurityMiddleware
+from service.console.settings import list_files as list_files_of_admins
 from service.console.shares import add_shares, few_requests
 from service.console.sign_in import (
     HOME,
@@ -71,6 +74,8 @@ log = logging.getLogger(__name__)
 PAGES = (
     queue.router,
     bulk.router,
+    list_files.router,
+    list_files_of_admins.router,
     case.router,
     charts.router,
     exports.router,
@@ -83,6 +88,7 @@ PAGES = (
     misuse.router,
     restorations.router,
     overview.router,
+    shift.router,
     settings.router,
     operations.router,
     time_zone.router,

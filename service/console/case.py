@@ -14,7 +14,7 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.api.decision_notice import announce_decision
 from service.console.case_page import case_page
-from service.console.case_tables import Filtered, TableFilter, complaint_lines, texts_read
+from service.console.case_tables import Filtered, ReporterOrder, TableFilter, complaint_lines, texts_read
 from service.console.chart_data import delay
 from service.console.conflict import Seen, seen_of, what_changed
 from service.console.decision_effects import decision_effects, effect_sentence
@@ -76,12 +76,16 @@ def show_case(
     queue_context: QueueFromQuery,
     filled: Filled,
     reporters: Annotated[str, Query(max_length=8)] = "",
+    order: ReporterOrder = "",
 ) -> Response:
     """The whole page, or only the complaints table for htmx."""
     if filled is not None:
         return _filled_page(request, person, id, queue_context, filled)
     if not wants_fragment(request):
-        return _page(request, person, id, table_filter, DecisionForm(), queue_context, all_reporters=reporters == "all")
+        everyone = reporters == "all"
+        return _page(
+            request, person, id, table_filter, DecisionForm(), queue_context, all_reporters=everyone, order=order
+        )
     api = api_context(request)
     with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=api.now())
@@ -326,6 +330,7 @@ def _page(
     *,
     status: int = 200,
     all_reporters: bool = False,
+    order: ReporterOrder = "",
     messages: tuple[FlashMessage, ...] = (),
     seen: Seen | None = None,
 ) -> Response:
@@ -333,7 +338,9 @@ def _page(
     now = api.now()
     with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, cluster_id, now=now)
-        content = case_page(connection, person.tenant_id, file, table_filter, all_reporters=all_reporters, now=now)
+        content = case_page(
+            connection, person.tenant_id, file, table_filter, all_reporters=all_reporters, order=order, now=now
+        )
         effects = decision_effects(connection, person.tenant_id, file, form, now=now)
         following = queue_context.next_case(connection, person, cluster_id, now)
         tenant_time = tenant_now(connection, person.tenant_id, now)
@@ -367,6 +374,7 @@ def _page(
         "may_decide": person.may("moderator"),
         "undoable": _undoable(content.history),
         "all_reporters": all_reporters,
+        "order": order,
     }
     return render(request, person, "case.html", status=status, messages=messages, **context)
 

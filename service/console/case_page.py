@@ -16,6 +16,7 @@ from service.console.case_tables import (
     CaseReporter,
     CaseTarget,
     ComplaintLines,
+    ReporterOrder,
     TableFilter,
     complaint_lines,
     reporter_rows,
@@ -53,13 +54,14 @@ def case_page(
     table_filter: TableFilter,
     *,
     all_reporters: bool,
+    order: ReporterOrder = "",
     now: datetime,
 ) -> CasePage:
     """The page's content."""
     raster = case_raster(file)
     signals = signals_of(file.cluster.evidence)
     rows, left_out = reporter_rows(
-        connection, tenant_id, file, raster, ALL_REPORTERS if all_reporters else REPORTERS_SHOWN
+        connection, tenant_id, file, raster, ALL_REPORTERS if all_reporters else REPORTERS_SHOWN, order
     )
     read = texts_read(connection, tenant_id, file)
     targets, contexts = target_rows(connection, tenant_id, file, raster, read)

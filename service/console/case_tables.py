@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query
@@ -38,6 +38,19 @@ GROUPS_SHOWN = 12
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 # by seq: content as stored, receipt in microseconds, and whether withdrawn
 ReadComplaints = dict[int, tuple[JsonObject, int, bool]]
+ReporterOrder = Literal["", "least", "most", "reviewed"]  # "": as in the raster
+
+
+def _accuracy(row: ReporterRow, sign: int) -> tuple[bool, float]:
+    """By the share of complaints that are justified; those of whom none was judged come last either way."""
+    return row.reputation is None, 0.0 if row.reputation is None else sign * row.reputation.mean
+
+
+_ORDERS: Mapping[str, Callable[[ReporterRow], tuple[bool, float]]] = {
+    "least": lambda row: _accuracy(row, 1),
+    "most": lambda row: _accuracy(row, -1),
+    "reviewed": lambda row: (False, -(row.judged.upheld + row.judged.rejected)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +164,10 @@ class ComplaintLines:
 
 
 def reporter_rows(
-    connection: Connection, tenant_id: int, file: CaseFile, raster: Raster, limit: int
+    connection: Connection, tenant_id: int, file: CaseFile, raster: Raster, limit: int, order: ReporterOrder = ""
 ) -> tuple[list[CaseReporter], int]:
     """The reporters in the raster's order; where there are more than `limit`, those with most complaints, and how many
-    are left out.
+    are left out. Another `order` chooses who is shown, too: the first `limit` of all that are read (ALL_REPORTERS).
     """
     count: dict[int, int] = {}
     for m in file.filed:
@@ -164,8 +177,10 @@ def reporter_rows(
         *sorted((k for k in file.reporter_ids if k not in count), key=lambda k: file.reporter_ids[k]),
     ]
     number = {key: n for n, key in enumerate(reporters, 1)}
-    keys = most(reporters, {key: count.get(key, 0) for key in reporters}, limit)
+    keys = most(reporters, {key: count.get(key, 0) for key in reporters}, ALL_REPORTERS if order else limit)
     rows = reporters_of(connection, tenant_id, file, keys)
+    if order:
+        rows = sorted(rows, key=_ORDERS[order])[:limit]
     letters = shared_letters([row.fingerprint for row in rows])
     return [
         CaseReporter(
@@ -177,7 +192,7 @@ def reporter_rows(
             else max(0.0, (row.first_at - row.account_created_at).total_seconds()),
         )
         for row, letter in zip(rows, letters, strict=True)
-    ], len(reporters) - len(keys)
+    ], len(reporters) - len(rows)
 
 
 def texts_read(connection: Connection, tenant_id: int, file: CaseFile) -> ReadComplaints:

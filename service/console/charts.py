@@ -15,7 +15,7 @@ from service.api.api_context import api_context
 from service.charts.network import Network, network_of
 from service.console.case_charts import case_raster, case_time_line
 from service.console.chart_data import bins_of, delay, raster_data, raster_rows, time_line_data
-from service.console.csv_files import csv_cell, csv_response
+from service.console.csv_files import csv_response
 from service.console.person import Person
 from service.console.rendering import render, segment
 from service.console.shares import download
@@ -92,7 +92,7 @@ def download_table(request: Request, person: Viewer, id: str, name: TableName) -
     return csv_response(
         f"{name}-{file.cluster.id}",
         _CELLS if name == "raster" else _HEADS[name],
-        lambda: ([csv_cell(value) for value in row] for row in rows),
+        lambda: rows,
     )
 
 

@@ -35,19 +35,19 @@ NAME, SORT = "decision-log", "-at"
 VERDICTS: tuple[DecisionVerdict, ...] = get_args(DecisionVerdict)
 REASONS: tuple[ReasonCode, ...] = get_args(ReasonCode)
 _HEADER = (
-    "at",
-    "id",
-    "case",
-    "verdict",
-    "reason",
-    "by",
-    "note",
-    "excluded_reporters",
-    "snooze_until",
-    "reverses",
-    "reversed_by",
-    "version",
-    "summary",
+    "Time",
+    "Decision",
+    "Case",
+    "Verdict",
+    "Reason",
+    "By",
+    "Note",
+    "Excluded reporters",
+    "Snoozed until",
+    "Undoes decision",
+    "Undone by decision",
+    "Version of the case",
+    "Summary of the case",
 )
 
 
@@ -125,7 +125,7 @@ def download_decisions(request: Request, person: Viewer, filters: Entered) -> Re
 def _row(entry: DecisionLogEntry) -> tuple[Cell, ...]:
     d = entry.decision
     return (
-        d.at.isoformat(),
+        d.at,
         d.id,
         d.cluster_id,
         d.verdict,
@@ -133,7 +133,7 @@ def _row(entry: DecisionLogEntry) -> tuple[Cell, ...]:
         d.by,
         d.note,
         " ".join(d.excluded_reporters),
-        None if d.snooze_until is None else d.snooze_until.isoformat(),
+        d.snooze_until,
         d.reverses,
         entry.reversed_by,
         d.version,

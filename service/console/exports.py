@@ -18,7 +18,7 @@ from service.console.case_charts import case_raster
 from service.console.case_tables import ALL_REPORTERS
 from service.console.chart_data import Raster, shared_traits_of, signals_of
 from service.console.charts import file_of
-from service.console.csv_files import csv_cell, csv_response, file_name
+from service.console.csv_files import csv_response, file_name
 from service.console.history_text import entry_of
 from service.console.pseudonyms import ExportNames
 from service.console.rendering import render, segment
@@ -100,9 +100,7 @@ def export_csv(request: Request, person: Viewer, id: str, pseudonymise: Pseudony
         "never_discounted",
         "excluded",
     )
-    return csv_response(
-        f"case-{id}", columns, lambda: ([csv_cell(one.get(name)) for name in columns] for one in complaints)
-    )
+    return csv_response(f"case-{id}", columns, lambda: ([one.get(name) for name in columns] for one in complaints))
 
 
 @router.get("/clusters/{id}/export.graphml", dependencies=download)

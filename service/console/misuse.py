@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
-from service.console.csv_files import Cell, csv_cell, csv_response
+from service.console.csv_files import Cell, csv_response
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, every_page, place_of
 from service.console.misuse_words import BUTTONS, GRAVITY, INTENTION, SUSPENSIONS
 from service.console.person import Person
@@ -44,16 +44,16 @@ from service.storage.sql.engine import lock_tenant, write
 router = APIRouter()
 NAME, SORT = "misuse", "-at"
 _CSV_HEADER = (
-    "reporter",
-    "step",
-    "at",
-    "until",
-    "by",
-    "manifestly_unfounded",
-    "notices",
-    "days",
-    "gravity",
-    "intention",
+    "Reporter",
+    "Step",
+    "Time",
+    "Until",
+    "By",
+    "Manifestly unfounded notices",
+    "Notices",
+    "Within days",
+    "Gravity",
+    "Intention",
 )
 _RECORDED: dict[Step, str] = {
     "warned": "Recorded: you have warned this reporter.",
@@ -242,8 +242,8 @@ def _csv_row(step: misuse.ListedStep) -> tuple[Cell, ...]:
     return (
         step.reporter_id,
         taken.step,
-        csv_cell(taken.at),
-        csv_cell(taken.until),
+        taken.at,
+        taken.until,
         taken.by,
         taken.manifest,
         taken.notices,

@@ -25,6 +25,7 @@ MENU = (
     MenuEntry("/console/targets", "Targets"),
     MenuEntry("/console/reporters", "Reporters"),
     MenuEntry("/console/overview", "Overview"),
+    MenuEntry("/console/shift", "Shift report"),
     MenuEntry("/console/settings", "Settings", "admin"),
     MenuEntry("/console/ops", "Operations", "admin"),
 )

@@ -120,9 +120,9 @@ def download_overview(request: Request, person: Viewer, period: str = "day") -> 
             chosen = _period(request, person, ingest_state_of(connection, person.tenant_id).watermark_us, period)
             slots = overview.read_slots(connection, person.tenant_id, chosen)
         for slot in slots:
-            yield moment(slot.start_us).isoformat(), slot.complaints, slot.coordinated
+            yield moment(slot.start_us), slot.complaints, slot.coordinated
 
-    return csv_response(f"complaints-{period}-{person.tenant}", ("from", "complaints", "in_flagged_groups"), rows)
+    return csv_response(f"complaints-{period}-{person.tenant}", ("From", "Complaints", "In flagged groups"), rows)
 
 
 def _check(period: str) -> None:

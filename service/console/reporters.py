@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from markupsafe import Markup
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
@@ -22,13 +24,17 @@ from service.console.targets import CSV_HEADER, csv_row
 from service.fields import ID_CHARACTERS
 from service.model import microseconds
 from service.moderation.reputation import Reputation
+from service.moderation.track_record import TrackRecord
 from service.moderation.warnings import letter
 from service.storage.cases import cases, warnings
+from service.storage.cases.case_files import earned_by
 from service.storage.complaints import target_history
+from service.storage.complaints.archive_reader import ingest_state_of
 from service.storage.complaints.reporters import read_reporter
 from service.storage.complaints.target_history import list_of_reporter
 from service.storage.detection.allow_list import find_allowed
 from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 
 router = APIRouter()
 NAME, SORT = "reporter-complaints", "-occurred_at"
@@ -43,7 +49,7 @@ def find_reporter(request: Request, person: Viewer, id: str = "", cursor: str = 
         return see_other(request, f"/console/reporters/{segment(id.strip()[:ID_CHARACTERS])}")
     after = place_of(cursor, WARNINGS, warnings.KEY_TYPES_BY_SORT, WARNINGS_SORT, {})
     with api_context(request).engine.connect() as connection:
-        suggested, behind = warnings.list_suggested(connection, person.tenant_id, after=after, limit=PAGE)
+        suggested, behind = list_with_accuracy(connection, person.tenant_id, after=after, limit=PAGE)
     next_cursor = cursor_behind(behind, WARNINGS, WARNINGS_SORT, {})
     return render(
         request,
@@ -53,6 +59,28 @@ def find_reporter(request: Request, person: Viewer, id: str = "", cursor: str = 
         next_url=None if next_cursor is None else address("/console/reporters", cursor=next_cursor),
         first_url="/console/reporters" if cursor else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedReporter:
+    """A reporter to consider a warning for, with what moderators found of all their complaints."""
+
+    suggested: warnings.Suggested
+    judged: TrackRecord
+    reputation: Reputation | None
+
+
+def list_with_accuracy(
+    connection: Connection, tenant_id: int, *, after: tuple[Any, ...] | None, limit: int
+) -> tuple[list[SuggestedReporter], tuple[Any, ...] | None]:
+    """Suggested warnings, newest first, each with the reporter's accuracy, and the key to go on from."""
+    suggested, behind = warnings.list_suggested(connection, tenant_id, after=after, limit=limit)
+    keys = [key_of(one.reporter_id) for one in suggested]
+    earned = earned_by(connection, tenant_id, keys, ingest_state_of(connection, tenant_id).watermark_us or 0)
+    return [
+        SuggestedReporter(one, *earned.get(key, (TrackRecord(), None)))
+        for one, key in zip(suggested, keys, strict=True)
+    ], behind
 
 
 @router.get("/reporters/{id}")

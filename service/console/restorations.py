@@ -52,17 +52,17 @@ STATES: dict[str, tuple[str, tuple[RestorationState, ...] | None]] = {
 MOST_AT_ONCE = 200
 _NONCE = re.compile(r"[0-9a-f]{16}\Z")
 _HEADER = (
-    "target",
-    "state",
-    "harm",
-    "complaints_when_removed",
-    "independent_of_these",
-    "threshold",
-    "removed_at",
-    "removed_by",
-    "opened_at",
-    "changed_at",
-    "cases",
+    "Target",
+    "State",
+    "Harm",
+    "Complaints when removed",
+    "Independent of these",
+    "Threshold",
+    "Removed",
+    "Removed by",
+    "Opened",
+    "Changed",
+    "Cases",
 )
 
 
@@ -144,10 +144,10 @@ def _cells(item: RestorationRow) -> tuple[Cell, ...]:
         item.complaints,
         item.independent_complaints,
         item.threshold,
-        item.removed_at.isoformat(),
+        item.removed_at,
         item.removed_by,
-        item.opened_at.isoformat(),
-        item.changed_at.isoformat(),
+        item.opened_at,
+        item.changed_at,
         " ".join(item.clusters),
     )
 

@@ -62,7 +62,7 @@ _STEPS = (  # seconds
 )
 _COLUMNS = 90  # at most so many in the picture
 _LETTERS = {"removed": "R", "kept": "K", "restored": "B"}
-CSV_HEADER = (
+CSV_HEADER = (  # as the API and the export of a case name them: `audit` and Settings › Import read these files
     "id",
     "occurred_at",
     "received_at",
@@ -105,13 +105,18 @@ def find_target(request: Request, person: Viewer, id: str = "") -> Response:
     """A form to look up a target, and the targets under attack now."""
     if id.strip():
         return see_other(request, f"/console/targets/{segment(id.strip()[:ID_CHARACTERS])}")
+    attacked, period = read_attacked(request, person)
+    return render(request, person, "find_target.html", attacked=attacked, end=moment(period.end_us), live=period.live)
+
+
+def read_attacked(request: Request, person: Person) -> tuple[list[overview.AttackedTarget], overview.Period]:
+    """The targets of flagged groups in the tenant's last week, and that week."""
     now_us = microseconds(api_context(request).now())
     with api_context(request).engine.connect() as connection:
         period = overview.period_of("week", ingest_state_of(connection, person.tenant_id).watermark_us, now_us)
-        attacked = overview.read_attacked(
+        return overview.read_attacked(
             connection, person.tenant_id, since_us=period.start_us, until_us=period.end_us
-        )
-    return render(request, person, "find_target.html", attacked=attacked, end=moment(period.end_us), live=period.live)
+        ), period
 
 
 @router.get("/targets/{id}")
@@ -141,8 +146,8 @@ def csv_row(filed: FiledComplaint) -> tuple[Cell, ...]:
     """One complaint of a list as cells of CSV_HEADER."""
     return (
         filed.id,
-        filed.occurred_at.isoformat(),
-        filed.received_at.isoformat(),
+        filed.occurred_at,
+        filed.received_at,
         filed.reporter_id,
         filed.target_id,
         filed.state,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.csv_files import Cell, csv_response
 from service.console.formatting import sentence
+from service.console.lists import AT_ONCE, every_page
 from service.console.rendering import segment
 from service.console.settings.audit_sentences import action_label, audit_sentence
 from service.console.settings.frame import page
@@ -28,8 +30,6 @@ from service.storage.sql.cursors import Page, read_cursor, write_cursor
 HERE = "/console/settings/audit"
 SECTION = "audit"
 LINES_A_PAGE = 50
-LINES_IN_A_FILE = 1_000_000
-LINES_AT_ONCE = 500
 _LIST, _SORT = "audit", "-id"
 _PAGES = {
     "cluster": "/console/clusters/",
@@ -37,6 +37,7 @@ _PAGES = {
     "target": "/console/targets/",
     "import": "/console/settings/import/",
 }
+_HEADER = ("Time", "Who", "Kind", "Sentence", "Action", "Subject", "Details")
 _NAMES = ("actor", "action", "subject", "since", "until")
 router = APIRouter(prefix="/audit")
 
@@ -95,28 +96,26 @@ def show_trail(
 @router.get(".csv", dependencies=download)
 def download_trail(request: Request, person: Admin, entered: Entered) -> Response:
     """The same entries as CSV."""
-    chosen, engine = read_filter(entered, person.preferences.zone), api_context(request).engine
+    chosen = read_filter(entered, person.preferences.zone)
 
-    def rows() -> Iterator[tuple[Cell, ...]]:
-        before_id, given = None, 0
-        while given < LINES_IN_A_FILE:
-            # A connection for each page: a slow reader must not keep one of the few that a process has.
-            with engine.connect() as connection:
-                lines, before_id = audit_log.list_page(
-                    connection, person.tenant_id, chosen, before_id=before_id, limit=LINES_AT_ONCE
-                )
-            yield from map(_cells, lines)
-            given += len(lines)
-            if before_id is None:
-                return
+    def read(
+        connection: Connection, after: tuple[Any, ...] | None
+    ) -> tuple[Sequence[AuditEntry], tuple[Any, ...] | None]:
+        lines, more = audit_log.list_page(
+            connection, person.tenant_id, chosen, before_id=None if after is None else after[0], limit=AT_ONCE
+        )
+        return lines, None if more is None else (more,)
 
-    return csv_response(f"audit-{person.tenant}", ("at", "actor", "action", "subject", "detail"), rows)
+    entries = every_page(api_context(request).engine, read)
+    return csv_response(f"audit-{person.tenant}", _HEADER, lambda: map(_cells, entries))
 
 
 def _cells(line: AuditEntry) -> tuple[Cell, ...]:
     return (
-        moment(line.at_us).isoformat().replace("+00:00", "Z"),
+        moment(line.at_us),
         line.actor,
+        action_label(line.action),
+        f"{line.actor} {audit_sentence(line.action, line.subject, line.detail)}",
         line.action,
         line.subject,
         json.dumps(line.detail, ensure_ascii=False),

@@ -138,6 +138,7 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "warning": ("Warning of a reporter", _warning),
     "misuse marks": ("Manifestly unfounded notices", _misuse_marks),
     "misuse step": ("Warning or suspension for notices", _misuse_step),
+    "handover": ("Handover to the next shift", lambda _, __: "left a handover for the next shift"),
     "import-uploaded": ("File uploaded", lambda number, _: f"uploaded a file for import {number}"),
     "import-started": ("Start of an import", lambda number, _: f"started import {number}"),
     "import-stopped": ("Stop of an import", lambda number, _: f"stopped import {number}"),

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/sources")
 MAX_PAYLOAD_CHARACTERS = 500_000
 MOST_SHOWN = 20  # items and refusals of a payload
 KINDS = {b"c": "Complaint", b"o": "Outcome", b"w": "Withdrawal"}
-_RESULTS = {
+RESULTS = {
     "taken": ("stored", "good", "✓"),
     "ok": ("polled", "good", "✓"),
     "empty": ("nothing in it", "plain", "·"),
@@ -113,7 +113,7 @@ async def _listed(api: ApiContext, source: Source, at_us: int) -> tuple[list[dic
     return [
         {
             "at": moment(one.at_us),
-            "result": _RESULTS.get(one.result, (one.result, "plain", "·")),
+            "result": RESULTS.get(one.result, (one.result, "plain", "·")),
             "stored": one.stored,
             "refused": one.refused,
             "ids": one.ids,

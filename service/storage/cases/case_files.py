@@ -189,7 +189,7 @@ def reporters_of(connection: Connection, tenant_id: int, file: CaseFile, keys: S
         " BY c.reporter_key"
     )
     totals = {row[0]: row[1:] for row in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in keys])}
-    earned = _earned(connection, tenant_id, keys, microseconds(file.watermark))
+    earned = earned_by(connection, tenant_id, keys, microseconds(file.watermark))
     rows = []
     for key in keys:
         described: JsonObject = (
@@ -220,9 +220,12 @@ def reporters_of(connection: Connection, tenant_id: int, file: CaseFile, keys: S
     return rows
 
 
-def _earned(
+def earned_by(
     connection: Connection, tenant_id: int, keys: Sequence[int], now_us: int
 ) -> dict[int, tuple[TrackRecord, Reputation | None]]:
+    """What moderators found of the complaints of these reporters (keys), and the reputation that this earned by
+    `now_us` of the tenant's time; those without complaints are left out. Three statements, however many they are.
+    """
     filed = judged_complaints_of(connection, tenant_id, keys)
     targets = {f.target for mine in filed.values() for f in mine}
     outcomes = outcomes_of(connection, tenant_id, targets)

@@ -222,7 +222,7 @@ def test_tables_are_available_as_csv_without_formulas(world: Visitor) -> None:
     )
     log = rows_of(world.get("/console/decisions.csv"))
     assert [row[1] for row in log[1:]] == ["d-2", "d-1"]
-    assert log[1][log[0].index("note")] == "'=1+1"
+    assert log[1][log[0].index("Note")] == "'=1+1"
     assert [row[1] for row in rows_of(world.get("/console/decisions.csv?verdict=coordinated"))[1:]] == ["d-1"]
     complaints = rows_of(
         world.get("/console/targets/t%2F1/complaints.csv", raw_path=b"/console/targets/t%2F1/complaints.csv")
