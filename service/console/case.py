@@ -32,6 +32,7 @@ from service.storage.cases import case_decisions, cases, claims, notes
 from service.storage.cases.case_files import read_case_file
 from service.storage.cases.case_history import CaseHistoryItem
 from service.storage.cases.case_queue import tenant_now
+from service.storage.cases.tag_reads import tags_in_use
 from service.storage.sql.engine import write
 
 router = APIRouter()
@@ -336,6 +337,7 @@ def _page(
         effects = decision_effects(connection, person.tenant_id, file, form, now=now)
         following = queue_context.next_case(connection, person, cluster_id, now)
         tenant_time = tenant_now(connection, person.tenant_id, now)
+        known_tags = tags_in_use(connection, person.tenant_id)
         log = case_decisions.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
     shown = {row.row.id for row in content.reporters}
     context: dict[str, Any] = {
@@ -354,6 +356,7 @@ def _page(
         "snoozes": SNOOZES,
         "longest_note": LONGEST_NOTE,
         "longest": notes.LONGEST,
+        "known_tags": known_tags,
         "queue": queue_context.queue,
         "back": queue_context.back,
         "following": following,

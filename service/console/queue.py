@@ -21,6 +21,7 @@ from service.model import microseconds
 from service.moderation.phrases import duration, plural
 from service.storage.cases import case_queue, claims
 from service.storage.cases.case_queue import SORT_KEY_TYPES, QueueFilter, TabCount
+from service.storage.cases.tag_reads import tags_in_use
 from service.storage.sql.engine import write
 
 router = APIRouter()
@@ -67,10 +68,12 @@ def show_queue(request: Request, person: Viewer, privacy_filter: TenantFilter, c
         counts = case_queue.count_tabs(connection, person.tenant_id, person.name, now=now)
         rows, next_cursor, restarted = _page(connection, person.tenant_id, query, queue_filter, cursor, now)
         tenant_time = case_queue.tenant_now(connection, person.tenant_id, now)
+        known_tags = tags_in_use(connection, person.tenant_id)
     return render(
         request,
         person,
         "queue.html",
+        known_tags=known_tags,
         query=query,
         rows=rows,
         tabs=_tabs(query, counts, tenant_time),

@@ -18,7 +18,7 @@ from service.storage.cases.case_queue import SORTS, TABS, QueueSort, Tab
 
 PATH = "/console/clusters"
 LONGEST_ADDRESS = 2_048
-FIELDS = ("text", "kind", "disposition", "status", "min_score", "author", "reporter", "target", "since", "until")
+FIELDS = ("text", "kind", "disposition", "status", "min_score", "author", "reporter", "target", "tag", "since", "until")
 LABELS = {
     "text": "words",
     "kind": "kind",
@@ -28,6 +28,7 @@ LABELS = {
     "author": "author",
     "reporter": "reporter",
     "target": "target",
+    "tag": "tag",
     "since": "since",
     "until": "until",
 }
@@ -130,7 +131,7 @@ def _read(name: str, value: str, zone: tzinfo) -> tuple[str, str]:
         return name, repr(number)
     if name in ("since", "until"):
         return f"{name}_us", str(_moment_us(value, zone, end=name == "until"))
-    if name == "text":
+    if name in ("text", "tag"):
         if len(value) > _LONGEST_TEXT or not is_storable(value):
             raise ValueError(f"at most {_LONGEST_TEXT} characters")
         return name, value

@@ -134,6 +134,8 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "decision": ("Decision on a case", _decision),
     "claim": ("Claim of a case", _claim),
     "unclaim": ("Release of a case", lambda case, _: f"released case {case}"),
+    "tag added": ("Tag added", lambda case, _: f"tagged case {case}"),
+    "tag removed": ("Tag removed", lambda case, _: f"removed a tag from case {case}"),
     "restoration": ("Restoration", _restoration),
     "warning": ("Warning of a reporter", _warning),
     "misuse marks": ("Manifestly unfounded notices", _misuse_marks),

@@ -20,6 +20,7 @@ from service.model import ClusterItem, microseconds, moment
 from service.storage.cases.cases import item_values
 from service.storage.cases.claims import Claim, claims_of
 from service.storage.cases.cluster_filters import ClusterFilter, asleep, conditions, filter_of
+from service.storage.cases.tag_reads import find_tag, tagged, tags_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 
@@ -58,10 +59,11 @@ class QueueFilter:
     cases: ClusterFilter = field(default_factory=ClusterFilter)
     claimed_by: str | None = None  # NOBODY: unclaimed cases; None: any
     text: str | None = None  # part of the summary, or the beginning of an id; letters large or small
+    tag: str | None = None
 
     def named(self) -> dict[str, str]:
         """The filter as text, for a cursor."""
-        own = {"claimed_by": self.claimed_by, "text": self.text}
+        own = {"claimed_by": self.claimed_by, "text": self.text, "tag": self.tag}
         return self.cases.named() | {name: value for name, value in own.items() if value is not None}
 
 
@@ -115,8 +117,8 @@ def of_tab(tab: Tab, person: str) -> QueueFilter:
 def narrowed(base: QueueFilter, texts: Mapping[str, str]) -> QueueFilter:
     """The tab's filter with the person's own (as `named` writes them) on top. Raises ValueError if invalid."""
     own = dict(texts)
-    text = own.pop("text", None) or base.text
-    return replace(base, cases=filter_of({**base.cases.named(), **own}), text=text)
+    text, tag = own.pop("text", None) or base.text, own.pop("tag", None)
+    return replace(base, cases=filter_of({**base.cases.named(), **own}), text=text, tag=tag)
 
 
 def list_queue(
@@ -135,6 +137,8 @@ def list_queue(
     `pictures`: with their time lines.
     """
     c, column, falling = schema.clusters.c, _COLUMNS[sort], sort.startswith("-")
+    if chosen.tag is not None:
+        chosen = replace(chosen, tag=find_tag(connection, tenant_id, chosen.tag) or chosen.tag)
     query = sa.select(c.id, column).where(c.tenant_id == tenant_id, *_conditions(tenant_id, chosen, now))
     if after is not None:
         value, last_id = after
@@ -159,11 +163,11 @@ def read_items(
             sa.select(schema.clusters).where(c.id.in_(known), c.tenant_id == tenant_id)
         ).mappings()
     }
-    held = claims_of(connection, tenant_id, rows)
+    held, tags = claims_of(connection, tenant_id, rows), tags_of(connection, tenant_id, rows)
     counts = _time_lines(connection, list(rows)) if pictures else {}
     return [
         QueueItem(
-            ClusterItem(**item_values(rows[one], now)),
+            ClusterItem(**item_values(rows[one], now), tags=tags.get(one, [])),
             moment(rows[one]["found_us"]),
             held.get(one),
             rows[one]["verdict"],
@@ -245,6 +249,8 @@ def _conditions(tenant_id: int, chosen: QueueFilter, now: datetime) -> list[sa.C
         clauses.append(
             c.id.in_(sa.select(held.cluster_id).where(held.tenant_id == tenant_id, held.by == chosen.claimed_by))
         )
+    if chosen.tag is not None:
+        clauses.append(c.id.in_(tagged(tenant_id, chosen.tag)))
     if chosen.text is not None:
         clauses.append(
             sa.or_(c.summary.icontains(chosen.text, autoescape=True), c.id.istartswith(chosen.text, autoescape=True))
