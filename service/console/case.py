@@ -15,6 +15,7 @@ from service.api.api_context import api_context
 from service.api.decision_notice import announce_decision
 from service.console.case_page import case_page
 from service.console.case_tables import Filtered, TableFilter, complaint_lines
+from service.console.case_team import team_context
 from service.console.chart_data import delay
 from service.console.conflict import Seen, seen_of, what_changed
 from service.console.decision_effects import decision_effects, effect_sentence
@@ -32,7 +33,6 @@ from service.storage.cases import case_decisions, cases, claims, notes
 from service.storage.cases.case_files import read_case_file
 from service.storage.cases.case_history import CaseHistoryItem
 from service.storage.cases.case_queue import tenant_now
-from service.storage.cases.tag_reads import tags_in_use
 from service.storage.sql.engine import write
 
 router = APIRouter()
@@ -337,7 +337,7 @@ def _page(
         effects = decision_effects(connection, person.tenant_id, file, form, now=now)
         following = queue_context.next_case(connection, person, cluster_id, now)
         tenant_time = tenant_now(connection, person.tenant_id, now)
-        known_tags = tags_in_use(connection, person.tenant_id)
+        team = team_context(connection, person, cluster_id)
         log = case_decisions.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
     shown = {row.row.id for row in content.reporters}
     context: dict[str, Any] = {
@@ -356,7 +356,7 @@ def _page(
         "snoozes": SNOOZES,
         "longest_note": LONGEST_NOTE,
         "longest": notes.LONGEST,
-        "known_tags": known_tags,
+        **team,
         "queue": queue_context.queue,
         "back": queue_context.back,
         "following": following,

@@ -52,7 +52,11 @@ def _who_and_what(entry: CaseHistoryItem, zone: tzinfo) -> tuple[str, str]:
     if entry.kind == "tag":
         return entry.by or "", f"{'added' if entry.standing else 'removed'} the tag “{entry.what}”"
     if entry.kind == "hand":
-        holder = entry.data.get("from")
+        holder, to = entry.data.get("from"), entry.data.get("to")
+        if entry.what == "case moved":
+            return entry.by or "", f"moved the case to the queue “{to}”" if to else "moved the case to no queue"
+        if entry.what == "case assigned":
+            return entry.by or "", f"assigned the case to {to or 'nobody'}"
         if entry.what == "claim":
             return entry.by or "", f"took the case over from {holder}" if holder else "claimed the case"
         return entry.by or "", ("released the case" if holder in (None, entry.by) else f"ended the claim of {holder}")

@@ -42,6 +42,8 @@ _SHOWN_APART = (
     (r"clusters/([^/]+)/notes", "Add your note to case {}?", "Add note"),
     (r"clusters/([^/]+)/tags/add", "Add the tag to case {}?", "Add tag"),
     (r"clusters/([^/]+)/tags/remove", "Remove the tag from case {}?", "Remove tag"),
+    (r"clusters/([^/]+)/move", "Move case {} to another queue?", "Move"),
+    (r"clusters/([^/]+)/assign", "Assign case {}?", "Assign"),
     (r"queue/chosen", "Decide the cases that you selected?", "Continue"),
     (r"queue/decide", "Decide the cases that you selected?", "Decide"),
     (r"decisions/([^/]+)/reverse", "Undo decision {}?", "Undo it"),

@@ -33,6 +33,7 @@ SECTIONS = (
     SettingsSection("thresholds", "Thresholds"),
     SettingsSection("patrols", "Good patrols"),
     SettingsSection("people", "People"),
+    SettingsSection("queues", "Queues"),
     SettingsSection("sign-in", "Sign-in"),
     SettingsSection("keys", "API keys"),
     SettingsSection("subscriptions", "Webhook subscriptions"),

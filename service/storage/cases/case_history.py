@@ -32,7 +32,8 @@ class CaseHistoryItem:
 
     at: datetime
     kind: EntryKind
-    what: str  # found; an event's type; a verdict; "note"; claim or unclaim; a tag; an outcome's verdict and action
+    # found; an event's type; a verdict; "note"; an action of the audit trail; a tag; an outcome's verdict and action
+    what: str
     by: str | None = None  # a person, or who decided an outcome; None: the detector
     text: str | None = None
     target: str | None = None
@@ -114,7 +115,7 @@ def _hands(connection: Connection, tenant_id: int, family: list[str]) -> list[Ca
         sa.select(a.at_us, a.actor, a.action, a.detail)
         .where(
             a.tenant_id == tenant_id,
-            a.action.in_(("claim", "unclaim")),
+            a.action.in_(("claim", "unclaim", "case moved", "case assigned")),
             a.subject.in_([f"cluster:{one}" for one in family[:100]]),
         )
         .order_by(a.id.desc())

@@ -17,6 +17,7 @@ from service.model import microseconds, moment
 from service.moderation.decisions import Unfit
 from service.storage.accounts import audit_log
 from service.storage.cases.cases import cluster_row, merged_family
+from service.storage.cases.queues import plan_placing
 from service.storage.cases.tag_reads import tags_in_use, tags_of
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import case_tags
@@ -68,7 +69,7 @@ def add_tag(connection: Connection, tenant_id: int, cluster_id: str, text: str, 
         raise Unfit(f"a case has at most {MOST_OF_CASE} tags: remove one first", pointer="/tag")
     values = {"tenant_id": tenant_id, "cluster_id": cluster_id, "tag": tag, "by": by, "at_us": microseconds(now)}
     connection.execute(sa.insert(case_tags).values(values))
-    _audit(connection, tenant_id, cluster_id, "tag added", by, now)
+    _changed(connection, tenant_id, cluster_id, "tag added", by, now)
     return tag
 
 
@@ -88,7 +89,7 @@ def remove_tag(connection: Connection, tenant_id: int, cluster_id: str, tag: str
         .values(removed_by=by, removed_us=microseconds(now))
     ).rowcount
     if removed:
-        _audit(connection, tenant_id, cluster_id, "tag removed", by, now)
+        _changed(connection, tenant_id, cluster_id, "tag removed", by, now)
     return bool(removed)
 
 
@@ -109,7 +110,8 @@ def tag_changes(connection: Connection, tenant_id: int, family: Collection[str],
     ]
 
 
-def _audit(connection: Connection, tenant_id: int, cluster_id: str, action: str, by: str, now: datetime) -> None:
+def _changed(connection: Connection, tenant_id: int, cluster_id: str, action: str, by: str, now: datetime) -> None:
+    plan_placing(connection, tenant_id, microseconds(now))
     # Not the tag itself: it may name a person, and stands in its own row, where erasure finds it.
     audit_log.enter(
         connection, tenant_id, actor=by, action=action, subject=f"cluster:{cluster_id}", now_us=microseconds(now)
