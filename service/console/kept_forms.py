@@ -44,6 +44,7 @@ _SHOWN_APART = (
     (r"clusters/([^/]+)/tags/remove", "Remove the tag from case {}?", "Remove tag"),
     (r"clusters/([^/]+)/move", "Move case {} to another queue?", "Move"),
     (r"clusters/([^/]+)/assign", "Assign case {}?", "Assign"),
+    (r"queue/filters/save", "Save this view of the cases?", "Save view"),
     (r"queue/chosen", "Decide the cases that you selected?", "Continue"),
     (r"queue/decide", "Decide the cases that you selected?", "Decide"),
     (r"decisions/([^/]+)/reverse", "Undo decision {}?", "Undo it"),

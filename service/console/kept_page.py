@@ -38,6 +38,7 @@ _LABELS: dict[str, tuple[str, Mapping[str, str]]] = {
     ),
     "reporter": ("Account", {}),
     "tag": ("Tag", {}),
+    "name": ("Name", {}),
     "step": ("Step", {step: text for step, text in BUTTONS.items()}),
 }
 _TYPED = {

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.lists import PAGE, cursor_behind, place_of
+from service.console.person import Person
 from service.console.queue_filters import FIELDS, LABELS, VALUE_TEXTS, QueueQuery, parse_query, read_query
 from service.console.rendering import flash, render, see_other, wants_fragment
 from service.console.sign_in import Moderator, Viewer, safe_path
@@ -21,6 +22,7 @@ from service.model import microseconds
 from service.moderation.phrases import duration, plural
 from service.storage.cases import case_queue, claims, queues
 from service.storage.cases.case_queue import SORT_KEY_TYPES, QueueFilter, TabCount
+from service.storage.cases.saved_filters import list_filters
 from service.storage.cases.tag_reads import tags_in_use
 from service.storage.sql.engine import write
 
@@ -72,6 +74,7 @@ def show_queue(request: Request, person: Viewer, privacy_filter: TenantFilter, c
         named = queues.list_queues(connection, person.tenant_id)
         in_tab = case_queue.of_tab(query.tab, person.name)
         queue_counts = case_queue.count_queues(connection, person.tenant_id, in_tab, now) if named else {}
+        saved = _saved_tabs(connection, person, query, privacy_filter, now)
     return render(
         request,
         person,
@@ -79,6 +82,7 @@ def show_queue(request: Request, person: Viewer, privacy_filter: TenantFilter, c
         known_tags=known_tags,
         queue_names={str(one.id): one.name for one in named},
         queue_tabs=_queue_tabs(query, named, queue_counts),
+        saved=saved,
         query=query,
         rows=rows,
         tabs=_tabs(query, counts, tenant_time),
@@ -216,6 +220,28 @@ def _page(
         connection, tenant_id, queue_filter, sort=query.sort, after=after, limit=PAGE, now=now
     )
     return rows, cursor_behind(following, NAME, query.sort, queue_filter.named()), restarted
+
+
+def _saved_tabs(
+    connection: Connection, person: Person, query: QueueQuery, privacy_filter: PrivacyFilter, now: datetime
+) -> list[dict[str, Any]]:
+    """The saved filters as tabs. What a filter has that no longer exists is left out of it."""
+    tabs = []
+    for one in list_filters(connection, person.tenant_id, person.user_id):
+        saved = read_query(one.parameters, person.preferences.zone)
+        chosen = queue_filter_of(saved, person.name, privacy_filter)
+        tabs.append(
+            {
+                "id": one.id,
+                "url": saved.url(),
+                "label": one.name,
+                "title": "Shared with everybody" if one.shared else "Only yours",
+                "count": case_queue.count_cases(connection, person.tenant_id, chosen, now=now),
+                "current": saved.text == query.text,
+                "removable": one.user_id == person.user_id or (one.shared and person.may("admin")),
+            }
+        )
+    return tabs
 
 
 def _queue_tabs(

@@ -146,6 +146,8 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "queue saved": ("Queue saved", lambda queue, _: f"saved the queue “{queue}”"),
     "queue removed": ("Queue removed", lambda queue, _: f"removed the queue “{queue}”"),
     "queue raised": ("Queue order", lambda queue, _: f"moved the queue “{queue}” up"),
+    "filter shared": ("Saved filter shared", lambda _, __: "shared a saved filter"),
+    "filter removed": ("Shared filter removed", lambda _, __: "removed a shared filter"),
     "tag added": ("Tag added", lambda case, _: f"tagged case {case}"),
     "tag removed": ("Tag removed", lambda case, _: f"removed a tag from case {case}"),
     "restoration": ("Restoration", _restoration),

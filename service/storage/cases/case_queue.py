@@ -141,8 +141,7 @@ def list_queue(
     `pictures`: with their time lines.
     """
     c, column, falling = schema.clusters.c, _COLUMNS[sort], sort.startswith("-")
-    if chosen.tag is not None:
-        chosen = replace(chosen, tag=find_tag(connection, tenant_id, chosen.tag) or chosen.tag)
+    chosen = _with_known_tag(connection, tenant_id, chosen)
     query = sa.select(c.id, column).where(c.tenant_id == tenant_id, *_conditions(tenant_id, chosen, now))
     if after is not None:
         value, last_id = after
@@ -231,6 +230,14 @@ def count_tabs(connection: Connection, tenant_id: int, person: str, *, now: date
     return result
 
 
+def count_cases(connection: Connection, tenant_id: int, chosen: QueueFilter, *, now: datetime) -> int:
+    """How many cases the filter selects."""
+    c = schema.clusters.c
+    chosen = _with_known_tag(connection, tenant_id, chosen)
+    counted = sa.select(sa.func.count()).where(c.tenant_id == tenant_id, *_conditions(tenant_id, chosen, now))
+    return connection.scalar(counted.select_from(schema.clusters)) or 0
+
+
 def count_queues(connection: Connection, tenant_id: int, chosen: QueueFilter, now: datetime) -> dict[int | None, int]:
     """How many of the cases are in each queue; None: in no queue."""
     c, p = schema.clusters.c, schema.case_placements.c
@@ -252,6 +259,13 @@ def tenant_now(connection: Connection, tenant_id: int, now: datetime) -> datetim
     if latest_us is None or latest_us > microseconds(now - QUIET):
         return now
     return moment(latest_us)
+
+
+def _with_known_tag(connection: Connection, tenant_id: int, chosen: QueueFilter) -> QueueFilter:
+    """The filter with its tag as it is spelled on cases."""
+    if chosen.tag is None:
+        return chosen
+    return replace(chosen, tag=find_tag(connection, tenant_id, chosen.tag) or chosen.tag)
 
 
 def _fits(chosen: ClusterFilter, status: str, disposition: str) -> bool:
