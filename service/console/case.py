@@ -22,6 +22,7 @@ from service.console.decision_effects import decision_effects, effect_sentence
 from service.console.decision_form import LONGEST_NOTE, REASONS, SNOOZES, VERDICTS, DecisionForm, undo_request
 from service.console.history_text import entry_of
 from service.console.kept_page import NOT_KEPT, NOTHING_DONE, Filled, FilledDecision
+from service.console.mentions import mention_sentence, read_on_case
 from service.console.person import Person
 from service.console.queue_context import QueueContext, QueueFromForm, QueueFromQuery, path_of
 from service.console.rendering import FlashMessage, flash, render, see_other, wants_fragment
@@ -82,6 +83,7 @@ def show_case(
     if filled is not None:
         return _filled_page(request, person, id, queue_context, filled)
     if not wants_fragment(request):
+        read_on_case(request, person, id)
         return _page(request, person, id, table_filter, DecisionForm(), queue_context, all_reporters=reporters == "all")
     api = api_context(request)
     with api.engine.connect() as connection:
@@ -167,6 +169,8 @@ def decide(
         decision = form.request(seen.version, api.now())
         with api.engine.connect() as connection:
             effect = effect_sentence(connection, person.tenant_id, id, decision, now=api.now())
+            if (said := mention_sentence(connection, person, decision.note or "")) is not None:
+                effect = f"{effect} {said}"
         decision_id, repeated = _record(request, person, id, decision)
     except StaleVersion as stale:
         message = FlashMessage(
@@ -278,6 +282,9 @@ def add_note(
     api = api_context(request)
     with write(api.engine) as connection:
         notes.add_note(connection, person.tenant_id, id, text, by=person.name, now=api.now())
+        said = mention_sentence(connection, person, text)
+    if said is not None:
+        flash(request, person, said, "info")
     return see_other(request, f"{queue_context.to(id)}#notes")
 
 
