@@ -84,7 +84,9 @@ def show_case(
         return _filled_page(request, person, id, queue_context, filled)
     if not wants_fragment(request):
         read_on_case(request, person, id)
-        return _page(request, person, id, table_filter, DecisionForm(), queue_context, all_reporters=reporters == "all")
+        return case_response(
+            request, person, id, table_filter, DecisionForm(), queue_context, all_reporters=reporters == "all"
+        )
     api = api_context(request)
     with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=api.now())
@@ -116,7 +118,7 @@ def _filled_page(
         message, form = RECORDED, DecisionForm()
     elif case.version != filled.seen.version:
         seen = filled.seen
-    return _page(
+    return case_response(
         request,
         person,
         id,
@@ -143,7 +145,7 @@ def preview(request: Request, person: Viewer, id: str, form: Panel, queue_contex
     Without JavaScript the whole page is returned with the entries kept.
     """
     if not wants_fragment(request):
-        return _page(request, person, id, TableFilter(), form, queue_context, all_reporters=bool(form.excluded))
+        return case_response(request, person, id, TableFilter(), form, queue_context, all_reporters=bool(form.excluded))
     api = api_context(request)
     with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=api.now())
@@ -178,13 +180,13 @@ def decide(
             " changed, then decide again.",
             "bad",
         )
-        return _page(
+        return case_response(
             request, person, id, TableFilter(), form, queue_context, status=409, messages=(message,), seen=seen
         )
     except NotFound:
         raise
     except Refused as refused:
-        return _page(
+        return case_response(
             request,
             person,
             id,
@@ -230,7 +232,7 @@ def undo(
         message = FlashMessage(
             f"Nothing was undone: {stale.changed_by} changed this case first. Check what changed.", "bad"
         )
-        return _page(
+        return case_response(
             request,
             person,
             id,
@@ -323,7 +325,7 @@ def _record(request: Request, person: Person, cluster_id: str, decision: Decisio
     return decision_id, repeated
 
 
-def _page(
+def case_response(
     request: Request,
     person: Person,
     cluster_id: str,
@@ -335,7 +337,9 @@ def _page(
     all_reporters: bool = False,
     messages: tuple[FlashMessage, ...] = (),
     seen: Seen | None = None,
+    note_text: str = "",
 ) -> Response:
+    """The whole page, with what was entered in its forms."""
     api = api_context(request)
     now = api.now()
     with api.engine.connect() as connection:
@@ -364,6 +368,7 @@ def _page(
         "longest_note": LONGEST_NOTE,
         "longest": notes.LONGEST,
         **team,
+        "note_text": note_text,
         "queue": queue_context.queue,
         "back": queue_context.back,
         "following": following,

@@ -148,6 +148,8 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "queue raised": ("Queue order", lambda queue, _: f"moved the queue “{queue}” up"),
     "filter shared": ("Saved filter shared", lambda _, __: "shared a saved filter"),
     "filter removed": ("Shared filter removed", lambda _, __: "removed a shared filter"),
+    "template saved": ("Note template saved", lambda _, __: "saved a note template"),
+    "template removed": ("Note template removed", lambda _, __: "removed a note template"),
     "tag added": ("Tag added", lambda case, _: f"tagged case {case}"),
     "tag removed": ("Tag removed", lambda case, _: f"removed a tag from case {case}"),
     "restoration": ("Restoration", _restoration),

@@ -34,6 +34,7 @@ SECTIONS = (
     SettingsSection("patrols", "Good patrols"),
     SettingsSection("people", "People"),
     SettingsSection("queues", "Queues"),
+    SettingsSection("templates", "Note templates"),
     SettingsSection("sign-in", "Sign-in"),
     SettingsSection("keys", "API keys"),
     SettingsSection("subscriptions", "Webhook subscriptions"),
