@@ -30,7 +30,7 @@ def test_cases_go_into_a_queue_by_rule_and_a_moderator_moves_and_assigns_one(
     )
     assert admin.violations() == [] and admin.overflow() == 0
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("link", name="Night shift")).to_be_visible()
+    expect(page.get_by_role("link", name="Night shift", exact=True)).to_be_visible()
 
     second = visitor("second", "shared")
 
@@ -100,6 +100,7 @@ def test_a_template_is_inserted_and_a_mention_reaches_a_colleague(
 
     person = visitor("moderator", "triage")
     there = person.go(f"/console/clusters/{case['id']}")
+    assert person.violations() == [] and person.overflow() == 0
     figures = f"{case['reporter_count']} accounts on {case['target_count']} targets"
     there.locator("#decision-note").get_by_role("button", name="Insert").click()
     expect(there.locator("#note")).to_have_value(figures)
@@ -107,7 +108,6 @@ def test_a_template_is_inserted_and_a_mention_reaches_a_colleague(
     there.locator("#note-field").get_by_role("button", name="Insert").click()
     expect(there.locator("#note-text")).to_have_value(f"@Second: please look.\n\n{figures}")
     expect(there.locator("#note")).to_have_value(figures)  # the other field keeps what is in it
-    assert person.violations() == [] and person.overflow() == 0
     there.get_by_role("button", name="Add note").click()
     expect(there.locator("#messages")).to_contain_text("Mentioned: second.")
 

@@ -111,8 +111,8 @@ def test_a_merged_cases_tags_are_its_survivors(engine: Engine, tenant: int) -> N
     with engine.connect() as connection:
         assert tags_of(connection, tenant, ["k2", "k1"]) == {"k2": ["far", "near"]}
         assert read_cluster(connection, tenant, "k2", now=START).tags == ["far", "near"]
-        clusters = dict(export_tenant(connection, tenant))["clusters.ndjson"]
-        assert {one["id"]: one["tags"] for one in clusters}["k2"] == ["far", "near"]
+        exported = {name: list(objects) for name, objects in export_tenant(connection, tenant)}
+        assert {one["id"]: one["tags"] for one in exported["clusters.ndjson"]}["k2"] == ["far", "near"]
     assert listed(engine, tenant, "far") == ["k2", "k3", "k4"]
     assert remove(engine, tenant, "k2", "far")
     with engine.connect() as connection:
