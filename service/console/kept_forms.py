@@ -43,8 +43,6 @@ _SHOWN_APART = (
     (r"clusters/([^/]+)/notes/template", "Continue with your note on case {}?", "Insert the template"),
     (r"clusters/([^/]+)/tags/add", "Add the tag to case {}?", "Add tag"),
     (r"clusters/([^/]+)/tags/remove", "Remove the tag from case {}?", "Remove tag"),
-    (r"clusters/([^/]+)/move", "Move case {} to another queue?", "Move"),
-    (r"clusters/([^/]+)/assign", "Assign case {}?", "Assign"),
     (r"queue/filters/save", "Save this view of the cases?", "Save view"),
     (r"queue/chosen", "Decide the cases that you selected?", "Continue"),
     (r"queue/decide", "Decide the cases that you selected?", "Decide"),
