@@ -1,6 +1,7 @@
 """Who is named with @ in a note: "@anna", also names with spaces and dots. PURE.
 
-An e-mail address is not a mention, nor is the name of an account elsewhere that goes on after ours ("@anna@example.org").
+An e-mail address is not a mention, nor is the name of an account elsewhere that goes on after ours, such as
+"@anna@example.org".
 """
 
 from __future__ import annotations
