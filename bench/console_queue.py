@@ -3,9 +3,10 @@
     .venv/bin/python bench/console_queue.py [--cases 10000] [--requests 40] [--quick]
 
 A tenant with `--cases` cases is written directly into a temporary SQLite database: 30 accounts and 6 targets per case
-on average, with four tenths of all possible complaints. The queries are those of moderators: every tab, sorts, filters,
-the second page. The time runs from the request of a signed-in person inside the application to the last byte of HTML,
-without a network; nothing is cached between requests except by the service itself.
+on average, with four tenths of all possible complaints; five queues, tags and five saved filters. The queries are those
+of moderators: every tab, sorts, filters, the second page. The time runs from the request of a signed-in person inside
+the application to the last byte of HTML, without a network; nothing is cached between requests except by the service
+itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import fakeredis
 import httpx
 import numpy as np
 from figures import parser_of, print_machine, quantile, show
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from service.app import create_app
 from service.data_folder import prepare
@@ -175,7 +176,8 @@ def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
         )
         insert_rows(connection, schema.complaints, ARCHIVED, archived)
         insert_rows(connection, schema.claims, ("cluster_id", "tenant_id", "by", "at_us"), claims)
-        create_user(
+        _plant_team(connection, tenant_id, [row[0] for row in clusters])
+        person = create_user(
             connection,
             tenant_id,
             PERSON,
@@ -184,6 +186,7 @@ def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
             actor="bench",
             now_us=microseconds(now),
         )
+        _save_filters(connection, tenant_id, person.id)
     return seq
 
 
@@ -214,6 +217,27 @@ def _content(number: int, reporter: str, target: str) -> str:
             "reason": "insult",
         }
     )
+
+
+def _plant_team(connection: Connection, tenant_id: int, cases: list[str]) -> None:
+    """Five queues that hold every case but a sixth, and a tag on every seventh."""
+    queues = [(tenant_id, place, f"queue {place}", "{}", "[]") for place in range(5)]
+    insert_rows(connection, schema.queues, ("tenant_id", "place", "name", "conditions", "user_ids"), queues)
+    placed = [
+        (case, tenant_id, k % 6 or None, 1 if k % 40 == 0 else None, False, False, "{}", "1/1/1")
+        for k, case in enumerate(cases)
+    ]
+    names = ("cluster_id", "tenant_id", "queue_id", "user_id", "moved", "assigned", "facts", "facts_of")
+    insert_rows(connection, schema.case_placements, names, placed)
+    tagged = [(tenant_id, case, f"tag {k % 50}", PERSON, 0) for k, case in enumerate(cases) if k % 7 == 0]
+    insert_rows(connection, schema.case_tags, ("tenant_id", "cluster_id", "tag", "by", "at_us"), tagged)
+
+
+def _save_filters(connection: Connection, tenant_id: int, user_id: int) -> None:
+    """Five views that everybody sees with their counts."""
+    views = ({}, {"tab": "all"}, {"tab": "decided"}, {"min_score": "12"}, {"tab": "all", "in_queue": "1"})
+    saved = [(tenant_id, user_id, True, f"view {k}", json.dumps(view)) for k, view in enumerate(views)]
+    insert_rows(connection, schema.saved_filters, ("tenant_id", "user_id", "shared", "name", "parameters"), saved)
 
 
 def _evidence(score: float) -> str:
@@ -253,6 +277,8 @@ def questions() -> dict[str, dict[str, str]]:
         "a score from 12": {"min_score": "12"},
         "one reporter": {"tab": "all", "reporter": "r-77"},
         "one author": {"tab": "all", "author": "a-17"},
+        "one queue": {"tab": "all", "in_queue": "1"},
+        "one tag": {"tab": "all", "tag": "tag 7"},
         "a week": {"tab": "all", "since": "2026-11-10", "until": "2026-11-17"},
     }
 

@@ -267,6 +267,7 @@ class ClusterItem(Frozen):
     first_at: datetime = Field(description="Time of the earliest complaint in the cluster.")
     last_at: datetime = Field(description="Time of the latest complaint in the cluster.")
     reporter_count: int = Field(description="Number of member accounts.")
+    tags: list[str] = Field(default_factory=list, description="Words that moderators put on the case.")
     target_count: int = Field(description="Number of targets.")
     summary: str = Field(description="One sentence for people: who did what, and why it is unusual.")
     evidence: list[Evidence] = Field(description="The signals that make up both scores.")

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from service import logs
 from service.moderation.cluster_state import ClusterState, is_judged
 from service.storage.cases import clusters, warnings
+from service.storage.cases.queues import plan_placing
 from service.storage.complaints.archive_reader import FeedRow, analysis_state_of, read_feed
 from service.storage.detection import allow_list
 from service.storage.detection.analysis_state import check_epoch, decided_since
@@ -113,6 +114,8 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
     with write(resources.engine) as connection:
         analyzer.hold(connection)
         clusters.save(connection, analyzer.number, before, changed, withdrawn=set(batch.removed))
+        if changed:
+            plan_placing(connection, analyzer.number, resources.now_us())
         analyzer.notifier.record(connection, effects, watermark_us=watermark_us or 0, now_us=resources.now_us())
         analyzer.advance(
             connection,
@@ -144,6 +147,8 @@ def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResu
     with write(resources.engine) as connection:
         analyzer.hold(connection)
         clusters.save(connection, analyzer.number, before, changed)
+        if changed:
+            plan_placing(connection, analyzer.number, resources.now_us())
         analyzer.notifier.record(connection, effects, watermark_us=watermark_us, now_us=resources.now_us())
         analyzer.advance(
             connection,

@@ -28,6 +28,7 @@ from service.storage.accounts import mail_preferences
 from service.storage.accounts.mail_preferences import WORK, MailPreference
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
+from service.storage.cases import mentions
 from service.storage.cases.case_news import cases_now
 from service.storage.redis_store.job_kinds import LOOK_AGAIN_SECONDS
 from service.storage.redis_store.leases import held
@@ -60,6 +61,7 @@ class ReadyMail:
     message: EmailMessage | None
     case_ids: tuple[str, ...] = ()
     reported_us: int | None = None
+    mention_ids: tuple[int, ...] = ()
 
 
 def run(tenant: str, resources: Resources) -> None:
@@ -141,10 +143,14 @@ def _digest(
     news, _ = select_news(occurrences, current, before, day_start_us(now_us, preference.time_zone))
     newest = max((one.at_us for one in occurrences), default=since_us)
     seen_us = max(since_us, min(newest, now_us - SETTLED_US))
-    if not news and preference.cadence != "daily":
+    # Whoever turned messages on later has seen what is older, or will in the console.
+    named = mentions.to_be_mailed(connection, preference.user_id, max(preference.confirmed_us or 0, now_us - OLDEST_US))
+    if not news and not named and preference.cadence != "daily":
         return ReadyMail(preference, now_us + CLAIM_US, None, (), seen_us)
-    message = digest_message(Digest(tenant, news, console), envelope)
-    return ReadyMail(preference, now_us + CLAIM_US, message, tuple(one.case_id for one in news), seen_us)
+    on_cases = tuple(case_id for _, case_id in named)
+    message = digest_message(Digest(tenant, news, console, mentions=on_cases), envelope)
+    case_ids, mention_ids = tuple(one.case_id for one in news), tuple(one for one, _ in named)
+    return ReadyMail(preference, now_us + CLAIM_US, message, case_ids, seen_us, mention_ids)
 
 
 def _envelope(resources: Resources, smtp: SmtpSettings, preference: MailPreference, now_us: int) -> Envelope:
@@ -180,6 +186,7 @@ def _arrived(resources: Resources, ready: ReadyMail) -> None:
             values |= {"sent_us": now_us, "failures": 0, "last_error": None}
         mail_preferences.settle(connection, preference.user_id, ready.until_us, **values)
         remember(connection, preference.tenant_id, preference.receiver, ready.case_ids, now_us)
+        mentions.mark_mailed(connection, ready.mention_ids, now_us)
 
 
 def _failed(resources: Resources, ready: ReadyMail, error: MailServerDown | MailRefused, name: str) -> int:
@@ -209,17 +216,19 @@ def _plan(number: int, resources: Resources, pause_seconds: int) -> None:
     now_us = resources.now_us()
     with write(resources.engine) as connection:
         timers.hold(connection, number, WORK, now_us)
-        newest = newest_us(connection, number)
-        times = [at for one in mail_preferences.active_people(connection, number) for at in _times(one, newest)]
+        newest, named = newest_us(connection, number), mentions.newest_to_be_mailed(connection, number)
+        people = mail_preferences.active_people(connection, number)
+        times = [at for one in people for at in _times(one, newest, named.get(one.user_id, 0))]
         next_us = None if not times else min(times)
         if next_us is not None:
             next_us = min(max(next_us, now_us + pause_seconds * SECOND_US), now_us + LOOK_AGAIN_SECONDS * SECOND_US)
         timers.move_to(connection, number, WORK, next_us)
 
 
-def _times(preference: MailPreference, newest: int) -> list[int]:
+def _times(preference: MailPreference, newest: int, mentioned_us: int) -> list[int]:
     found = [] if preference.test_us is None else [preference.test_us]
     waits = preference.confirmed_us is not None and preference.cadence != "off"
-    if waits and (preference.cadence != "at_once" or newest > preference.reported_us):
+    mentioned = mentioned_us > (preference.confirmed_us or 0)
+    if waits and (preference.cadence != "at_once" or newest > preference.reported_us or mentioned):
         found.append(preference.next_us or 0)
     return found

@@ -52,6 +52,7 @@ CLUSTER_ITEM: dict[str, Any] = {
     "first_at": "2021-12-14T18:04:11Z",
     "last_at": "2021-12-23T14:02:11Z",
     "reporter_count": 3,
+    "tags": ["sports"],
     "target_count": 4,
     "summary": summarise(3, 4, _COMPLAINTS_BY_MEMBER, _STRUCTURAL, _NO_VERDICTS),
     "evidence": [{**e.model_dump(), "contribution": round(e.contribution, _PLACES)} for e in _VERDICT.evidence],

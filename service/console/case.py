@@ -15,12 +15,14 @@ from service.api.api_context import api_context
 from service.api.decision_notice import announce_decision
 from service.console.case_page import case_page
 from service.console.case_tables import Filtered, ReporterOrder, TableFilter, complaint_lines, texts_read
+from service.console.case_team import team_context
 from service.console.chart_data import delay
 from service.console.conflict import Seen, seen_of, what_changed
 from service.console.decision_effects import decision_effects, effect_sentence
 from service.console.decision_form import LONGEST_NOTE, REASONS, SNOOZES, VERDICTS, DecisionForm, undo_request
 from service.console.history_text import entry_of
 from service.console.kept_page import NOT_KEPT, NOTHING_DONE, Filled, FilledDecision
+from service.console.mentions import mention_sentence, read_on_case
 from service.console.person import Person
 from service.console.queue_context import QueueContext, QueueFromForm, QueueFromQuery, path_of
 from service.console.rendering import FlashMessage, flash, render, see_other, wants_fragment
@@ -35,6 +37,13 @@ from service.storage.cases.case_queue import tenant_now
 from service.storage.sql.engine import write
 
 router = APIRouter()
+_OFFERED = {
+    "verdicts": VERDICTS,
+    "reasons": REASONS,
+    "snoozes": SNOOZES,
+    "longest_note": LONGEST_NOTE,
+    "longest": notes.LONGEST,
+}
 RECORDED = FlashMessage("This decision was recorded; there is nothing left to submit.", "info")
 
 
@@ -82,8 +91,9 @@ def show_case(
     if filled is not None:
         return _filled_page(request, person, id, queue_context, filled)
     if not wants_fragment(request):
+        read_on_case(request, person, id)
         everyone = reporters == "all"
-        return _page(
+        return case_response(
             request, person, id, table_filter, DecisionForm(), queue_context, all_reporters=everyone, order=order
         )
     api = api_context(request)
@@ -118,7 +128,7 @@ def _filled_page(
         message, form = RECORDED, DecisionForm()
     elif case.version != filled.seen.version:
         seen = filled.seen
-    return _page(
+    return case_response(
         request,
         person,
         id,
@@ -145,7 +155,7 @@ def preview(request: Request, person: Viewer, id: str, form: Panel, queue_contex
     Without JavaScript the whole page is returned with the entries kept.
     """
     if not wants_fragment(request):
-        return _page(request, person, id, TableFilter(), form, queue_context, all_reporters=bool(form.excluded))
+        return case_response(request, person, id, TableFilter(), form, queue_context, all_reporters=bool(form.excluded))
     api = api_context(request)
     with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=api.now())
@@ -171,6 +181,8 @@ def decide(
         decision = form.request(seen.version, api.now())
         with api.engine.connect() as connection:
             effect = effect_sentence(connection, person.tenant_id, id, decision, now=api.now())
+            if (said := mention_sentence(connection, person, decision.note or "")) is not None:
+                effect = f"{effect} {said}"
         decision_id, repeated = _record(request, person, id, decision)
     except StaleVersion as stale:
         message = FlashMessage(
@@ -178,13 +190,13 @@ def decide(
             " changed, then decide again.",
             "bad",
         )
-        return _page(
+        return case_response(
             request, person, id, TableFilter(), form, queue_context, status=409, messages=(message,), seen=seen
         )
     except NotFound:
         raise
     except Refused as refused:
-        return _page(
+        return case_response(
             request,
             person,
             id,
@@ -230,7 +242,7 @@ def undo(
         message = FlashMessage(
             f"Nothing was undone: {stale.changed_by} changed this case first. Check what changed.", "bad"
         )
-        return _page(
+        return case_response(
             request,
             person,
             id,
@@ -282,6 +294,9 @@ def add_note(
     api = api_context(request)
     with write(api.engine) as connection:
         notes.add_note(connection, person.tenant_id, id, text, by=person.name, now=api.now())
+        said = mention_sentence(connection, person, text)
+    if said is not None:
+        flash(request, person, said, "info")
     return see_other(request, f"{queue_context.to(id)}#notes")
 
 
@@ -320,7 +335,7 @@ def _record(request: Request, person: Person, cluster_id: str, decision: Decisio
     return decision_id, repeated
 
 
-def _page(
+def case_response(
     request: Request,
     person: Person,
     cluster_id: str,
@@ -333,7 +348,9 @@ def _page(
     order: ReporterOrder = "",
     messages: tuple[FlashMessage, ...] = (),
     seen: Seen | None = None,
+    note_text: str = "",
 ) -> Response:
+    """The whole page, with what was entered in its forms."""
     api = api_context(request)
     now = api.now()
     with api.engine.connect() as connection:
@@ -344,6 +361,7 @@ def _page(
         effects = decision_effects(connection, person.tenant_id, file, form, now=now)
         following = queue_context.next_case(connection, person, cluster_id, now)
         tenant_time = tenant_now(connection, person.tenant_id, now)
+        team = team_context(connection, person, cluster_id)
         log = case_decisions.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
     shown = {row.row.id for row in content.reporters}
     context: dict[str, Any] = {
@@ -357,11 +375,9 @@ def _page(
         "form": form,
         "to_exclude": set(form.excluded),
         "excluded_elsewhere": [one for one in form.excluded if one not in shown],
-        "verdicts": VERDICTS,
-        "reasons": REASONS,
-        "snoozes": SNOOZES,
-        "longest_note": LONGEST_NOTE,
-        "longest": notes.LONGEST,
+        **_OFFERED,
+        **team,
+        "note_text": note_text,
         "queue": queue_context.queue,
         "back": queue_context.back,
         "following": following,

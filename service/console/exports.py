@@ -202,7 +202,7 @@ def document(
         "history": [
             {
                 "at": _text(shown.at),
-                "who": names.moderator(shown.who) if entry.kind in ("decision", "note", "hand") else shown.who,
+                "who": names.moderator(shown.who) if entry.kind in ("decision", "note", "hand", "tag") else shown.who,
                 "what": shown.what if not names.replaces or entry.kind != "hand" else entry.what,
                 "text": shown.text,
                 "target": shown.target,

@@ -25,7 +25,7 @@ class HistoryEntry:
     standing: bool
 
 
-_SIGNS = {"found": "⚑", "event": "↗", "decision": "●", "note": "✎", "hand": "☞", "outcome": "⚖"}
+_SIGNS = {"found": "⚑", "event": "↗", "decision": "●", "note": "✎", "hand": "☞", "tag": "#", "outcome": "⚖"}
 _WHO = {"person": "A platform moderator", "automatic": "The platform, automatically", "appeal": "An appeal"}
 
 
@@ -40,7 +40,7 @@ def entry_of(entry: CaseHistoryItem, zone: tzinfo = UTC) -> HistoryEntry:
         entry.text,
         entry.target,
         entry.decision.id if entry.decision is not None else None,
-        entry.standing,
+        entry.standing or entry.kind == "tag",
     )
 
 
@@ -49,8 +49,14 @@ def _who_and_what(entry: CaseHistoryItem, zone: tzinfo) -> tuple[str, str]:
         return entry.by or "", _decision_text(entry, zone)
     if entry.kind == "note":
         return entry.by or "", "added a note"
+    if entry.kind == "tag":
+        return entry.by or "", f"{'added' if entry.standing else 'removed'} the tag “{entry.what}”"
     if entry.kind == "hand":
-        holder = entry.data.get("from")
+        holder, to = entry.data.get("from"), entry.data.get("to")
+        if entry.what == "case moved":
+            return entry.by or "", f"moved the case to the queue “{to}”" if to else "moved the case to no queue"
+        if entry.what == "case assigned":
+            return entry.by or "", f"assigned the case to {to or 'nobody'}"
         if entry.what == "claim":
             return entry.by or "", f"took the case over from {holder}" if holder else "claimed the case"
         return entry.by or "", ("released the case" if holder in (None, entry.by) else f"ended the claim of {holder}")

@@ -35,11 +35,15 @@ WAITS = "Your session has ended. What you entered is kept for an hour: sign in t
 _NOT_KEPT = ("csrf", TICKET)
 _HOUR_US = 3_600 * 1_000_000  # a page that is opened twice within an hour is the same
 _NAME = re.compile(r"[0-9a-f]{24}\Z")
-_ONE_CASE = re.compile(r"(/console/clusters/[^/]+)/(?:decide|preview)\Z")
+_ONE_CASE = re.compile(r"(/console/clusters/[^/]+)/(?:decide|preview|template)\Z")
 # Forms that have no page of their own to be filled in are shown on /console/kept, with these words. Only forms that
 # hold no secret.
 _SHOWN_APART = (
     (r"clusters/([^/]+)/notes", "Add your note to case {}?", "Add note"),
+    (r"clusters/([^/]+)/notes/template", "Continue with your note on case {}?", "Insert the template"),
+    (r"clusters/([^/]+)/tags/add", "Add the tag to case {}?", "Add tag"),
+    (r"clusters/([^/]+)/tags/remove", "Remove the tag from case {}?", "Remove tag"),
+    (r"queue/filters/save", "Save this view of the cases?", "Save view"),
     (r"queue/chosen", "Decide the cases that you selected?", "Continue"),
     (r"queue/decide", "Decide the cases that you selected?", "Decide"),
     (r"decisions/([^/]+)/reverse", "Undo decision {}?", "Undo it"),

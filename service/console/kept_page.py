@@ -37,6 +37,8 @@ _LABELS: dict[str, tuple[str, Mapping[str, str]]] = {
         {"restored": "Mark as restored", "stands": "Confirm removal", "warned": "Warned", "declined": "Not warned"},
     ),
     "reporter": ("Account", {}),
+    "tag": ("Tag", {}),
+    "name": ("Name", {}),
     "step": ("Step", {step: text for step, text in BUTTONS.items()}),
 }
 _TYPED = {

@@ -13,9 +13,17 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.case_charts import case_raster
-from service.console.case_tables import ALL_REPORTERS, CaseReporter, ReporterOrder, reporter_rows, target_rows
+from service.console.case_tables import (
+    ALL_REPORTERS,
+    CaseReporter,
+    ReporterOrder,
+    reporter_rows,
+    target_rows,
+    texts_read,
+)
 from service.console.charts import file_of
 from service.console.csv_files import Cell, csv_response
+from service.console.formatting import web_address
 from service.console.history_text import entry_of
 from service.console.lists import AT_ONCE, every_page
 from service.console.queue import TenantFilter, queue_filter_of
@@ -212,7 +220,8 @@ def download_case_targets(request: Request, person: Viewer, id: str) -> Response
     """The case's targets with their counts."""
     with api_context(request).engine.connect() as connection:
         file = file_of(request, person, id, connection)
-        targets = target_rows(connection, person.tenant_id, file, case_raster(file))
+        read = texts_read(connection, person.tenant_id, file)
+        targets, _ = target_rows(connection, person.tenant_id, file, case_raster(file), read)
     header = (
         "Number",
         "Target",
@@ -225,6 +234,7 @@ def download_case_targets(request: Request, person: Viewer, id: str) -> Response
         "Action by",
         "Reviewed",
         "First complaint",
+        "Article or thread",
         "Link",
     )
     return csv_response(
@@ -234,7 +244,7 @@ def download_case_targets(request: Request, person: Viewer, id: str) -> Response
             (
                 one.number,
                 one.row.id,
-                one.row.content.get("author_id"),
+                one.words.author_id,
                 one.row.complaints,
                 one.row.here,
                 round(one.row.independent, 2),
@@ -243,7 +253,8 @@ def download_case_targets(request: Request, person: Viewer, id: str) -> Response
                 one.row.action_by,
                 one.row.verdict,
                 one.row.first_at,
-                one.link,
+                one.context.name if one.context else None,
+                web_address(one.words.url),
             )
             for one in targets
         ),

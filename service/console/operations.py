@@ -42,6 +42,7 @@ JOB_TEXTS = {
     "selfcheck": "daily self-check",
     "deliver": "send webhooks",
     "mail": "send e-mail",
+    "place": "put cases into queues",
     "poll": "poll platforms",
     "retain": "delete expired data",
     "erase": "erase a person's data",

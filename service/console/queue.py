@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from service.api.api_context import api_context
 from service.console.lists import PAGE, cursor_behind, place_of
+from service.console.person import Person
 from service.console.queue_filters import FIELDS, LABELS, VALUE_TEXTS, QueueQuery, parse_query, read_query
 from service.console.rendering import flash, render, see_other, wants_fragment
 from service.console.sign_in import Moderator, Viewer, safe_path
@@ -19,15 +20,17 @@ from service.errors import InvalidCursor, NotFound
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import microseconds
 from service.moderation.phrases import duration, plural
-from service.storage.cases import case_queue, claims
+from service.storage.cases import case_queue, claims, queues
 from service.storage.cases.case_queue import SORT_KEY_TYPES, QueueFilter, TabCount
+from service.storage.cases.saved_filters import list_filters
+from service.storage.cases.tag_reads import tags_in_use
 from service.storage.sql.engine import write
 
 router = APIRouter()
 NAME = "queue"
 TAB_LABELS: tuple[tuple[case_queue.Tab, str, str], ...] = (
     ("new", "New", "flagged, open and unclaimed"),
-    ("mine", "Mine", "claimed by you"),
+    ("mine", "Mine", "claimed by you or assigned to you"),
     ("escalated", "Escalated", "a colleague asked for a review"),
     ("decided", "Decided", "with a decision"),
     ("all", "All", "all cases, including snoozed, merged and no longer flagged ones"),
@@ -67,10 +70,19 @@ def show_queue(request: Request, person: Viewer, privacy_filter: TenantFilter, c
         counts = case_queue.count_tabs(connection, person.tenant_id, person.name, now=now)
         rows, next_cursor, restarted = _page(connection, person.tenant_id, query, queue_filter, cursor, now)
         tenant_time = case_queue.tenant_now(connection, person.tenant_id, now)
+        known_tags = tags_in_use(connection, person.tenant_id)
+        named = queues.list_queues(connection, person.tenant_id)
+        in_tab = case_queue.of_tab(query.tab, person.name)
+        queue_counts = case_queue.count_queues(connection, person.tenant_id, in_tab, now) if named else {}
+        saved = _saved_tabs(connection, person, query, privacy_filter, now)
     return render(
         request,
         person,
         "queue.html",
+        known_tags=known_tags,
+        queue_names={str(one.id): one.name for one in named},
+        queue_tabs=_queue_tabs(query, named, queue_counts),
+        saved=saved,
         query=query,
         rows=rows,
         tabs=_tabs(query, counts, tenant_time),
@@ -208,6 +220,45 @@ def _page(
         connection, tenant_id, queue_filter, sort=query.sort, after=after, limit=PAGE, now=now
     )
     return rows, cursor_behind(following, NAME, query.sort, queue_filter.named()), restarted
+
+
+def _saved_tabs(
+    connection: Connection, person: Person, query: QueueQuery, privacy_filter: PrivacyFilter, now: datetime
+) -> list[dict[str, Any]]:
+    """The saved filters as tabs. What a filter has that no longer exists is left out of it."""
+    tabs = []
+    for one in list_filters(connection, person.tenant_id, person.user_id):
+        saved = read_query(one.parameters, person.preferences.zone)
+        chosen = queue_filter_of(saved, person.name, privacy_filter)
+        tabs.append(
+            {
+                "id": one.id,
+                "url": saved.url(),
+                "label": one.name,
+                "title": "Shared with everybody" if one.shared else "Only yours",
+                "count": case_queue.count_cases(connection, person.tenant_id, chosen, now=now),
+                "current": saved.text == query.text,
+                "removable": one.user_id == person.user_id or (one.shared and person.may("admin")),
+            }
+        )
+    return tabs
+
+
+def _queue_tabs(
+    query: QueueQuery, named: list[queues.CaseQueue], counts: dict[int | None, int]
+) -> list[dict[str, Any]]:
+    if not named:
+        return []
+    current = query.entered.get("in_queue")
+    choices = [
+        (None, "All queues", sum(counts.values())),
+        *((str(one.id), one.name, counts.get(one.id, 0)) for one in named),
+        (case_queue.NO_QUEUE, "No queue", counts.get(None, 0)),
+    ]
+    return [
+        {"url": query.url(in_queue=value), "label": label, "count": count, "current": current == value}
+        for value, label, count in choices
+    ]
 
 
 def _tabs(query: QueueQuery, counts: dict[case_queue.Tab, TabCount], tenant_time: datetime) -> list[dict[str, Any]]:

@@ -14,11 +14,24 @@ from urllib.parse import parse_qsl, urlencode
 
 from service.fields import ID_CHARACTERS, is_id, is_storable
 from service.model import Disposition, Kind, Status, microseconds
-from service.storage.cases.case_queue import SORTS, TABS, QueueSort, Tab
+from service.storage.cases.case_queue import NO_QUEUE, SORTS, TABS, QueueSort, Tab
 
 PATH = "/console/clusters"
 LONGEST_ADDRESS = 2_048
-FIELDS = ("text", "kind", "disposition", "status", "min_score", "author", "reporter", "target", "since", "until")
+FIELDS = (
+    "text",
+    "kind",
+    "disposition",
+    "status",
+    "min_score",
+    "author",
+    "reporter",
+    "target",
+    "tag",
+    "in_queue",
+    "since",
+    "until",
+)
 LABELS = {
     "text": "words",
     "kind": "kind",
@@ -28,6 +41,8 @@ LABELS = {
     "author": "author",
     "reporter": "reporter",
     "target": "target",
+    "tag": "tag",
+    "in_queue": "queue",
     "since": "since",
     "until": "until",
 }
@@ -128,9 +143,13 @@ def _read(name: str, value: str, zone: tzinfo) -> tuple[str, str]:
         if not math.isfinite(number):
             raise ValueError("must be a number, such as 2.5")
         return name, repr(number)
+    if name == "in_queue":
+        if value != NO_QUEUE and not (value.isascii() and value.isdigit() and len(value) < 10):
+            raise ValueError("no such queue")
+        return "queue", value
     if name in ("since", "until"):
         return f"{name}_us", str(_moment_us(value, zone, end=name == "until"))
-    if name == "text":
+    if name in ("text", "tag"):
         if len(value) > _LONGEST_TEXT or not is_storable(value):
             raise ValueError(f"at most {_LONGEST_TEXT} characters")
         return name, value

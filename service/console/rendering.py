@@ -7,7 +7,8 @@ values are computed in the route and passed as context, not with `{% set %}`.
 
 Globals: ui (macros), static(name). Filters: number, percent, span, ago, clock, when, since (in the person's time zone),
 utc, web_address (formatting.py), plural, label (a signal's title), segment (an ID as one path segment), visible
-(invisible and reordering characters are shown). In every context: request, person, now, path, menu, messages.
+(invisible and reordering characters are shown). In every context: request, person, now, path, menu, unread_mentions,
+messages.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from service.console.person import Person
 from service.console.static_files import static
 from service.moderation.phrases import duration, plural
 from service.storage.accounts import sessions
+from service.storage.cases import mentions
 from service.storage.sql.engine import write
 
 MessageKind = Literal["good", "bad", "info"]
@@ -145,6 +147,7 @@ def render(
         "zone_offset": formatting.offset(api_context(request).now().astimezone(zone)),
         "path": request.url.path,
         "messages": shown,
+        "unread_mentions": 0 if partial or status >= 500 else _unread_mentions(request, person),
         "menu": [] if person is None else menu(person.role, request.app.state.routed),
         **context,
     }
@@ -159,6 +162,16 @@ def render(
     if status == 503:
         always["Retry-After"] = str(UNAVAILABLE_RETRY_SECONDS)
     return HTMLResponse(text, status, {**always, **(headers or {})})
+
+
+def _unread_mentions(request: Request, person: Person | None) -> int:
+    if person is None:
+        return 0
+    try:
+        with api_context(request).engine.connect() as connection:
+            return mentions.unread_count(connection, person.user_id)
+    except SQLAlchemyError:  # most likely the page says so
+        return 0
 
 
 def flash(

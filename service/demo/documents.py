@@ -56,8 +56,8 @@ def to_documents(paper: Newspaper, end: float = DAYS * DAY) -> World:
 def with_notices(world: World) -> World:
     """The same world, in which a few percent of the complaints are notices of illegal content.
 
-    By the reader, so that some of them sent several that were rejected. Nobody in a campaign or a group did: a notice always
-    counts in full, and what the world shows of campaigns stays as it is.
+    By the reader, so that some of them sent several that were rejected. Nobody in a campaign or a group did: a notice
+    always counts in full, and what the world shows of campaigns stays as it is.
     """
     for document in world.complaints:
         reader = document["reporter"]["id"]

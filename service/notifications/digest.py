@@ -56,7 +56,7 @@ class CaseNews:
 
     def url(self, console: str | None) -> str | None:
         """The case in the console; None where its address is not known."""
-        return None if console is None else f"{console}/console/clusters/{quote(self.case_id, safe='')}"
+        return case_url(console, self.case_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class Digest:
     cases: tuple[CaseNews, ...]
     console: str | None  # where people reach the console
     test: bool = False  # sent on request, to see whether it arrives
+    mentions: tuple[str, ...] = ()  # of the receiver: the id of each one's case
 
     @property
     def headline(self) -> str:
@@ -79,12 +80,19 @@ class Digest:
             for count, word in ((new, "new"), (grown, "grown"))
             if count
         ]
-        return f"{' and '.join(parts) or 'No new cases'} in {self.tenant}"
+        if self.mentions:
+            parts.append(f"{len(self.mentions):,} mention{'' if len(self.mentions) == 1 else 's'} of you")
+        return f"{', '.join([*parts[:-2], ' and '.join(parts[-2:])]) or 'No new cases'} in {self.tenant}"
 
     @property
     def queue_url(self) -> str | None:
         """The list of all open cases."""
         return None if self.console is None else f"{self.console}/console/clusters"
+
+
+def case_url(console: str | None, case_id: str) -> str | None:
+    """A case in the console; None where its address is not known."""
+    return None if console is None else f"{console}/console/clusters/{quote(case_id, safe='')}"
 
 
 def occurrence_of(key: str, at_us: int, kind: str, data: Mapping[str, Any]) -> Occurrence:

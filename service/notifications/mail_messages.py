@@ -14,7 +14,7 @@ from email.utils import format_datetime
 from html import escape
 
 from service.notifications.chat_formats import MOST_SENTENCE, MOST_TENANT, figures, held_text
-from service.notifications.digest import CaseNews, Digest
+from service.notifications.digest import CaseNews, Digest, case_url
 from service.notifications.safe_text import inert
 
 CASES_LISTED = 50
@@ -34,8 +34,13 @@ class Envelope:
 
 def digest_message(digest: Digest, envelope: Envelope) -> EmailMessage:
     """What is new."""
-    paragraphs = [_case(case, digest) for case in digest.cases[:CASES_LISTED]]
-    more = len(digest.cases) - CASES_LISTED
+    mentioned_on = list(dict.fromkeys(digest.mentions))
+    mentions: list[tuple[str, str | None]] = [
+        (f"A colleague mentioned you on case {inert(one, 60)}.", case_url(digest.console, one))
+        for one in mentioned_on[:CASES_LISTED]
+    ]
+    paragraphs = mentions + [_case(case, digest) for case in digest.cases[:CASES_LISTED]]
+    more = max(len(digest.cases) - CASES_LISTED, 0) + max(len(mentioned_on) - CASES_LISTED, 0)
     if more > 0:
         paragraphs.append((f"And {more:,} more.", None))
     if digest.test:

@@ -17,6 +17,7 @@ PAGES = (
     "/console/clusters?tab=all",
     "/console/clusters?tab=decided",
     "/console/clusters?text=nothing-has-these-words",
+    "/console/mentions",
     "/console/decisions",
     "/console/targets",
     "/console/reporters",

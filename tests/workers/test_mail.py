@@ -24,6 +24,8 @@ from service.notifications.quiet_hours import QuietHours
 from service.settings import Settings
 from service.storage.accounts import mail_preferences, users
 from service.storage.accounts.mail_preferences import MailPreference
+from service.storage.cases.mentions import mark_read
+from service.storage.cases.notes import add_note
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from workers import mail
@@ -301,3 +303,59 @@ def test_without_a_mail_server_nothing_fails(desk: MailDesk) -> None:
     desk.work()
     due = desk.due_us()
     assert due is not None and due >= desk.now_us + 800 * SECOND
+
+
+def mention(desk: MailDesk, name: str, words: str = "look") -> None:
+    desk.resources.at[0] += SECOND
+    with write(desk.engine) as connection:
+        add_note(connection, desk.tenant, "k1", f"@{name}: {words}", by="zoe", now=moment(desk.now_us))
+
+
+def test_a_mention_reaches_its_person_once_and_nobody_else(desk: MailDesk) -> None:
+    desk.person("anna")
+    desk.person("ben")
+    store_case(desk.engine, desk.tenant, "k1")
+    mention(desk, "anna")
+    mention(desk, "anna", "look again")
+    desk.work()
+    desk.work()
+    assert [(one["To"], one["Subject"]) for one in desk.box.messages] == [
+        ("anna@example.org", f"2 mentions of you in {desk.name}")
+    ]
+    text = desk.box.messages[0].get_body(("plain",)).get_content()
+    assert "A colleague mentioned you on case k1." in text and "/console/clusters/k1" in text
+    assert "zoe" not in text and "look" not in text
+    mention(desk, "anna")
+    desk.work()  # five minutes have not passed
+    assert len(desk.box.messages) == 1
+    desk.resources.at[0] = desk.due_us() or 0
+    desk.work()
+    assert len(desk.box.messages) == 2
+
+
+def test_what_was_read_or_is_older_than_the_choice_is_not_mailed(desk: MailDesk) -> None:
+    user = desk.person("anna", "off")
+    store_case(desk.engine, desk.tenant, "k1")
+    mention(desk, "anna")
+    desk.work()
+    assert desk.box.messages == []
+    desk.resources.at[0] += SECOND
+    with write(desk.engine) as connection:
+        made = mail_preferences.save_preference(
+            connection,
+            desk.tenant,
+            user,
+            address="anna@example.org",
+            cadence="at_once",
+            minute=0,
+            time_zone="UTC",
+            quiet_hours=None,
+            by="anna",
+            now_us=desk.now_us,
+        )
+        mail_preferences.confirm(connection, made, by="anna", now_us=desk.now_us)
+    mention(desk, "anna")
+    with write(desk.engine) as connection:
+        mark_read(connection, desk.tenant, user, moment(desk.now_us))
+    desk.work()
+    assert desk.box.messages == []

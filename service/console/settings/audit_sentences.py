@@ -32,6 +32,10 @@ def _claim(case: str, detail: Detail) -> str:
     return f"took case {case} over from {detail['from']}" if detail.get("from") else f"claimed case {case}"
 
 
+def _queue_name(detail: Detail) -> str:
+    return f"the queue “{detail['to']}”" if detail.get("to") else "no queue"
+
+
 def _restoration(_: str, detail: Detail) -> str:
     target = detail.get("target", "a target")
     return (
@@ -134,6 +138,20 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "decision": ("Decision on a case", _decision),
     "claim": ("Claim of a case", _claim),
     "unclaim": ("Release of a case", lambda case, _: f"released case {case}"),
+    "case moved": ("Case moved to a queue", lambda case, detail: f"moved case {case} to {_queue_name(detail)}"),
+    "case assigned": (
+        "Case assigned",
+        lambda case, detail: f"assigned case {case} to {detail.get('to') or 'nobody'}",
+    ),
+    "queue saved": ("Queue saved", lambda queue, _: f"saved the queue “{queue}”"),
+    "queue removed": ("Queue removed", lambda queue, _: f"removed the queue “{queue}”"),
+    "queue raised": ("Queue order", lambda queue, _: f"moved the queue “{queue}” up"),
+    "filter shared": ("Saved filter shared", lambda _, __: "shared a saved filter"),
+    "filter removed": ("Shared filter removed", lambda _, __: "removed a shared filter"),
+    "template saved": ("Note template saved", lambda _, __: "saved a note template"),
+    "template removed": ("Note template removed", lambda _, __: "removed a note template"),
+    "tag added": ("Tag added", lambda case, _: f"tagged case {case}"),
+    "tag removed": ("Tag removed", lambda case, _: f"removed a tag from case {case}"),
     "restoration": ("Restoration", _restoration),
     "warning": ("Warning of a reporter", _warning),
     "misuse marks": ("Manifestly unfounded notices", _misuse_marks),

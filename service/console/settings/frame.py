@@ -33,6 +33,8 @@ SECTIONS = (
     SettingsSection("thresholds", "Thresholds"),
     SettingsSection("patrols", "Good patrols"),
     SettingsSection("people", "People"),
+    SettingsSection("queues", "Queues"),
+    SettingsSection("templates", "Note templates"),
     SettingsSection("sign-in", "Sign-in"),
     SettingsSection("keys", "API keys"),
     SettingsSection("subscriptions", "Webhook subscriptions"),

@@ -1,4 +1,4 @@
-"""The history of one case, in order: found, grown, decided, noted, claimed, judged. Reads only."""
+"""The history of one case, in order: found, grown, decided, noted, tagged, claimed, judged. Reads only."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from service.moderation.outcomes import not_retracted
 from service.storage.cases.case_decisions import list_decisions
 from service.storage.cases.cases import family_of
 from service.storage.cases.notes import notes_of
+from service.storage.cases.tags import tag_changes
 from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
 
 SHOWN = 200  # entries of one kind, the latest
-EntryKind = Literal["found", "event", "decision", "note", "hand", "outcome"]
+EntryKind = Literal["found", "event", "decision", "note", "hand", "tag", "outcome"]
 _EVENTS = ("cluster.flagged", "cluster.grown", "cluster.revoked")
 
 
@@ -31,12 +32,13 @@ class CaseHistoryItem:
 
     at: datetime
     kind: EntryKind
-    what: str  # found; an event's type; a verdict; "note"; claim or unclaim; an outcome's verdict and action
+    # found; an event's type; a verdict; "note"; an action of the audit trail; a tag; an outcome's verdict and action
+    what: str
     by: str | None = None  # a person, or who decided an outcome; None: the detector
     text: str | None = None
     target: str | None = None
     decision: Decision | None = None
-    standing: bool = True  # a decision that was not reversed, an outcome that was not retracted
+    standing: bool = True  # a decision that was not reversed, an outcome not retracted, a tag added
     data: JsonObject = field(default_factory=dict)
 
 
@@ -48,6 +50,10 @@ def history_of(connection: Connection, tenant_id: int, cluster_id: str) -> list[
         *_events(connection, tenant_id, family),
         *_decisions(connection, tenant_id, cluster_id),
         *(CaseHistoryItem(n.at, "note", "note", n.by, n.text) for n in notes_of(connection, tenant_id, cluster_id)),
+        *(
+            CaseHistoryItem(t.at, "tag", t.tag, t.by, standing=not t.removed)
+            for t in tag_changes(connection, tenant_id, family, SHOWN)
+        ),
         *_hands(connection, tenant_id, family),
         *_outcomes(connection, tenant_id, cluster_id),
     ]
@@ -109,7 +115,7 @@ def _hands(connection: Connection, tenant_id: int, family: list[str]) -> list[Ca
         sa.select(a.at_us, a.actor, a.action, a.detail)
         .where(
             a.tenant_id == tenant_id,
-            a.action.in_(("claim", "unclaim")),
+            a.action.in_(("claim", "unclaim", "case moved", "case assigned")),
             a.subject.in_([f"cluster:{one}" for one in family[:100]]),
         )
         .order_by(a.id.desc())

@@ -20,6 +20,8 @@ from service.model import ClusterItem, microseconds, moment
 from service.storage.cases.cases import item_values
 from service.storage.cases.claims import Claim, claims_of
 from service.storage.cases.cluster_filters import ClusterFilter, asleep, conditions, filter_of
+from service.storage.cases.placements import Placement, assigned_to, in_queue, placements_of
+from service.storage.cases.tag_reads import find_tag, tagged, tags_of
 from service.storage.complaints.archive_reader import SEQ_MASK, contents_of
 from service.storage.complaints.target_content import TargetWords, example_of
 from service.storage.sql import schema
@@ -50,6 +52,7 @@ _KNOWN = frozenset(
     {"flagged", "reliable", "held_back", "revoked"}
 )  # all but merged clusters, which their survivor represents
 NOBODY = ""
+NO_QUEUE = "none"
 # by place: an expression with values inside is another one each time to PostgreSQL
 _BY_STATE = (sa.text("1"), sa.text("2"))
 
@@ -59,12 +62,14 @@ class QueueFilter:
     """Which cases a tab of the queue holds."""
 
     cases: ClusterFilter = field(default_factory=ClusterFilter)
-    claimed_by: str | None = None  # NOBODY: unclaimed cases; None: any
+    claimed_by: str | None = None  # or assigned to; NOBODY: unclaimed cases; None: any
     text: str | None = None  # part of the summary, or the beginning of an id; letters large or small
+    tag: str | None = None
+    queue: str | None = None  # the id of one of the tenant's queues, or NO_QUEUE
 
     def named(self) -> dict[str, str]:
         """The filter as text, for a cursor."""
-        own = {"claimed_by": self.claimed_by, "text": self.text}
+        own = {"claimed_by": self.claimed_by, "text": self.text, "tag": self.tag, "queue": self.queue}
         return self.cases.named() | {name: value for name, value in own.items() if value is not None}
 
 
@@ -77,6 +82,7 @@ class QueueItem:
     claim: Claim | None
     verdict: str | None  # a person's verdict in force
     changed_by: str
+    placement: Placement | None
     counts: Sequence[int]  # its complaints, in SLOTS equal parts of the time from the first to the last
     example: TargetWords | None = None  # one of its targets, of the article or thread that most of a few are in
 
@@ -119,8 +125,8 @@ def of_tab(tab: Tab, person: str) -> QueueFilter:
 def narrowed(base: QueueFilter, texts: Mapping[str, str]) -> QueueFilter:
     """The tab's filter with the person's own (as `named` writes them) on top. Raises ValueError if invalid."""
     own = dict(texts)
-    text = own.pop("text", None) or base.text
-    return replace(base, cases=filter_of({**base.cases.named(), **own}), text=text)
+    text, tag, queue = own.pop("text", None) or base.text, own.pop("tag", None), own.pop("queue", None)
+    return replace(base, cases=filter_of({**base.cases.named(), **own}), text=text, tag=tag, queue=queue)
 
 
 def list_queue(
@@ -139,6 +145,7 @@ def list_queue(
     `pictures`: with their time lines and examples.
     """
     c, column, falling = schema.clusters.c, _COLUMNS[sort], sort.startswith("-")
+    chosen = _with_known_tag(connection, tenant_id, chosen)
     query = sa.select(c.id, column).where(c.tenant_id == tenant_id, *_conditions(tenant_id, chosen, now))
     if after is not None:
         value, last_id = after
@@ -163,16 +170,18 @@ def read_items(
             sa.select(schema.clusters).where(c.id.in_(known), c.tenant_id == tenant_id)
         ).mappings()
     }
-    held = claims_of(connection, tenant_id, rows)
+    held, tags = claims_of(connection, tenant_id, rows), tags_of(connection, tenant_id, rows)
+    placed = placements_of(connection, tenant_id, rows)
     counts, sample = _time_lines(connection, list(rows)) if pictures else ({}, {})
     examples = _examples(connection, tenant_id, sample)
     return [
         QueueItem(
-            ClusterItem(**item_values(rows[one], now)),
+            ClusterItem(**item_values(rows[one], now), tags=tags.get(one, [])),
             moment(rows[one]["found_us"]),
             held.get(one),
             rows[one]["verdict"],
             rows[one]["changed_by"],
+            placed.get(one),
             counts.get(one, ()),
             examples.get(one),
         )
@@ -195,27 +204,57 @@ def count_tabs(connection: Connection, tenant_id: int, person: str, *, now: date
     # Claims are few: claimed cases are subtracted from the new ones in a query of their own, instead of a join with
     # every case.
     claimed = connection.execute(
-        sa.select(status, c.disposition, held.by, sa.func.count(), sa.func.min(c.found_us))
+        sa.select(status, c.disposition, sa.func.count())
         .select_from(schema.claims)
         .join(schema.clusters, c.id == held.cluster_id)
         .where(held.tenant_id == tenant_id, c.tenant_id == tenant_id)
-        .group_by(*_BY_STATE, held.by)
+        .group_by(*_BY_STATE)
+    ).all()
+    assigned = assigned_to(tenant_id, person)
+    mine = connection.execute(
+        sa.select(status, c.disposition, sa.func.count(), sa.func.min(c.found_us))
+        .where(
+            c.tenant_id == tenant_id,
+            c.id.in_(sa.select(held.cluster_id).where(held.tenant_id == tenant_id, held.by == person).union(assigned)),
+        )
+        .group_by(*_BY_STATE)
     ).all()
     result: dict[Tab, TabCount] = {}
     for tab in TABS:
         chosen = of_tab(tab, person)
         if tab == "mine":
-            fitting = [(row[3], row[4]) for row in claimed if row.by == person and _fits(chosen.cases, row[0], row[1])]
+            fitting = [(row[2], row[3]) for row in mine if _fits(chosen.cases, row[0], row[1])]
         else:
             fitting = [(row[2], row[3]) for row in groups if _fits(chosen.cases, row[0], row[1])]
         count, oldest_us = sum(number for number, _ in fitting), min((found for _, found in fitting), default=None)
         if tab == "new":
-            taken = sum(row[3] for row in claimed if _fits(chosen.cases, row[0], row[1]))
+            taken = sum(row[2] for row in claimed if _fits(chosen.cases, row[0], row[1]))
             count -= taken
             if taken:
                 oldest_us = _oldest(connection, tenant_id, chosen, now)
         result[tab] = TabCount(count, None if oldest_us is None or not count else moment(oldest_us))
     return result
+
+
+def count_cases(connection: Connection, tenant_id: int, chosen: QueueFilter, *, now: datetime) -> int:
+    """How many cases the filter selects."""
+    c = schema.clusters.c
+    chosen = _with_known_tag(connection, tenant_id, chosen)
+    counted = sa.select(sa.func.count()).where(c.tenant_id == tenant_id, *_conditions(tenant_id, chosen, now))
+    return connection.scalar(counted.select_from(schema.clusters)) or 0
+
+
+def count_queues(connection: Connection, tenant_id: int, chosen: QueueFilter, now: datetime) -> dict[int | None, int]:
+    """How many of the cases are in each queue; None: in no queue."""
+    c, p = schema.clusters.c, schema.case_placements.c
+    counted = connection.execute(
+        sa.select(p.queue_id, sa.func.count())
+        .select_from(schema.clusters)
+        .outerjoin(schema.case_placements, p.cluster_id == c.id)
+        .where(c.tenant_id == tenant_id, *_conditions(tenant_id, chosen, now))
+        .group_by(p.queue_id)
+    )
+    return {queue_id: count for queue_id, count in counted}
 
 
 def tenant_now(connection: Connection, tenant_id: int, now: datetime) -> datetime:
@@ -226,6 +265,13 @@ def tenant_now(connection: Connection, tenant_id: int, now: datetime) -> datetim
     if latest_us is None or latest_us > microseconds(now - QUIET):
         return now
     return moment(latest_us)
+
+
+def _with_known_tag(connection: Connection, tenant_id: int, chosen: QueueFilter) -> QueueFilter:
+    """The filter with its tag as it is spelled on cases."""
+    if chosen.tag is None:
+        return chosen
+    return replace(chosen, tag=find_tag(connection, tenant_id, chosen.tag) or chosen.tag)
 
 
 def _fits(chosen: ClusterFilter, status: str, disposition: str) -> bool:
@@ -248,9 +294,14 @@ def _conditions(tenant_id: int, chosen: QueueFilter, now: datetime) -> list[sa.C
     if chosen.claimed_by == NOBODY:
         clauses.append(c.id.not_in(sa.select(held.cluster_id).where(held.tenant_id == tenant_id)))
     elif chosen.claimed_by is not None:
-        clauses.append(
-            c.id.in_(sa.select(held.cluster_id).where(held.tenant_id == tenant_id, held.by == chosen.claimed_by))
-        )
+        claimed = sa.select(held.cluster_id).where(held.tenant_id == tenant_id, held.by == chosen.claimed_by)
+        clauses.append(c.id.in_(claimed.union(assigned_to(tenant_id, chosen.claimed_by))))
+    if chosen.queue is not None:
+        number = int(chosen.queue) if chosen.queue != NO_QUEUE else None
+        placed = c.id.in_(in_queue(tenant_id, number))
+        clauses.append(sa.not_(placed) if number is None else placed)
+    if chosen.tag is not None:
+        clauses.append(c.id.in_(tagged(tenant_id, chosen.tag)))
     if chosen.text is not None:
         clauses.append(
             sa.or_(c.summary.icontains(chosen.text, autoescape=True), c.id.istartswith(chosen.text, autoescape=True))

@@ -28,6 +28,7 @@ from service.moderation.decisions import effective_status
 from service.moderation.graphs import Tie
 from service.moderation.score import coordination
 from service.storage.cases.cluster_filters import ClusterFilter, conditions
+from service.storage.cases.tag_reads import tags_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 
@@ -72,12 +73,17 @@ def list_clusters(
     keys = connection.execute(query.order_by(column.desc(), c.id).limit(limit + 1)).all()
     page = [row[0] for row in keys[:limit]]
     rows = {row["id"]: row for row in connection.execute(sa.select(schema.clusters).where(c.id.in_(page))).mappings()}
-    items = [ClusterItem(**item_values(rows[cluster_id], now)) for cluster_id in page if cluster_id in rows]
+    tags = tags_of(connection, tenant_id, rows)
+    items = [
+        ClusterItem(**item_values(rows[cluster_id], now), tags=tags.get(cluster_id, []))
+        for cluster_id in page
+        if cluster_id in rows
+    ]
     return items, ((keys[limit - 1][1], keys[limit - 1][0]) if len(keys) > limit else None)
 
 
 def item_values(row: RowMapping, now: datetime) -> dict[str, Any]:
-    """A row of `clusters` as the fields of a ClusterItem."""
+    """A row of `clusters` as the fields of a ClusterItem, without its tags."""
     evidence = [Evidence(**signal) for signal in json.loads(row["evidence"])]
     return {
         "id": row["id"],
@@ -131,6 +137,7 @@ def read_cluster(connection: Connection, tenant_id: int, cluster_id: str, *, now
     ).all()
     return Cluster(
         **item_values(row, now),
+        tags=tags_of(connection, tenant_id, [cluster_id]).get(cluster_id, []),
         reporters=sorted(reporters),
         targets=sorted(connection.scalars(sa.select(targets.target_id).where(targets.cluster_id == cluster_id)).all()),
     )

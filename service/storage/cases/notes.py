@@ -13,6 +13,7 @@ from service.fields import is_storable
 from service.model import microseconds, moment
 from service.moderation.decisions import Unfit
 from service.storage.cases.cases import family_of
+from service.storage.cases.mentions import record_mentions
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import notes
 
@@ -64,6 +65,7 @@ def add_note(connection: Connection, tenant_id: int, cluster_id: str, text: str,
     row = {"tenant_id": tenant_id, "cluster_id": cluster_id, "at_us": microseconds(now), "by": by, "text": text}
     identity = connection.execute(sa.insert(notes).values(row)).inserted_primary_key
     assert identity is not None
+    record_mentions(connection, tenant_id, cluster_id, text, note_id=int(identity[0]), by=by, now=now)
     return Note(int(identity[0]), cluster_id, now, by, text)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, RowMapping
 from service.fields import is_id
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import Complaint, JsonObject, moment
+from service.storage.cases.tag_reads import tags_of
 from service.storage.complaints.archive_reader import SEQ_BITS
 from service.storage.privacy import erasures
 from service.storage.sql import schema
@@ -202,6 +203,7 @@ def _whole_clusters(connection: Connection, tenant_id: int) -> Iterator[JsonObje
     ids = connection.scalars(
         sa.select(schema.clusters.c.id).where(schema.clusters.c.tenant_id == tenant_id).order_by(schema.clusters.c.id)
     ).all()
+    tags = tags_of(connection, tenant_id, ids)
     for cluster in _clusters(connection, tenant_id, ids):
         members = connection.execute(
             sa.select(m.reporter_id, m.excluded).where(m.cluster_id == cluster["id"]).order_by(m.reporter_id)
@@ -214,6 +216,7 @@ def _whole_clusters(connection: Connection, tenant_id: int) -> Iterator[JsonObje
             "reporters": [row.reporter_id for row in members if not row.excluded],
             "excluded_reporters": [row.reporter_id for row in members if row.excluded],
             "targets": list(targets),
+            "tags": tags.get(cluster["id"], []),
         }
 
 

@@ -55,6 +55,14 @@ from service.storage.sql.schema.sign_in_tables import (
     sign_in_rules,
     user_identities,
 )
+from service.storage.sql.schema.team_tables import (
+    case_placements,
+    case_tags,
+    mentions,
+    note_templates,
+    queues,
+    saved_filters,
+)
 from service.storage.sql.schema.webhook_tables import deliveries, delivery_attempts, events, sources, subscriptions
 
 __all__ = [
@@ -67,6 +75,8 @@ __all__ = [
     "analysis_state",
     "api_keys",
     "audit_trail",
+    "case_placements",
+    "case_tags",
     "claims",
     "cluster_complaints",
     "cluster_members",
@@ -87,14 +97,17 @@ __all__ = [
     "imports",
     "ingest_state",
     "mail_preferences",
+    "mentions",
     "metadata",
     "misuse_marks",
     "misuse_steps",
+    "note_templates",
     "notes",
     "one_time_links",
     "outcomes",
     "passkeys",
     "policy_overrides",
+    "queues",
     "recovery_codes",
     "redis_identity",
     "redis_users",
@@ -102,6 +115,7 @@ __all__ = [
     "reporter_warnings",
     "restorations",
     "retention_state",
+    "saved_filters",
     "second_factors",
     "sessions",
     "sign_in_addresses",
