@@ -37,6 +37,11 @@ _LABELS: dict[str, tuple[str, Mapping[str, str]]] = {
         {"restored": "Mark as restored", "stands": "Confirm removal", "warned": "Warned", "declined": "Not warned"},
     ),
     "reporter": ("Account", {}),
+    "entity": ("Organisation", {}),
+    "coordinator": ("Awarded by", {}),
+    "since": ("From", {}),
+    "until": ("Until", {}),
+    "area": ("Area", {}),
     "step": ("Step", {step: text for step, text in BUTTONS.items()}),
 }
 _TYPED = {

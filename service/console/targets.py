@@ -37,11 +37,13 @@ from service.storage.complaints import target_history
 from service.storage.complaints.archive_reader import ingest_state_of, never_archived
 from service.storage.complaints.target_content import UNKNOWN, words_of
 from service.storage.complaints.target_history import FiledComplaint, Points, list_of_target, read_points
+from service.storage.complaints.trusted_notices import waiting_targets
 from service.storage.redis_store.assessments import Standings, read_targets
 from service.storage.redis_store.stream import PositionAbsent
 
 router = APIRouter()
 NAME, SORT = "target-complaints", "-occurred_at"
+WAITING_SHOWN = 200  # targets with notices by trusted flaggers
 GROUPS_DRAWN = 3  # each in its own colour; the rest share one
 _STEPS = (  # seconds
     60,
@@ -111,7 +113,16 @@ def find_target(request: Request, person: Viewer, id: str = "") -> Response:
         attacked = overview.read_attacked(
             connection, person.tenant_id, since_us=period.start_us, until_us=period.end_us
         )
-    return render(request, person, "find_target.html", attacked=attacked, end=moment(period.end_us), live=period.live)
+        waiting = waiting_targets(connection, person.tenant_id)[:WAITING_SHOWN]
+    return render(
+        request,
+        person,
+        "find_target.html",
+        waiting=waiting,
+        attacked=attacked,
+        end=moment(period.end_us),
+        live=period.live,
+    )
 
 
 @router.get("/targets/{id}")

@@ -12,10 +12,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from service.fields import REASON_CHARACTERS
+from service.errors import Refused
+from service.fields import EARLIEST, LATEST, REASON_CHARACTERS
+from service.model import microseconds
 
 FlaggerStatus = Literal["upcoming", "in force", "suspended", "ended", "removed"]
 _ACCENTS = re.compile("[\u0300-\u036f]+")
@@ -123,6 +126,24 @@ NO_FLAGGERS = Flaggers()
 def is_notice(body: Mapping[str, Any]) -> bool:
     """Whether the complaint says that it is a notice of illegal content (Art. 16)."""
     return body.get("notice_type") == "illegal_content"
+
+
+def time_us_of(text: str, what: str) -> int:
+    """A day (from 00:00 UTC) or a time with an offset, as a person typed it; microseconds. Raises Refused."""
+    clean = text.strip()
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", clean):
+            at = datetime.fromisoformat(clean).replace(tzinfo=UTC)
+        else:
+            at = datetime.fromisoformat(clean)
+        if at.tzinfo is None or not EARLIEST <= at <= LATEST:
+            raise ValueError(clean)
+    except (ValueError, OverflowError):
+        raise Refused(
+            f"{what} is {clean[:40]!r}: expected a day like 2026-03-01, or a time with an offset like"
+            " 2026-03-01T09:00:00Z"
+        ) from None
+    return microseconds(at)
 
 
 def area_of(text: str) -> tuple[str, ...]:
