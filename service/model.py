@@ -56,11 +56,7 @@ class Reporter(Frozen):
     )
     trusted: bool = Field(
         False,
-        description=(
-            "True for a trusted flagger: the complaint is shown, and always counts in full. Where the tenant's registry"
-            " of trusted flaggers (DSA Art. 22) has an entry for the account, of any time, the registry decides"
-            " instead."
-        ),
+        description="True: by a trusted flagger; always counts in full. An entry in the tenant's registry outranks it.",
         json_schema_extra=otherwise("false"),
     )
 
