@@ -12,15 +12,18 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from case_world import at_text, put_complaint, put_outcome
+from case_world import at_text, put_cluster, put_complaint, put_outcome
 from conftest import Api
 from console_world import Visitor, sign_in
 
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import tenant_id
+from service.storage.cases.brief_reads import read_dossier
+from service.storage.cases.case_files import read_case_file, reporters_of
 from service.storage.complaints.trusted_notices import waiting_targets
 from service.storage.sql import schema
 from service.storage.sql.engine import write
+from service.storage.sql.hashing import key_of
 
 HERE = "/console/settings/flaggers"
 HOSTILE = "<script>alert(1)</script>"
@@ -216,4 +219,29 @@ def test_what_the_platform_sends_as_trusted_counts_only_without_an_entry(api: Ap
     assert rows(root, "/console/targets/t1/complaints.csv")[0]["trusted"] == "true"
     enter(root)
     assert chip not in root.get("/console/targets/t1").text
+    shown = page(root, "/console/reporters/hotline")
+    assert "trusted flagger: in force" in shown and "Hotline e. V., hate, terror." in shown
     assert rows(root, "/console/targets/t1/complaints.csv")[0]["trusted"] == "false"
+
+
+def test_a_brief_counts_the_notices_within_the_status(api: Api, notices: int) -> None:
+    with api.engine.connect() as connection:
+        found = {
+            target: read_dossier(connection, notices, target, now=api.now()).figures for target in ("t1", "t7", "t8")
+        }
+    figures = {t: (f.standing, f.illegal_content_notices, f.trusted, f.trusted_notices) for t, f in found.items()}
+    assert figures == {"t1": (2, 2, 1, 1), "t7": (1, 0, 1, 1), "t8": (1, 1, 0, 0)}
+
+
+def test_a_case_marks_who_complained_within_the_status(api: Api, root: Visitor, number: int) -> None:
+    put_cluster(api.engine, number, "k1", reporters=["hotline", "late", "r1"], targets=["t1", "t2"])
+    for seq, (who, reason) in enumerate(
+        (("hotline", "spam"), ("late", "spam"), ("r1", "hate"), ("hotline", "hate")), 1
+    ):
+        put_complaint(api.engine, number, seq, who, "t2" if seq == 4 else "t1", hours=seq, cluster="k1", reason=reason)
+    enter(root)
+    enter(root, reporter="late")
+    with api.engine.connect() as connection:
+        file = read_case_file(connection, number, "k1", now=api.now())
+        rows = reporters_of(connection, number, file, [key_of(name) for name in ("hotline", "late", "r1")])
+    assert [row.trusted for row in rows] == [True, False, False], "one complaint of hotline is in the area"
