@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -27,6 +28,7 @@ from service.storage.sql.hashing import key_of
 
 HERE = "/console/settings/flaggers"
 HOSTILE = "<script>alert(1)</script>"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NOTICE = {"notice_type": "illegal_content"}
 
 
@@ -226,9 +228,7 @@ def test_what_the_platform_sends_as_trusted_counts_only_without_an_entry(api: Ap
 
 def test_a_brief_counts_the_notices_within_the_status(api: Api, notices: int) -> None:
     with api.engine.connect() as connection:
-        found = {
-            target: read_dossier(connection, notices, target, now=api.now()).figures for target in ("t1", "t7", "t8")
-        }
+        found = {target: read_dossier(connection, notices, target, now=NOW).figures for target in ("t1", "t7", "t8")}
     figures = {t: (f.standing, f.illegal_content_notices, f.trusted, f.trusted_notices) for t, f in found.items()}
     assert figures == {"t1": (2, 2, 1, 1), "t7": (1, 0, 1, 1), "t8": (1, 1, 0, 0)}
 
@@ -242,6 +242,6 @@ def test_a_case_marks_who_complained_within_the_status(api: Api, root: Visitor, 
     enter(root)
     enter(root, reporter="late")
     with api.engine.connect() as connection:
-        file = read_case_file(connection, number, "k1", now=api.now())
+        file = read_case_file(connection, number, "k1", now=NOW)
         rows = reporters_of(connection, number, file, [key_of(name) for name in ("hotline", "late", "r1")])
     assert [row.trusted for row in rows] == [True, False, False], "one complaint of hotline is in the area"
