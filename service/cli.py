@@ -10,7 +10,19 @@ import sys
 
 import typer
 
-from service.commands import access, audits, histories, mail, redis, running, single_sign_on, sources, tenants, upkeep
+from service.commands import (
+    access,
+    audits,
+    histories,
+    mail,
+    redis,
+    running,
+    single_sign_on,
+    sources,
+    tenants,
+    trusted_flaggers,
+    upkeep,
+)
 from service.commands.common import UsageError
 from service.errors import BrigadewatchError, UnknownTenant
 
@@ -37,6 +49,7 @@ for name, group in (
     ("sources", sources.sources),
     ("mail", mail.mail),
     ("policy", tenants.policy),
+    ("trusted-flaggers", trusted_flaggers.trusted_flaggers),
     ("dead-letters", upkeep.dead_letters),
     ("redis", redis.redis),
     ("secrets", access.secret_keys),

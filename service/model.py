@@ -55,7 +55,7 @@ class Reporter(Frozen):
     )
     trusted: bool = Field(
         False,
-        description="True for a trusted flagger: the complaint is shown, and always counts in full.",
+        description="True: by a trusted flagger; always counts in full. An entry in the tenant's registry outranks it.",
         json_schema_extra=otherwise("false"),
     )
 

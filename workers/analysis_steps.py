@@ -1,4 +1,4 @@
-"""The steps of a tenant's analysis: take in decisions, apply a changed allow-list, adopt a sweep, or tick.
+"""The steps of a tenant's analysis: take in decisions, apply changed exemptions, adopt a sweep, or tick.
 
 Each commits clusters, their effects and the state in one transaction, and writes Redis after it.
 """
@@ -13,11 +13,12 @@ from sqlalchemy import Connection
 
 from service import logs
 from service.moderation.cluster_state import ClusterState, is_judged
+from service.storage.accounts.flagger_registry import WORK
 from service.storage.cases import clusters, warnings
 from service.storage.cases.queues import plan_placing
 from service.storage.complaints.archive_reader import FeedRow, analysis_state_of, read_feed
-from service.storage.detection import allow_list
 from service.storage.detection.analysis_state import check_epoch, decided_since
+from service.storage.detection.exemptions import changed_clusters, exemptions_of
 from service.storage.detection.sweeps import SweepResult, sweep_to_adopt
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.sql import timers
@@ -36,7 +37,7 @@ class Waiting:
     """Pending work of a tenant, in this order; `rows` are read only when nothing else is."""
 
     decided: Mapping[int, str]
-    allow_list_changed: bool
+    exemptions_changed: bool
     sweep: SweepResult | None
     rows: Sequence[FeedRow]
 
@@ -51,8 +52,8 @@ def take_step(analyzer: TenantAnalyzer, resources: Resources, at_most: int = ITE
         waiting = _waiting(connection, analyzer, at_most)
     if waiting.decided:
         take_decisions(analyzer, resources, waiting.decided)
-    elif waiting.allow_list_changed:
-        apply_allow_list(analyzer, resources)
+    elif waiting.exemptions_changed:
+        apply_exemptions(analyzer, resources)
     elif waiting.sweep is not None:
         adopt_sweep(analyzer, resources, waiting.sweep)
     elif not waiting.rows:
@@ -76,7 +77,7 @@ def _waiting(connection: Connection, analyzer: TenantAnalyzer, at_most: int) -> 
     check_epoch(state, analyzer.number, analyzer.epoch)
     decided = decided_since(connection, analyzer.number, state.decision_cursor)
     sweep = sweep_to_adopt(connection, analyzer.number, state.swept_us)
-    changed = analyzer.clusters.allowed is None or timers.planned(connection, analyzer.number, allow_list.WORK)
+    changed = analyzer.clusters.exemptions is None or timers.planned(connection, analyzer.number, WORK)
     rows = (
         []
         if decided or changed or sweep is not None
@@ -188,15 +189,17 @@ def take_decisions(analyzer: TenantAnalyzer, resources: Resources, decided: Mapp
     publish(resources.redis, analyzer, effects.summaries, {})
 
 
-def apply_allow_list(analyzer: TenantAnalyzer, resources: Resources) -> None:
-    """Apply the allow-list to the clusters: mark complaints as exempt or no longer exempt."""
+def apply_exemptions(analyzer: TenantAnalyzer, resources: Resources) -> None:
+    """Apply the allow-list and the registry of trusted flaggers to the clusters: mark complaints as exempt or no longer
+    exempt.
+    """
     before = dict(analyzer.clusters.by_id)
     with write(resources.engine) as connection:
         analyzer.hold(connection)
-        # Before the list is read: a change from now on plans another turn.
-        timers.move_to(connection, analyzer.number, allow_list.WORK, None)
-        allowed = allow_list.keys_of(connection, analyzer.number)
-        changed = allow_list.changed_clusters(connection, analyzer.number, list(before.values()), allowed)
+        # Before they are read: a change from now on plans another turn.
+        timers.move_to(connection, analyzer.number, WORK, None)
+        exemptions = exemptions_of(connection, analyzer.number)
+        changed = changed_clusters(connection, analyzer.number, list(before.values()), exemptions)
         analyzer.clusters.keep(changed)
         effects = analyzer.notifier.look(
             connection, analyzer.change(before, changed, analyzer.moment(resources.now_us()), by_detector=False)
@@ -206,7 +209,7 @@ def apply_allow_list(analyzer: TenantAnalyzer, resources: Resources) -> None:
             connection, effects, watermark_us=analyzer.state.watermark_us or 0, now_us=resources.now_us()
         )
         analyzer.advance(connection, decision_cursor=analyzer.state.decision_cursor)
-    analyzer.clusters.allowed = allowed
+    analyzer.clusters.exemptions = exemptions
     analyzer.clusters.forget_groups()
     publish_all_known_members(resources.redis, analyzer)
     publish(resources.redis, analyzer, effects.summaries, {})

@@ -12,19 +12,22 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
+from service.moderation.allowances import Exemptions
 from service.moderation.cluster_discounts import discounts_members
 from service.moderation.cluster_scoring import rescore, rescore_all
 from service.moderation.cluster_state import ClusterState
+from service.moderation.listed_complaints import ListedByReporter
 from service.moderation.reconciliation import Recomputation, reconcile
 from service.moderation.usual import Usual
 from service.policy import Policy
 from service.storage.complaints.archive_reader import outcomes_of
 from service.storage.complaints.feed import FeedBatch, FeedOutcome
 from service.storage.complaints.listed_complaints import listed_of, reporters_of
+from service.storage.complaints.trusted_notices import exempt_by_themselves
 from workers.detection.groups import Group
 from workers.detection.known_clusters import KnownCluster, KnownClusters
 from workers.detection.window import Window
-from workers.group_adapter import AdaptedGroup, found_group
+from workers.group_adapter import AdaptedGroup, GroupExemptions, found_group, seqs_by
 from workers.record_evidence import RecordEvidence
 from workers.shared_traits import SharedTraits
 from workers.tenant_verdicts import TenantVerdicts
@@ -41,8 +44,8 @@ class ClusterUpdates:
         self.by_target: dict[int, set[str]] = defaultdict(set)  # also clusters that have left the target since
         self.known = KnownClusters()
         self._last_us: dict[str, int] = {}
-        # the allow-list as applied to the clusters; None: not applied yet
-        self.allowed: frozenset[int] | None = None
+        # the allow-list and the registry of trusted flaggers as applied to the clusters; None: not applied yet
+        self.exemptions: Exemptions | None = None
         self._adapted: dict[Group, AdaptedGroup] = {}  # groups as they were last reconciled
         self._outcomes: dict[int, list[FeedOutcome]] = {}  # of the targets that were looked at
         self._traits = SharedTraits(tenant_id)
@@ -105,10 +108,8 @@ class ClusterUpdates:
         new = self._records.recorded(connection, with_traits, watermark_us, usual.upheld_of_all)
         people = {r for g in groups if g not in self._adapted for r in g.reporters}
         listed = listed_of(connection, self._tenant_id, people, since_us=since_us, upto_seq=upto_seq)
-        adapted = {
-            g: self._adapted.get(g) or found_group(new.get(g, g), self.allowed or (), listed, self._policy)
-            for g in groups
-        }
+        exempt = self._exempt(connection, [g for g in groups if g not in self._adapted], listed)
+        adapted = {g: self._adapted.get(g) or found_group(new.get(g, g), exempt, listed, self._policy) for g in groups}
         self._adapted = adapted
         fresh = [group for group in adapted.values() if group not in settled]
         if not fresh and not complete:
@@ -130,6 +131,16 @@ class ClusterUpdates:
         )
         self.keep(changed)
         return changed | self._rescored(connection, watermark_us) if complete else changed
+
+    def _exempt(self, connection: Connection, groups: Sequence[Group], listed: ListedByReporter) -> GroupExemptions:
+        """What makes complaints of these groups exempt beside what the feed says of them."""
+        exemptions = self.exemptions or Exemptions()
+        registered = frozenset(filter(exemptions.depends_on_registry, exemptions.flaggers.terms))
+        seqs = {seq for group in groups for seq in seqs_by(group, registered)}
+        seqs |= {one.filed.seq for reporter in registered for one in listed.get(reporter, ())}
+        return GroupExemptions(
+            exemptions.allowed, exempt_by_themselves(connection, self._tenant_id, sorted(seqs), exemptions.flaggers)
+        )
 
     def _rescored(self, connection: Connection, watermark_us: int) -> Changed:
         """All clusters that change by what is usual after a sweep, unless that is what it was before."""

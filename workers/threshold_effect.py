@@ -21,8 +21,9 @@ from service.policy import Policy
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters, restorations
 from service.storage.complaints.archive_reader import AnalysisState, analysis_state_of, totals_of
-from service.storage.detection import allow_list, dry_runs
+from service.storage.detection import dry_runs
 from service.storage.detection.analysis_state import decided_since
+from service.storage.detection.exemptions import changed_clusters, exemptions_of
 from workers.detection.detector import Detector, Fitted
 from workers.detection.window import Complaints
 from workers.sweep import read_window
@@ -145,12 +146,12 @@ def _swept(policy: Policy, window: Complaints) -> Fitted:
 
 
 def _take_in_what_people_did(analyzer: TenantAnalyzer, connection: Connection) -> None:
-    """Decisions and a changed allow-list that wait for the detect worker: it takes them in before a sweep."""
+    """Decisions and changed exemptions that wait for the detect worker: it takes them in before a sweep."""
     held, number = analyzer.clusters, analyzer.number
     decided = set(decided_since(connection, number, analyzer.state.decision_cursor).values())
     judged = [held.by_id[i] for i in decided & held.by_id.keys() if is_judged(held.by_id[i])]
     held.keep({state.id: state.with_verdict(state.verdict) for state in judged})
-    allowed = allow_list.keys_of(connection, number)
-    held.keep(allow_list.changed_clusters(connection, number, list(held.by_id.values()), allowed))
-    held.allowed = allowed
+    exemptions = exemptions_of(connection, number)
+    held.keep(changed_clusters(connection, number, list(held.by_id.values()), exemptions))
+    held.exemptions = exemptions
     held.forget_groups()

@@ -14,7 +14,7 @@ from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import clusters
 from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
 from service.storage.complaints.signature_renewal import mark_renewed, renew_signatures
-from service.storage.detection import allow_list
+from service.storage.detection.exemptions import changed_clusters, exemptions_of
 from service.storage.detection.sweeps import latest_sweep
 from service.storage.redis_store.leases import take_analysis_epoch
 from service.storage.sql.engine import write
@@ -50,10 +50,10 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
             clusters.summaries(stored.values()),
             everything=state.policy_version not in (None, policy.version),
         )
-        # Where the stored clusters do not follow the allow-list yet, the next step sees to that.
-        allowed = allow_list.keys_of(connection, number)
-        if not allow_list.changed_clusters(connection, number, list(stored.values()), allowed):
-            analyzer.clusters.allowed = allowed
+        # Where the stored clusters do not follow the allow-list and the registry yet, the next step sees to that.
+        exemptions = exemptions_of(connection, number)
+        if not changed_clusters(connection, number, list(stored.values()), exemptions):
+            analyzer.clusters.exemptions = exemptions
     return analyzer
 
 

@@ -88,6 +88,7 @@ BRIEF_EXAMPLE: dict[str, Any] = {
         "machine": 0,
         "illegal_content_notices": 0,
         "trusted": 0,
+        "trusted_notices": 0,
         "first_at": "2021-12-23T13:58:00Z",
         "last_at": "2021-12-23T14:02:11Z",
         "reasons": {"abuse": 11, "spam": 1},
@@ -141,7 +142,17 @@ class BriefComplaints(BaseModel):
     withdrawn: int = Field(description="Complaints that were withdrawn.")
     machine: int = Field(description="Complaints sent by another server or a filter; they do not count.")
     illegal_content_notices: int = Field(description="Standing complaints that are notices of illegal content.")
-    trusted: int = Field(description="Standing complaints by trusted flaggers.")
+    trusted: int = Field(
+        description=(
+            "Standing complaints by trusted flaggers. Where the tenant's registry names the reporter, it decides whose"
+            " are, by area and time; otherwise `reporter.trusted` does."
+        )
+    )
+    trusted_notices: int = Field(
+        description=(
+            "Those of them that are notices of illegal content in the flagger's area: they have priority (DSA Art. 22)."
+        )
+    )
     first_at: datetime | None = Field(description="Time of the earliest standing complaint. Null: there is none.")
     last_at: datetime | None = Field(description="Time of the latest standing complaint. Null: there is none.")
     reasons: dict[str, int] = Field(description="The most frequent reasons of standing complaints, with their counts.")
@@ -316,13 +327,12 @@ def _brief(assessment: Assessment, dossier: Dossier, threshold: int, policy_vers
                 decisions=list(group.decisions),
             )
         )
-    figures = {name: value for name, value in asdict(dossier.figures).items() if name != "trusted_notices"}
     return Brief(
         target_id=assessment.target_id,
         policy_version=policy_version,
         text=sentences(assessment, dossier, threshold),
         assessment=assessment,
-        complaints=BriefComplaints(**figures),
+        complaints=BriefComplaints(**asdict(dossier.figures)),
         clusters=clusters,
         outcomes=[BriefOutcome(**asdict(outcome)) for outcome in dossier.outcomes],
         restoration=None if dossier.restoration is None else BriefRestoration(**asdict(dossier.restoration)),

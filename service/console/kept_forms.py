@@ -52,6 +52,7 @@ _SHOWN_APART = (
     (r"reporters/([^/]+)/misuse/marks", "Save your marks on notices by {}?", "Save marks"),
     (r"reporters/([^/]+)/misuse/steps", "Record this step about {}?", "Record it"),
     (r"shift/handover", "Leave your handover for the next shift?", "Save handover"),
+    (r"settings/flaggers/add", "Add this trusted flagger?", "Add"),
     (r"settings/patrols/add", "Add this account to the good patrols?", "Add"),
     (r"settings/patrols/remove", "Remove this account from the good patrols?", "Remove"),
 )

@@ -39,6 +39,11 @@ _LABELS: dict[str, tuple[str, Mapping[str, str]]] = {
     "reporter": ("Account", {}),
     "tag": ("Tag", {}),
     "name": ("Name", {}),
+    "entity": ("Organisation", {}),
+    "coordinator": ("Awarded by", {}),
+    "since": ("From", {}),
+    "until": ("Until", {}),
+    "area": ("Area", {}),
     "step": ("Step", {step: text for step, text in BUTTONS.items()}),
 }
 _TYPED = {

@@ -26,6 +26,7 @@ from service.model import microseconds
 from service.moderation.reputation import Reputation
 from service.moderation.track_record import TrackRecord
 from service.moderation.warnings import letter
+from service.storage.accounts.flagger_registry import list_entries
 from service.storage.cases import cases, warnings
 from service.storage.cases.case_files import earned_by
 from service.storage.complaints import target_history
@@ -136,6 +137,8 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
         complaints, behind = list_of_reporter(connection, person.tenant_id, reporter_id, after=after, limit=PAGE)
         summaries = cases.summaries_of(connection, person.tenant_id, [one.id for one in history.clusters])
         allowed = find_allowed(connection, person.tenant_id, reporter_id)
+        entries = list_entries(connection, person.tenant_id, reporter_id)
+    now_us = microseconds(api.now())
     next_cursor = cursor_behind(behind, NAME, SORT, {"reporter": reporter_id})
     patrols = (
         f"/console{PATROLS}?reporter={segment(reporter_id)}"
@@ -150,6 +153,7 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
         "letter": None if suggested is None else letter(suggested.suggestion),
         "complaints": complaints,
         "allowed": allowed,
+        "flagger": next(((one, status) for one in entries if (status := one.status(now_us)) != "removed"), None),
         "patrols_url": patrols,
         "lasting": (history.last_at - history.first_at).total_seconds(),
         "next_url": (

@@ -37,11 +37,13 @@ from service.storage.complaints import target_history
 from service.storage.complaints.archive_reader import ingest_state_of, never_archived
 from service.storage.complaints.target_content import UNKNOWN, words_of
 from service.storage.complaints.target_history import FiledComplaint, Points, list_of_target, read_points
+from service.storage.complaints.trusted_notices import waiting_targets
 from service.storage.redis_store.assessments import Standings, read_targets
 from service.storage.redis_store.stream import PositionAbsent
 
 router = APIRouter()
 NAME, SORT = "target-complaints", "-occurred_at"
+WAITING_SHOWN = 200  # targets with notices by trusted flaggers
 GROUPS_DRAWN = 3  # each in its own colour; the rest share one
 _STEPS = (  # seconds
     60,
@@ -106,7 +108,17 @@ def find_target(request: Request, person: Viewer, id: str = "") -> Response:
     if id.strip():
         return see_other(request, f"/console/targets/{segment(id.strip()[:ID_CHARACTERS])}")
     attacked, period = read_attacked(request, person)
-    return render(request, person, "find_target.html", attacked=attacked, end=moment(period.end_us), live=period.live)
+    with api_context(request).engine.connect() as connection:
+        waiting = waiting_targets(connection, person.tenant_id)[:WAITING_SHOWN]
+    return render(
+        request,
+        person,
+        "find_target.html",
+        waiting=waiting,
+        attacked=attacked,
+        end=moment(period.end_us),
+        live=period.live,
+    )
 
 
 def read_attacked(request: Request, person: Person) -> tuple[list[overview.AttackedTarget], overview.Period]:

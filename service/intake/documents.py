@@ -8,10 +8,10 @@ batch.lines, batch.rejected, batch.rejected_count, batch.notes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from service.errors import TooMany
 from service.intake.encoding import MARK, wide_encoding
@@ -31,15 +31,21 @@ SLICE_BYTES = 64 * 1024
 
 
 Form = Literal["json", "ndjson"]
-# Makes what the stream counts of a complaint: of the target's id, and the reporter's as stored (None: a complaint that
-# is never discounted).
-Marker = Callable[[str, str | None], bytes]
+
+
+class Marker(Protocol):
+    """Makes what the stream counts of a complaint: of the target's id, and the reporter's as stored (None: a complaint
+    that is never discounted). `trusted`: never discounted either, unless the tenant's registry of trusted flaggers
+    decides about the reporter.
+    """
+
+    def __call__(self, target_id: str, reporter_id: str | None, trusted: bool = False) -> bytes:
+        """The mark."""
 
 
 def mark_of(marker: Marker, target_id: str, reporter_id: str, *, trusted: bool, notice_type: str | None) -> bytes:
     """The mark of a complaint by a person; `reporter_id` as it is stored."""
-    exempt = trusted or notice_type == "illegal_content"
-    return marker(target_id, None if exempt else reporter_id)
+    return marker(target_id, None if notice_type == "illegal_content" else reporter_id, trusted)
 
 
 class UnreadableDocument(ValueError):

@@ -1,8 +1,8 @@
-"""The allow-list: reporters whose complaints are shown in clusters but never discounted. PURE.
+"""Complaints that are shown in clusters but never discounted, and the allow-list of reporters who file them. PURE.
 
 A complaint is exempt either in its own right (it is a trusted flagger's, or a notice of illegal content) or because its
-reporter is on the tenant's allow-list. Only the second can change: taking a trusted flagger off the list leaves their
-complaints exempt.
+reporter is on the tenant's allow-list. Taking a trusted flagger off the list leaves their complaints exempt. Both the
+list and the registry of trusted flaggers (trusted_flaggers.py) may change at any time.
 """
 
 from __future__ import annotations
@@ -15,17 +15,37 @@ from service.moderation.case_events import is_held
 from service.moderation.cluster_discounts import summaries
 from service.moderation.cluster_state import ClusterState, Membership
 from service.moderation.phrases import plural
+from service.moderation.trusted_flaggers import NO_FLAGGERS, Flaggers
 
 
-def to_be_asked(states: Iterable[ClusterState], allowed: Collection[int]) -> list[int]:
-    """Seqs of exempt complaints by reporters who are not on the list.
+@dataclass(frozen=True, slots=True)
+class Exemptions:
+    """What makes a tenant's complaints exempt beside what they say themselves."""
 
-    Whether such a complaint stays exempt can only be read from the complaint itself.
+    allowed: Collection[int] = frozenset()  # reporters on the allow-list, by key
+    flaggers: Flaggers = NO_FLAGGERS
+
+    def depends_on_registry(self, reporter: int) -> bool:
+        """Whether the complaint itself and the registry have to be read to know if it is exempt."""
+        return self.flaggers.knows(reporter) and reporter not in self.allowed
+
+
+def to_be_asked(states: Iterable[ClusterState], exemptions: Exemptions) -> list[int]:
+    """Seqs of complaints by reporters who are not on the list: of exempt ones, and of those in the registry.
+
+    Whether such a complaint is exempt can only be read from the complaint itself.
     """
-    return sorted({m.seq for state in states for m in _filed(state).values() if m.exempt and m.reporter not in allowed})
+    return sorted(
+        {
+            m.seq
+            for state in states
+            for m in _filed(state).values()
+            if m.reporter not in exemptions.allowed and (m.exempt or exemptions.flaggers.knows(m.reporter))
+        }
+    )
 
 
-def with_allowed(
+def with_exemptions(
     states: Iterable[ClusterState], allowed: Collection[int], exempt_by_itself: Mapping[int, bool]
 ) -> dict[str, ClusterState]:
     """The clusters in which a complaint becomes exempt or stops being exempt, in their new state.
@@ -37,7 +57,7 @@ def with_allowed(
         other = {
             m.seq: replace(m, exempt=exempt)
             for m in _filed(state).values()
-            if (exempt := m.reporter in allowed or (m.exempt and exempt_by_itself.get(m.seq, True))) != m.exempt
+            if (exempt := m.reporter in allowed or exempt_by_itself.get(m.seq, m.exempt)) != m.exempt
         }
         if other:
             memberships, listed = (

@@ -36,7 +36,7 @@ class ComplaintFigures:
     machine: int = 0  # of another server or a filter
     illegal_content_notices: int = 0  # of the standing
     trusted: int = 0  # of the standing: by trusted flaggers
-    trusted_notices: int = 0  # of the standing: both
+    trusted_notices: int = 0  # of the standing: notices by trusted flaggers, within area and time
     first_at: datetime | None = None  # of the standing
     last_at: datetime | None = None
     reasons: Mapping[str, int] = field(default_factory=dict)  # the most frequent of the standing
@@ -259,6 +259,11 @@ def _notices(figures: ComplaintFigures) -> list[str]:
     if figures.trusted:
         lines.append(
             f"{figures.trusted} of the complaints {_are(figures.trusted)} by a trusted flagger: never discounted."
+        )
+    if figures.trusted_notices:
+        lines.append(
+            f"{figures.trusted_notices} of these {_are(figures.trusted_notices)} a notice of illegal content in the"
+            " area of the flagger's status, to be decided with priority."
         )
     return lines
 

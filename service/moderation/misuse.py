@@ -25,7 +25,9 @@ LONGEST_REASON = 2_000  # characters of what a person writes about gravity or in
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A standing notice of illegal content; not by a trusted flagger, whose misuse is a matter of Art. 22(6)."""
+    """A standing notice of illegal content; not by a trusted flagger within the area and time of their status, whose
+    misuse is a matter of Art. 22(6).
+    """
 
     row: int  # of the archive
     id: str

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,7 +17,18 @@ from playwright.sync_api import expect
 
 from tests.service.platforms.payloads import discourse, encoded, headers, score
 
-SECTIONS = ("thresholds", "patrols", "people", "keys", "subscriptions", "sources", "import", "privacy", "audit")
+SECTIONS = (
+    "thresholds",
+    "patrols",
+    "flaggers",
+    "people",
+    "keys",
+    "subscriptions",
+    "sources",
+    "import",
+    "privacy",
+    "audit",
+)
 NAME = "settings"
 SECRET = "a secret of the tests"
 
@@ -125,6 +137,42 @@ def test_a_good_patrol_counts_in_full(
             )
 
         installation.up.wait(exempt, seconds=30)
+
+
+def test_a_trusted_flaggers_notices_within_the_area_count_in_full_until_the_status_is_suspended(
+    visitor: Callable[..., Visitor], installation: Installation, tenant: Tenant
+) -> None:
+    case = installation.case(tenant, installation.cases(tenant, status="any", disposition="any")[0]["id"])
+    reporter = case["reporters"][1]  # the first is a good patrol
+    with installation.client(tenant) as client:
+
+        def theirs() -> list[dict[str, Any]]:
+            found = client.get(f"/v1/clusters/{case['id']}/complaints", params={"limit": "100"}).raise_for_status()
+            return [one for one in found.json()["items"] if one["complaint"]["reporter"]["id"] == reporter]
+
+        (reason,) = {one["complaint"]["reason"] for one in theirs()}
+        assert not any(one["exempt"] for one in theirs())
+        person = visitor("admin", tenant.name)
+        page = person.go("/console/settings/flaggers")
+        page.get_by_label("Reporter ID").fill(reporter)
+        page.get_by_label("Name of the organisation").fill("Hotline e. V.")
+        page.get_by_label("Digital Services Coordinator that awarded the status").fill("Bundesnetzagentur")
+        page.get_by_label("From").fill("2001-01-01")
+        page.get_by_label("Area: your platform’s words for reasons").fill(reason.upper())
+        page.get_by_role("button", name="Add to the registry").click()
+        expect(page.get_by_role("table")).to_contain_text("in force")
+        installation.up.wait(lambda: all(one["exempt"] for one in theirs()), seconds=30)
+        page.get_by_role("link", name="Hotline e. V.").click()
+        expect(page.get_by_role("row", name="Within area and time")).to_be_visible()
+        for width in (WIDE, NARROW):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert (person.violations(), person.overflow()) == ([], 0)
+        page.get_by_label("Suspended from").fill("2001-01-01")
+        page.get_by_role("button", name="Record the suspension").click()
+        expect(page.locator(".message.good")).to_contain_text("The suspension is recorded")
+        installation.up.wait(lambda: not any(one["exempt"] for one in theirs()), seconds=30)
+        page = person.go("/console/targets")
+        expect(page.get_by_text("Notices by trusted flaggers without a decision")).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])

@@ -41,6 +41,7 @@ COMMANDS = (
     "tenants",
     "keys",
     "policy",
+    "trusted-flaggers",
     "dead-letters",
     "secrets",
     "users",

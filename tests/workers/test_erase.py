@@ -29,7 +29,9 @@ from worlds import document, draw_town
 from service.cli import app
 from service.model import moment
 from service.moderation.events import Event
+from service.moderation.trusted_flaggers import FlaggerTerm
 from service.settings import Settings
+from service.storage.accounts import flagger_registry
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings
 from service.storage.accounts.tenants import create_key
@@ -274,6 +276,17 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
         connection.execute(schema.misuse_marks.insert().values(row_key=house.id << 40 | 1, **about))
         reasons = {"gravity": f"{VERA} floods us", "intention": f"{VERA} says so", "manifest": 2, "notices": 3}
         connection.execute(schema.misuse_steps.insert().values(step="warned", days=90, **reasons, **about))
+        flagger_registry.add_flagger(
+            connection,
+            house.id,
+            VERA,
+            entity=f"{VERA} e. V.",
+            coordinator="CnaM",
+            term=FlaggerTerm(1),
+            note=f"{VERA} reports spam",
+            by="ann",
+            now_us=1,
+        )
         allow_list.allow(connection, house.id, VERA, note=f"{VERA} reports spam since 2019", by="ann", now_us=1)
         add_note(connection, house.id, cluster.id, f"Ask {VERA} first.", by="ann", now=moment(1))
         connection.execute(
@@ -314,6 +327,7 @@ def test_after_it_is_done_the_name_is_in_no_row_no_redis_key_no_file_and_no_log(
         "dead_letters",
         "notes",
         "allowed_reporters",
+        "trusted_flaggers",
     } <= rows.keys()
     assert {"json, not escaped", "wording", "print", "known member"} <= set().union(
         *in_files(house.folder, sought=sought).values()

@@ -10,6 +10,7 @@ from service.console.rendering import see_other
 from service.console.settings import (
     allow_list,
     audit_log,
+    flaggers,
     imports,
     keys,
     note_templates,
@@ -34,6 +35,7 @@ def show_settings(person: Admin) -> Response:
     return RedirectResponse(SECTIONS[0].path, 303, {"Cache-Control": "no-store"})
 
 
+@router.get("/flaggers/add")
 @router.get("/people/add")
 @router.get("/subscriptions/add")
 @router.get("/sources/add")
@@ -46,6 +48,7 @@ def show_form(request: Request, person: Admin) -> Response:
 SECTION_ROUTERS = (
     thresholds.router,
     allow_list.router,
+    flaggers.router,
     people.router,
     queues.router,
     note_templates.router,

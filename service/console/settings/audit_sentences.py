@@ -65,6 +65,14 @@ def _misuse_marks(_: str, detail: Detail) -> str:
     )
 
 
+def _flagger_added(reporter: str, detail: Detail) -> str:
+    until = f" until {detail['until']}" if detail.get("until") else ""
+    return (
+        f"entered {reporter} as trusted flagger {detail.get('entity', '')} ({detail.get('coordinator', '')}) from"
+        f" {detail.get('since', '')}{until}"
+    )
+
+
 def _changes(detail: Detail) -> str:
     """Names of what changed, with before and after where both are short."""
     told = []
@@ -165,6 +173,21 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "mail.changed": ("Messages by e-mail", lambda _, detail: f"chose messages by e-mail: {detail.get('cadence', '')}"),
     "mail.confirmed": ("E-mail address confirmed", lambda _, __: "confirmed an e-mail address"),
     "mail.off": ("Messages by e-mail ended", lambda user, _: f"ended messages by e-mail to {user}"),
+    "trusted flagger added": ("Trusted flagger added", _flagger_added),
+    "trusted flagger ended": (
+        "End of a trusted flagger’s status",
+        lambda reporter, detail: f"recorded that {reporter} is a trusted flagger until {detail.get('until', '')}",
+    ),
+    "trusted flagger suspended": (
+        "Suspension of a trusted flagger",
+        lambda reporter, detail: (
+            f"recorded that the status of {reporter} as trusted flagger is suspended from {detail.get('from', '')}"
+        ),
+    ),
+    "trusted flagger removed": (
+        "Trusted flagger removed",
+        lambda reporter, _: f"removed an entry about {reporter} from the trusted flaggers, as a mistake",
+    ),
     "allowed": ("Good patrol added", lambda reporter, _: f"added {reporter} to the good patrols"),
     "allowed no longer": ("Good patrol removed", lambda reporter, _: f"removed {reporter} from the good patrols"),
     "settings": ("Settings", lambda _, detail: f"changed settings: {_changes(detail)}"),

@@ -32,6 +32,7 @@ class SettingsSection:
 SECTIONS = (
     SettingsSection("thresholds", "Thresholds"),
     SettingsSection("patrols", "Good patrols"),
+    SettingsSection("flaggers", "Trusted flaggers"),
     SettingsSection("people", "People"),
     SettingsSection("queues", "Queues"),
     SettingsSection("templates", "Note templates"),

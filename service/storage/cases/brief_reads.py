@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 from service.model import Outcome, moment
 from service.moderation.brief import ComplaintFigures, Dossier, GroupOnTarget, ReceivedOutcome, TargetRestoration
 from service.moderation.decisions import effective_status
+from service.moderation.trusted_flaggers import is_notice
+from service.storage.accounts.flagger_registry import flaggers_of
 from service.storage.cases import restorations
 from service.storage.cases.case_decisions import list_decisions
 from service.storage.complaints.listed_complaints import clusters_listing
@@ -58,14 +60,17 @@ def _figures(connection: Connection, tenant_id: int, target_id: str) -> Complain
             machine=counts.get(schema.MACHINE, 0),
         )
     reasons: Counter[str] = Counter()
-    notices = trusted = both = 0
+    notices = trusted = trusted_notices = 0
     contents = connection.execute(
-        sa.select(c.content).where(own, c.state == schema.STANDING).execution_options(yield_per=_CONTENTS_AT_ONCE)
+        sa.select(c.content, c.reporter_key, c.occurred_us)
+        .where(own, c.state == schema.STANDING)
+        .execution_options(yield_per=_CONTENTS_AT_ONCE)
     )
-    for (content,) in contents:
+    flaggers = flaggers_of(connection, tenant_id)
+    for content, reporter, at_us in contents:
         body = from_json(content)
-        notice, flagger = body.get("notice_type") == "illegal_content", body["reporter"].get("trusted") is True
-        notices, trusted, both = notices + notice, trusted + flagger, both + (notice and flagger)
+        notices, trusted = notices + is_notice(body), trusted + flaggers.is_trusted(reporter, at_us, body)
+        trusted_notices += flaggers.is_trusted_notice(reporter, at_us, body)
         if body.get("reason"):
             reasons[body["reason"]] += 1
     return ComplaintFigures(
@@ -75,7 +80,7 @@ def _figures(connection: Connection, tenant_id: int, target_id: str) -> Complain
         machine=counts.get(schema.MACHINE, 0),
         illegal_content_notices=notices,
         trusted=trusted,
-        trusted_notices=both,
+        trusted_notices=trusted_notices,
         first_at=moment(standing.first),
         last_at=moment(standing.last),
         reasons=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))[:REASONS_SHOWN]),

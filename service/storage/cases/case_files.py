@@ -25,6 +25,7 @@ from service.moderation.reputation import Reputation, reputation
 from service.moderation.restorations import Restoration, latest_action
 from service.moderation.track_record import TrackRecord, track_record
 from service.policy import Policy
+from service.storage.accounts.flagger_registry import flaggers_of
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters, restorations
 from service.storage.cases.cases import read_cluster
@@ -72,7 +73,7 @@ class ReporterRow:
     key: int
     id: str
     excluded: bool
-    trusted: bool
+    trusted: bool  # a complaint here is a trusted flagger's
     here: int  # complaints on the case's targets
     first_at: datetime | None  # time of the first of them
     account_created_at: datetime | None
@@ -178,11 +179,19 @@ def reporters_of(connection: Connection, tenant_id: int, file: CaseFile, keys: S
     """The table's rows for these reporters, in the given order."""
     first: dict[int, Membership] = {}
     here: dict[int, int] = {}
-    trusted: set[int] = set()
+    flaggers = flaggers_of(connection, tenant_id)
+    read: list[Membership] = []  # the first of each, and all by those whom the registry knows
     for filed in file.filed:
-        first.setdefault(filed.reporter, filed)
+        if first.setdefault(filed.reporter, filed) is filed or flaggers.knows(filed.reporter):
+            read.append(filed)
         here[filed.reporter] = here.get(filed.reporter, 0) + 1
-    contents = contents_of(connection, tenant_id, [first[key].seq for key in keys if key in first])
+    asked = set(keys)
+    contents = contents_of(connection, tenant_id, [filed.seq for filed in read if filed.reporter in asked])
+    trusted = {
+        filed.reporter
+        for filed in read
+        if filed.seq in contents and flaggers.is_trusted(filed.reporter, filed.time_us, contents[filed.seq])
+    }
     statement = (
         f"SELECT c.reporter_key, COUNT(*), SUM(CASE WHEN c.state = {schema.STANDING} THEN 1 ELSE 0 END),"
         " MIN(c.occurred_us) FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key = k.column1 GROUP"
@@ -195,8 +204,6 @@ def reporters_of(connection: Connection, tenant_id: int, file: CaseFile, keys: S
         described: JsonObject = (
             contents[first[key].seq]["reporter"] if key in first and first[key].seq in contents else {}
         )
-        if described.get("trusted"):
-            trusted.add(key)
         complaints, standing, since_us = totals.get(key, (0, 0, None))
         created = described.get("account_created_at")
         judged, reputed = earned.get(key, (TrackRecord(), None))

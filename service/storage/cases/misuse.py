@@ -15,7 +15,9 @@ from service.model import microseconds, moment
 from service.moderation.misuse import MisuseFacts, Notice, Step, StepTaken
 from service.moderation.outcomes import JudgedComplaint
 from service.moderation.track_record import verdict_on
+from service.moderation.trusted_flaggers import is_notice
 from service.storage.accounts import audit_log
+from service.storage.accounts.flagger_registry import flaggers_of
 from service.storage.complaints.archive_reader import SEQ_MASK, outcomes_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
@@ -35,13 +37,13 @@ class ListedStep:
 
 
 def notices_of(connection: Connection, tenant_id: int, reporter_id: str, *, since: datetime) -> list[Notice]:
-    """The reporter's standing notices since then, newest first, those sent as a trusted flagger left out."""
-    c = schema.complaints.c
+    """The reporter's standing notices since then, newest first, those by a trusted flagger left out."""
+    c, flaggers, key = schema.complaints.c, flaggers_of(connection, tenant_id), key_of(reporter_id)
     rows = connection.execute(
         sa.select(c.row_key, c.id, c.target_key, c.target_id, c.occurred_us, c.content)
         .where(
             c.tenant_id == tenant_id,
-            c.reporter_key == key_of(reporter_id),
+            c.reporter_key == key,
             c.reporter_id == reporter_id,
             c.state == schema.STANDING,
             c.act_key.is_(None),  # one report of several targets is one notice
@@ -50,13 +52,15 @@ def notices_of(connection: Connection, tenant_id: int, reporter_id: str, *, sinc
         .order_by(c.occurred_us.desc(), c.row_key.desc())
         .limit(NOTICES_AT_MOST)
     ).all()
-    found = [(row, body) for row in rows if _is_own_notice(body := from_json(row.content))]
+    found = [
+        (row, body)
+        for row in rows
+        if is_notice(body := from_json(row.content)) and not flaggers.is_trusted_notice(key, row.occurred_us, body)
+    ]
     outcomes = outcomes_of(connection, tenant_id, {row.target_key for row, _ in found})
     marked = set(
         connection.scalars(
-            sa.select(_MARKS.c.row_key).where(
-                _MARKS.c.tenant_id == tenant_id, _MARKS.c.reporter_key == key_of(reporter_id)
-            )
+            sa.select(_MARKS.c.row_key).where(_MARKS.c.tenant_id == tenant_id, _MARKS.c.reporter_key == key)
         )
     )
     return [
@@ -77,10 +81,6 @@ def notices_of(connection: Connection, tenant_id: int, reporter_id: str, *, sinc
         )
         for row, body in found
     ]
-
-
-def _is_own_notice(body: dict[str, Any]) -> bool:
-    return body.get("notice_type") == "illegal_content" and body["reporter"].get("trusted") is not True
 
 
 def mark(

@@ -18,6 +18,7 @@ from service.moderation.outcomes import JudgedComplaint
 from service.moderation.warnings import Noticed, Suggestion, suggest
 from service.policy import Policy
 from service.storage.accounts import audit_log
+from service.storage.accounts.flagger_registry import flaggers_of
 from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, ids_by_key, outcomes_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
@@ -296,9 +297,12 @@ def _complaints(
         connection, [(cluster, row_key) for row_key, reporter, *_ in rows for cluster in brigades.get(reporter, ())]
     )
     found: dict[int, list[Noticed]] = defaultdict(list)
+    flaggers = flaggers_of(connection, tenant_id)
     for row_key, reporter, target, occurred_us, content in rows:
         # The flag is deep inside and rare: parse only where the word is.
-        trusted = '"trusted"' in content and from_json(content)["reporter"].get("trusted") is True
+        trusted = ('"trusted"' in content or flaggers.knows(reporter)) and flaggers.is_trusted(
+            reporter, occurred_us, from_json(content)
+        )
         found[reporter].append(
             Noticed(JudgedComplaint(row_key & SEQ_MASK, target, occurred_us), trusted, brigade_of.get(row_key))
         )

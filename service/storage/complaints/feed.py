@@ -22,7 +22,9 @@ NO_KEY = 0  # no author, no context, no fingerprint
 
 NOT_ARCHIVED = -1  # FeedOutcome.complaint: the complaint has not arrived yet; the outcome is fed again when it does
 
-EXEMPT = 1  # flag: trusted reporter or illegal-content notice, shown but never discounted
+# flag: trusted reporter or illegal-content notice, shown but never discounted; where the registry of trusted flaggers
+# names the reporter, the analysis decides otherwise (service/storage/complaints/trusted_notices.py)
+EXEMPT = 1
 
 COMPLAINT = np.dtype(
     [

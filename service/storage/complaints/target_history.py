@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection
 
 from service.model import moment
+from service.storage.accounts.flagger_registry import flaggers_of
 from service.storage.complaints.listed_complaints import clusters_listing
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
@@ -46,7 +47,7 @@ class FiledComplaint:
     reason: str | None
     text: str | None
     notice: bool  # of illegal content
-    trusted: bool
+    trusted: bool  # a trusted flagger's
     clusters: tuple[str, ...]  # that it is a part of
 
 
@@ -125,6 +126,7 @@ def _list(
     page = [row.row_key for row in keys[:limit]]
     # keys are the tenant's own: with the tenant as a condition too, SQLite would walk all of its complaints
     rows = {row.row_key: row for row in connection.execute(sa.select(schema.complaints).where(c.row_key.in_(page)))}
+    flaggers = flaggers_of(connection, tenant_id)
     clusters = _clusters_of(connection, tenant_id, {(row.reporter_key, row.target_key) for row in rows.values()})
     found = []
     for row_key in page:
@@ -143,7 +145,7 @@ def _list(
                 reason=body.get("reason"),
                 text=body.get("text"),
                 notice=body.get("notice_type") == "illegal_content",
-                trusted=body["reporter"].get("trusted") is True,
+                trusted=flaggers.is_trusted(row.reporter_key, row.occurred_us, body),
                 clusters=clusters.get((row.reporter_key, row.target_key), ()) if row.state == schema.STANDING else (),
             )
         )

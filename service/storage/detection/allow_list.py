@@ -5,21 +5,20 @@ The detect worker applies a change to the clusters at once (workers/analysis_ste
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
 from service.errors import NotFound, Refused
 from service.fields import ID_CHARACTERS, is_id, is_storable
-from service.moderation.allowances import Allowance, allowance_of, to_be_asked, with_allowed
-from service.moderation.cluster_state import ClusterState
-from service.storage.accounts import audit_log
+from service.moderation.allowances import Allowance, allowance_of
+from service.storage.accounts import audit_log, flagger_registry
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters
 from service.storage.cases.decision_preview import clusters_on
-from service.storage.complaints.archive_reader import contents_of, totals_of
+from service.storage.complaints.archive_reader import totals_of
+from service.storage.detection import exemptions
 from service.storage.sql import timers
 from service.storage.sql.engine import lock_tenant, select_by_keys
 from service.storage.sql.hashing import key_of
@@ -27,7 +26,6 @@ from service.storage.sql.schema import allowed_reporters
 
 MOST = 10_000  # of a tenant
 LONGEST_NOTE = 1_000
-WORK = "detect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,35 +110,15 @@ def find_allowed(connection: Connection, tenant_id: int, reporter_id: str) -> Al
     return None if row is None else Allowed(*row)
 
 
-def keys_of(connection: Connection, tenant_id: int) -> frozenset[int]:
-    """Keys of all reporters on the list."""
-    return frozenset(
-        connection.scalars(select(allowed_reporters.c.reporter_key).where(allowed_reporters.c.tenant_id == tenant_id))
-    )
-
-
-def changed_clusters(
-    connection: Connection, tenant_id: int, states: Collection[ClusterState], allowed: Collection[int]
-) -> dict[str, ClusterState]:
-    """Those of the clusters in which the list makes a complaint exempt that was not, or the other way round, as they
-    are then.
-    """
-    seqs = to_be_asked(states, allowed)
-    contents = contents_of(connection, tenant_id, seqs) if seqs else {}
-    exempt_anyway = {
-        seq: bool(body["reporter"].get("trusted")) or body.get("notice_type") == "illegal_content"
-        for seq, body in contents.items()
-    }
-    return with_allowed(states, allowed, exempt_anyway)
-
-
 def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed: bool) -> Allowance:
     """Preview the effect of putting the reporter on the list (`allowed`) or taking them off.
 
     Raises Refused for an impossible id. Reads only.
     """
     key = _key(reporter_id)
-    others = keys_of(connection, tenant_id) - {key}
+    now = exemptions.exemptions_of(connection, tenant_id)
+    others = frozenset(now.allowed) - {key}
+    then = replace(now, allowed=others | {key} if allowed else others)
     statement = (
         "SELECT DISTINCT m.cluster_id FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key ="
         " k.column1"
@@ -148,7 +126,7 @@ def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed:
     own = clusters.load(
         connection, tenant_id, {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(key,)])}
     )
-    changed = changed_clusters(connection, tenant_id, list(own.values()), others | {key} if allowed else others)
+    changed = exemptions.changed_clusters(connection, tenant_id, list(own.values()), then)
     targets = {t for state in changed.values() for t in state.discounted_targets}
     states = clusters.load(connection, tenant_id, clusters_on(connection, tenant_id, targets)) | {
         i: own[i] for i in changed
@@ -170,7 +148,7 @@ def _key(reporter_id: str) -> int:
 def _changed(
     connection: Connection, tenant_id: int, reporter_id: str, action: str, detail: dict[str, Any], by: str, now_us: int
 ) -> None:
-    timers.at_latest(connection, tenant_id, WORK, now_us)
+    timers.at_latest(connection, tenant_id, flagger_registry.WORK, now_us)
     audit_log.enter(
         connection, tenant_id, actor=by, action=action, subject=f"reporter:{reporter_id}", now_us=now_us, detail=detail
     )

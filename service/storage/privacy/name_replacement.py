@@ -36,7 +36,8 @@ _PEOPLE = {
     "member",
     "members",
 }
-_PROSE = {"note", "text", "tag", "summary", "error", "last_error", "detail"}  # JSON fields in which people may be named
+# JSON fields in which people may be named
+_PROSE = {"note", "text", "tag", "summary", "error", "last_error", "detail", "entity", "coordinator"}
 _GONE = ("account_created_at", "fingerprint")
 _TEXT = ("text", "text_hash", "text_signature")
 _LEAST_NUMBER = 4  # digits: a shorter number in a sentence is mostly a number

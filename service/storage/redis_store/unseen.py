@@ -2,17 +2,18 @@
 by members of groups whose complaints are discounted.
 
 Each complaint takes a mark of 16 bytes into the stream's append script: the key of its target, and a keyed hash of its
-reporter, or zeros where the reporter's complaints are never discounted. The script counts by target, in generations
-that end every few positions: a generation is forgotten once everything in it is analysed. A count is therefore an upper
-bound. Repeats, retries and withdrawals are not known before the archive, and the generation that is being analysed
-counts as a whole.
+reporter, or zeros where it is never discounted. A complaint that the platform sent as a trusted flagger's takes another
+hash, which is known only of members about whom the tenant's registry of trusted flaggers decides. The script counts by
+target, in generations that end every few positions: a generation is forgotten once everything in it is analysed. A
+count is therefore an upper bound. Repeats, retries and withdrawals are not known before the archive, and the generation
+that is being analysed counts as a whole.
 
 The hash of a reporter needs the tenant's own key: without it nobody can try whether a person is a known member.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -25,6 +26,7 @@ from service.storage.sql.hashing import bytes_of, digest_of
 
 MARK_BYTES = 16
 _NOBODY = bytes(8)
+_AS_ANYBODY, _AS_FLAGGER = b"known member", b"known flagger"
 _MEMBERS_PER_COMMAND = 1_000
 # A generation ends after so many positions, or a sixteenth of what is not analysed: a backlog has some hundred of them.
 GENERATION_POSITIONS, GENERATIONS_OF_A_BACKLOG = 32, 16
@@ -76,33 +78,49 @@ end
 def marker(secret: bytes) -> Marker:
     """Makes the marks of complaints, with the tenant's secret key (32 bytes)."""
 
-    def mark(target_id: str, reporter_id: str | None) -> bytes:
-        return _of_target(target_id) + (_NOBODY if reporter_id is None else _of_reporter(secret, reporter_id))
+    def mark(target_id: str, reporter_id: str | None, trusted: bool = False) -> bytes:
+        return _of_target(target_id) + (_NOBODY if reporter_id is None else _of_reporter(secret, reporter_id, trusted))
 
     return mark
 
 
 def change_known_members(
-    client: Redis, tenant: str, secret: bytes, added: Iterable[int], removed: Iterable[int]
+    client: Redis,
+    tenant: str,
+    secret: bytes,
+    added: Iterable[int],
+    removed: Iterable[int],
+    registered: Container[int] = (),
 ) -> None:
-    """Add and remove known members, by reporter key."""
+    """Add and remove known members, by reporter key; `registered`: about whom the registry of flaggers decides."""
     name = redis_keys.known_members(tenant)
     with client.pipeline(transaction=False) as pipeline:
-        for part in parts(removed, _MEMBERS_PER_COMMAND):
-            pipeline.srem(name, *[_keyed(secret, bytes_of(key)) for key in part])
-        for part in parts(added, _MEMBERS_PER_COMMAND):
-            pipeline.sadd(name, *[_keyed(secret, bytes_of(key)) for key in part])
+        for part in parts(_hashes(secret, removed), _MEMBERS_PER_COMMAND):
+            pipeline.srem(name, *part)
+        for part in parts(_hashes(secret, added, registered), _MEMBERS_PER_COMMAND):
+            pipeline.sadd(name, *part)
         pipeline.execute()
 
 
-def replace_known_members(client: Redis, tenant: str, secret: bytes, members: Iterable[int]) -> None:
-    """Make these, by reporter key, the known members, and nobody else; in one step."""
+def replace_known_members(
+    client: Redis, tenant: str, secret: bytes, members: Iterable[int], registered: Container[int] = ()
+) -> None:
+    """Make these, by reporter key, the known members, and nobody else; in one step. `registered` as above."""
     name = redis_keys.known_members(tenant)
     with client.pipeline(transaction=True) as pipeline:
         pipeline.delete(name)
-        for part in parts(members, _MEMBERS_PER_COMMAND):
-            pipeline.sadd(name, *[_keyed(secret, bytes_of(key)) for key in part])
+        for part in parts(_hashes(secret, members, registered), _MEMBERS_PER_COMMAND):
+            pipeline.sadd(name, *part)
         pipeline.execute()
+
+
+def _hashes(secret: bytes, members: Iterable[int], registered: Container[int] | None = None) -> Iterator[bytes]:
+    """The hash of each, and that of complaints sent as a trusted flagger's: of those registered, or (None) of all."""
+    for key in members:
+        digest = bytes_of(key)
+        yield _keyed(secret, digest)
+        if registered is None or key in registered:
+            yield _keyed(secret, digest, _AS_FLAGGER)
 
 
 # Ids recur, as in every batch of an import.
@@ -110,9 +128,9 @@ _of_target = lru_cache(maxsize=1 << 16)(digest_of)
 
 
 @lru_cache(maxsize=1 << 16)
-def _of_reporter(secret: bytes, reporter_id: str) -> bytes:
-    return _keyed(secret, digest_of(reporter_id))
+def _of_reporter(secret: bytes, reporter_id: str, trusted: bool) -> bytes:
+    return _keyed(secret, digest_of(reporter_id), _AS_FLAGGER if trusted else _AS_ANYBODY)
 
 
-def _keyed(secret: bytes, digest: bytes) -> bytes:
-    return blake2b(digest, digest_size=8, key=secret, person=b"known member").digest()
+def _keyed(secret: bytes, digest: bytes, sent_as: bytes = _AS_ANYBODY) -> bytes:
+    return blake2b(digest, digest_size=8, key=secret, person=sent_as).digest()

@@ -137,6 +137,7 @@ def test_a_target_never_seen_has_a_brief_of_zeros_whatever_its_id(api: Api, iden
         "machine": 0,
         "illegal_content_notices": 0,
         "trusted": 0,
+        "trusted_notices": 0,
         "first_at": None,
         "last_at": None,
         "reasons": {},

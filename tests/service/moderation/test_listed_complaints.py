@@ -7,7 +7,7 @@ from typing import Any
 
 from cluster_states import cluster_state
 
-from service.moderation.allowances import to_be_asked, with_allowed
+from service.moderation.allowances import Exemptions, to_be_asked, with_exemptions
 from service.moderation.cluster_continuation import continued_cluster
 from service.moderation.cluster_discounts import summaries
 from service.moderation.cluster_scoring import rescore, scored
@@ -89,11 +89,11 @@ def test_a_withdrawn_one_ends_no_group() -> None:
 
 
 def test_the_allow_list_spares_it() -> None:
-    changed = with_allowed([known()], {1}, {})["k1"]
+    changed = with_exemptions([known()], {1}, {})["k1"]
     assert [m.reporter for m in changed.listed.values() if m.exempt] == [1]
     assert summaries([changed])[ACCOUNT].discount == 4
-    assert part(1).seq in to_be_asked([changed], ())
-    back = with_allowed([changed], (), dict.fromkeys(to_be_asked([changed], ()), False))
+    assert part(1).seq in to_be_asked([changed], Exemptions())
+    back = with_exemptions([changed], (), dict.fromkeys(to_be_asked([changed], Exemptions()), False))
     assert back["k1"] == known()
 
 

@@ -20,8 +20,9 @@ from service.errors import LostLease, NotFound, Refused, StaleVersion
 from service.intake.privacy_filter import PrivacyFilter
 from service.model import DecisionRequest
 from service.moderation.events import Event
+from service.moderation.trusted_flaggers import FlaggerTerm
 from service.settings import Settings
-from service.storage.accounts import policy_overrides, sessions, users
+from service.storage.accounts import flagger_registry, policy_overrides, sessions, users
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenant_settings import change_settings, settings_of
 from service.storage.accounts.tenants import create_tenant, ensure_tenant
@@ -216,6 +217,16 @@ def test_two_settings_changed_at_once_are_both_changed(engine: Engine, tenant: i
 def test_two_that_put_one_reporter_on_the_list_are_told_of_each_other(engine: Engine, tenant: int) -> None:
     allow = writing(engine, lambda c: allow_list.allow(c, tenant, "r-1", note=None, by="ann", now_us=1))
     one, other = interleave(engine, allow, allow, after="FROM allowed_reporters")
+    assert one.exception() is None and isinstance(other.exception(), Refused)
+
+
+def test_two_that_enter_one_trusted_flagger_learn_of_each_other(engine: Engine, tenant: int) -> None:
+    about = {"entity": "Hotline", "coordinator": "CnaM", "note": None, "by": "ann", "now_us": 1}
+    enter = writing(
+        engine,
+        lambda c: flagger_registry.add_flagger(c, tenant, "r-1", term=FlaggerTerm(1), **about),  # type: ignore[arg-type]
+    )
+    one, other = interleave(engine, enter, enter, after="FROM trusted_flaggers")
     assert one.exception() is None and isinstance(other.exception(), Refused)
 
 

@@ -41,7 +41,13 @@ from service.storage.sql.schema.case_tables import (
 )
 from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDING, WITHDRAWN
 from service.storage.sql.schema.declarations import Big, metadata
-from service.storage.sql.schema.detection_tables import allowed_reporters, analysis_state, dry_runs, sweeps
+from service.storage.sql.schema.detection_tables import (
+    allowed_reporters,
+    analysis_state,
+    dry_runs,
+    sweeps,
+    trusted_flaggers,
+)
 from service.storage.sql.schema.import_tables import import_chunks, imports
 from service.storage.sql.schema.installation_tables import redis_identity, redis_users
 from service.storage.sql.schema.message_tables import mail_preferences, reported_cases
@@ -128,6 +134,7 @@ __all__ = [
     "tenant_settings",
     "tenants",
     "timers",
+    "trusted_flaggers",
     "user_identities",
     "users",
     "withdrawals",

@@ -53,6 +53,28 @@ allowed_reporters = Table(
     Column("note", Text, info=personal("prose")),
 )
 
+# Trusted flaggers (DSA Art. 22): who has the status, when and for what. Ended entries stay, and removed ones too: the
+# analysis asks again what it made of complaints by everybody who is named here.
+trusted_flaggers = Table(
+    "trusted_flaggers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("tenant_id", Integer, nullable=False),
+    Column("reporter_key", Big, nullable=False, info=personal("reporter key")),
+    Column("reporter_id", String(ID_CHARACTERS), nullable=False, info=personal("reporter id")),
+    Column("entity", Text, nullable=False, info=personal("prose")),
+    Column("coordinator", Text, nullable=False, info=personal("prose")),
+    Column("since_us", Big, nullable=False),
+    Column("until_us", Big),
+    Column("suspended_us", Big),
+    Column("area", Text, nullable=False, info=not_personal("a JSON list of the platform's words for reasons")),
+    Column("note", Text, info=personal("prose")),
+    Column("at_us", Big, nullable=False),
+    Column("by", String(128), nullable=False, info=personal("user")),
+    Column("removed_us", Big),  # entered by mistake: as if it had never been
+    Index("trusted_flaggers_by_reporter", "tenant_id", "reporter_key"),
+)
+
 # What other thresholds would have flagged in the last days: requested in the console, computed by a job.
 dry_runs = Table(
     "dry_runs",

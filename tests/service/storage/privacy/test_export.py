@@ -21,8 +21,10 @@ from worlds import document, draw_town, keys_of
 from service.cli import app
 from service.intake.items import COMPLAINT, OUTCOME
 from service.intake.privacy_filter import PrivacyFilter
+from service.moderation.trusted_flaggers import FlaggerTerm
 from service.replay import survey_files
 from service.settings import Settings
+from service.storage.accounts import flagger_registry
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import create_tenant
 from service.storage.detection import allow_list
@@ -91,6 +93,25 @@ def test_a_person_learns_that_they_are_on_the_allow_list_but_not_what_the_note_s
     found = person(paper, "ann")["allowed_reporters"]
     assert found == [{"reporter_id": "ann", "at": "1970-01-01T00:00:07Z"}]
     assert person(paper, "bob")["allowed_reporters"] == []
+
+
+def test_an_organisation_learns_that_it_is_in_the_registry_of_trusted_flaggers(paper: Newspaper) -> None:
+    with write(paper.engine) as connection:
+        flagger_registry.add_flagger(
+            connection,
+            paper.id,
+            "ann",
+            entity="Hotline",
+            coordinator="CnaM",
+            term=FlaggerTerm(1_000_000, area=("hate",)),
+            note="with zoe",
+            by="mia",
+            now_us=7_000_000,
+        )
+    (found,) = person(paper, "ann")["trusted_flaggers"]
+    assert found["since_at"] == "1970-01-01T00:00:01Z" and found["area"] == '["hate"]'
+    assert "zoe" not in json.dumps(found) and "mia" not in json.dumps(found)
+    assert person(paper, "bob")["trusted_flaggers"] == []
 
 
 def test_both_the_id_and_the_pseudonym_are_looked_up(paper: Newspaper) -> None:

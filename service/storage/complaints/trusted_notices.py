@@ -1,0 +1,144 @@
+"""What the registry of trusted flaggers makes of archived complaints. Reads only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from pydantic_core import from_json
+from sqlalchemy import Connection
+
+from service.model import moment
+from service.moderation.flagger_figures import FlaggerNotice
+from service.moderation.outcomes import JudgedComplaint, not_retracted
+from service.moderation.restorations import latest_action
+from service.moderation.track_record import verdict_on
+from service.moderation.trusted_flaggers import Flaggers
+from service.storage.accounts.flagger_registry import flaggers_of
+from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, outcomes_of
+from service.storage.complaints.feed import FeedOutcome
+from service.storage.sql import schema
+from service.storage.sql.engine import select_by_keys
+from service.storage.sql.hashing import key_of
+
+WAITING_AT_MOST = 2_000  # notices without a decision that are looked at, the latest
+REASONS_SHOWN = 3  # of one target
+
+
+def exempt_by_themselves(
+    connection: Connection, tenant_id: int, seqs: Sequence[int], flaggers: Flaggers
+) -> dict[int, bool]:
+    """Whether complaints are never discounted, by seq, the allow-list aside; without deleted ones."""
+    if not seqs:
+        return {}
+    statement = (
+        "SELECT c.row_key, c.reporter_key, c.occurred_us, c.content FROM k CROSS JOIN complaints c WHERE c.row_key ="
+        " k.column1 AND c.tenant_id = ?"
+    )
+    keys = [(tenant_id << SEQ_BITS | int(seq),) for seq in seqs]
+    return {
+        row_key & SEQ_MASK: flaggers.counts_in_full(reporter, at_us, from_json(content))
+        for row_key, reporter, at_us, content in select_by_keys(connection, statement, (tenant_id,), keys)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTarget:
+    """A target with notices by trusted flaggers on which nothing is decided since."""
+
+    target_id: str
+    notices: int
+    first_at: datetime
+    reasons: tuple[str, ...]
+
+
+def notices_by(connection: Connection, tenant_id: int, reporter_id: str) -> list[FlaggerNotice]:
+    """All standing complaints of the reporter, an act once, newest first, with what became of each."""
+    c, key, flaggers = schema.complaints.c, key_of(reporter_id), flaggers_of(connection, tenant_id)
+    rows = connection.execute(
+        sa.select(c.row_key, c.id, c.target_key, c.target_id, c.occurred_us, c.content)
+        .where(
+            c.tenant_id == tenant_id,
+            c.reporter_key == key,
+            c.reporter_id == reporter_id,
+            c.state == schema.STANDING,
+            c.act_key.is_(None),
+        )
+        .order_by(c.occurred_us.desc(), c.row_key.desc())
+    ).all()
+    outcomes = outcomes_of(connection, tenant_id, {row.target_key for row in rows})
+    found = []
+    for row in rows:
+        body, about = from_json(row.content), outcomes.get(row.target_key, [])
+        filed = JudgedComplaint(row.row_key & SEQ_MASK, row.target_key, row.occurred_us)
+        decided, action = first_decision(filed, about), latest_action(about)
+        in_force = any(term.is_in_force(row.occurred_us) for term in flaggers.terms.get(key, ()))
+        inside = flaggers.has_priority(key, row.occurred_us, body)
+        found.append(
+            FlaggerNotice(
+                id=row.id,
+                target_id=row.target_id,
+                at=moment(row.occurred_us),
+                reason=body.get("reason"),
+                place="inside" if inside else "outside area" if in_force else "outside time",
+                verdict=verdict_on(filed, about),
+                action=action.action if action is not None and action.decided_us > row.occurred_us else None,
+                decided_at=None if decided is None else moment(decided),
+            )
+        )
+    return found
+
+
+def first_decision(filed: JudgedComplaint, outcomes: Sequence[FeedOutcome]) -> int | None:
+    """When the target, or this complaint, was first decided on after it was filed; microseconds."""
+    decided = [
+        o.decided_us
+        for o in not_retracted(outcomes)
+        if o.complaint in (0, filed.seq) and (o.verdict or o.action) and o.decided_us > filed.time_us
+    ]
+    return min(decided, default=None)
+
+
+def waiting_targets(connection: Connection, tenant_id: int) -> list[WaitingTarget]:
+    """The targets of trusted flaggers' notices, within area and time, that nothing is decided on since; the longest
+    wait first.
+    """
+    flaggers = flaggers_of(connection, tenant_id)
+    c, o = schema.complaints.c, schema.outcomes.c
+    keys = sorted(key for key, terms in flaggers.terms.items() if terms)
+    if not keys:
+        return []
+    about = (o.tenant_id == tenant_id) & (o.target_key == c.target_key)
+    # One that was retracted since decides nothing: where there is a retraction, all outcomes are looked at below.
+    decided = sa.exists().where(
+        about, o.decided_us > c.occurred_us, o.complaint_id.is_(None) | (o.complaint_id == c.id)
+    )
+    retraction = sa.exists().where(about, o.content.contains('"retracts":'))
+    rows = connection.execute(
+        sa.select(c.row_key, c.reporter_key, c.target_key, c.target_id, c.occurred_us, c.content)
+        .where(
+            c.tenant_id == tenant_id, c.reporter_key.in_(keys), c.state == schema.STANDING, sa.or_(~decided, retraction)
+        )
+        .order_by(c.occurred_us.desc(), c.row_key.desc())
+        .limit(WAITING_AT_MOST)
+    ).all()
+    outcomes = outcomes_of(connection, tenant_id, {row.target_key for row in rows})
+    found: dict[str, list[tuple[int, str | None]]] = {}
+    for row in rows:
+        filed, body = JudgedComplaint(row.row_key & SEQ_MASK, row.target_key, row.occurred_us), from_json(row.content)
+        if first_decision(filed, outcomes.get(row.target_key, ())) is None and flaggers.has_priority(
+            row.reporter_key, row.occurred_us, body
+        ):
+            found.setdefault(row.target_id, []).append((row.occurred_us, body.get("reason")))
+    waiting = [
+        WaitingTarget(target, len(mine), moment(min(at for at, _ in mine)), _reasons(reason for _, reason in mine))
+        for target, mine in found.items()
+    ]
+    return sorted(waiting, key=lambda one: (one.first_at, one.target_id))
+
+
+def _reasons(given: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(reason for reason, _ in Counter(reason for reason in given if reason).most_common(REASONS_SHOWN))
