@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from service import logs
 from service.moderation.cluster_state import ClusterState, is_judged
-from service.storage.cases import clusters, warnings
+from service.storage.cases import campaign_groups, clusters, warnings
 from service.storage.complaints.archive_reader import FeedRow, analysis_state_of, read_feed
 from service.storage.detection import allow_list
 from service.storage.detection.analysis_state import check_epoch, decided_since
@@ -113,6 +113,7 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
     with write(resources.engine) as connection:
         analyzer.hold(connection)
         clusters.save(connection, analyzer.number, before, changed, withdrawn=set(batch.removed))
+        _plan_campaigns(connection, analyzer, resources, changed)
         analyzer.notifier.record(connection, effects, watermark_us=watermark_us or 0, now_us=resources.now_us())
         analyzer.advance(
             connection,
@@ -127,6 +128,13 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
     analyzer.metrics.count_tick(resources.redis, analyzer.detector, rows, resources.now_us())
     logs.add(ticks=1, items=sum(row.items for row in rows), clusters_changed=len(changed))
     logs.note(position=analyzer.state.analysed_position)
+
+
+def _plan_campaigns(
+    connection: Connection, analyzer: TenantAnalyzer, resources: Resources, changed: Mapping[str, ClusterState]
+) -> None:
+    if changed:
+        campaign_groups.plan(connection, analyzer.number, resources.now_us() + campaign_groups.DELAY_US)
 
 
 def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResult) -> None:
@@ -144,6 +152,7 @@ def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResu
     with write(resources.engine) as connection:
         analyzer.hold(connection)
         clusters.save(connection, analyzer.number, before, changed)
+        _plan_campaigns(connection, analyzer, resources, changed)
         analyzer.notifier.record(connection, effects, watermark_us=watermark_us, now_us=resources.now_us())
         analyzer.advance(
             connection,
@@ -197,6 +206,7 @@ def apply_allow_list(analyzer: TenantAnalyzer, resources: Resources) -> None:
             connection, analyzer.change(before, changed, analyzer.moment(resources.now_us()), by_detector=False)
         )
         clusters.save(connection, analyzer.number, before, changed)
+        _plan_campaigns(connection, analyzer, resources, changed)
         analyzer.notifier.record(
             connection, effects, watermark_us=analyzer.state.watermark_us or 0, now_us=resources.now_us()
         )

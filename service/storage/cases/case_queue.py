@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import ClusterItem, microseconds, moment
+from service.storage.cases.campaign_groups import campaigns_of
 from service.storage.cases.cases import item_values
 from service.storage.cases.claims import Claim, claims_of
 from service.storage.cases.cluster_filters import ClusterFilter, asleep, conditions, filter_of
@@ -161,9 +162,10 @@ def read_items(
     }
     held = claims_of(connection, tenant_id, rows)
     counts = _time_lines(connection, list(rows)) if pictures else {}
+    campaigns = campaigns_of(connection, tenant_id, rows)
     return [
         QueueItem(
-            ClusterItem(**item_values(rows[one], now)),
+            ClusterItem(**item_values(rows[one], now, campaigns.get(one))),
             moment(rows[one]["found_us"]),
             held.get(one),
             rows[one]["verdict"],

@@ -17,7 +17,7 @@ from service.moderation.allowances import Allowance, allowance_of, to_be_asked, 
 from service.moderation.cluster_state import ClusterState
 from service.storage.accounts import audit_log
 from service.storage.accounts.policy_overrides import policy_of
-from service.storage.cases import clusters
+from service.storage.cases import campaign_groups, clusters
 from service.storage.cases.decision_preview import clusters_on
 from service.storage.complaints.archive_reader import contents_of, totals_of
 from service.storage.sql import timers
@@ -171,6 +171,7 @@ def _changed(
     connection: Connection, tenant_id: int, reporter_id: str, action: str, detail: dict[str, Any], by: str, now_us: int
 ) -> None:
     timers.at_latest(connection, tenant_id, WORK, now_us)
+    campaign_groups.plan(connection, tenant_id, now_us)
     audit_log.enter(
         connection, tenant_id, actor=by, action=action, subject=f"reporter:{reporter_id}", now_us=now_us, detail=detail
     )
