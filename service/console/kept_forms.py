@@ -47,6 +47,7 @@ _SHOWN_APART = (
     (r"reporters/([^/]+)/warning", "Record what you did about the warning of {}?", "Record it"),
     (r"reporters/([^/]+)/misuse/marks", "Save your marks on notices by {}?", "Save marks"),
     (r"reporters/([^/]+)/misuse/steps", "Record this step about {}?", "Record it"),
+    (r"campaigns/change", "Record what you said about these cases?", "Record it"),
     (r"settings/patrols/add", "Add this account to the good patrols?", "Add"),
     (r"settings/patrols/remove", "Remove this account from the good patrols?", "Remove"),
 )

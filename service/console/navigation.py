@@ -20,6 +20,7 @@ class MenuEntry:
 MENU = (
     MenuEntry("/console/clusters", "Cases"),
     MenuEntry("/console/search", "Search"),
+    MenuEntry("/console/campaigns", "Campaigns"),
     MenuEntry("/console/decisions", "Decisions"),
     MenuEntry("/console/restorations", "Restorations"),
     MenuEntry("/console/targets", "Targets"),

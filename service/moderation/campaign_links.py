@@ -64,6 +64,11 @@ class Link:
     proven: bool = True  # it passed the false-discovery bound; otherwise it only supports other links
 
     @property
+    def p_value(self) -> float:
+        """The bound as a probability."""
+        return math.exp(self.log_p)
+
+    @property
     def pair(self) -> tuple[str, str]:
         """Both ids."""
         return self.first, self.second

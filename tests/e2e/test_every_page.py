@@ -18,6 +18,7 @@ PAGES = (
     "/console/clusters?tab=decided",
     "/console/clusters?text=nothing-has-these-words",
     "/console/decisions",
+    "/console/campaigns",
     "/console/targets",
     "/console/reporters",
     "/console/misuse",

@@ -61,6 +61,16 @@ def _misuse_marks(_: str, detail: Detail) -> str:
     )
 
 
+def _campaign(case: str, detail: Detail) -> str:
+    others = [str(one) for one in detail.get("cases") or []]
+    named = others[0] if len(others) == 1 else plural(len(others), "other case")
+    return (
+        f"said that case {case} is one campaign with {named}"
+        if detail.get("relation") == "together"
+        else f"said that case {case} is not one campaign with {named}"
+    )
+
+
 def _changes(detail: Detail) -> str:
     """Names of what changed, with before and after where both are short."""
     told = []
@@ -134,6 +144,7 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "decision": ("Decision on a case", _decision),
     "claim": ("Claim of a case", _claim),
     "unclaim": ("Release of a case", lambda case, _: f"released case {case}"),
+    "campaign": ("Campaign joined or split", _campaign),
     "restoration": ("Restoration", _restoration),
     "warning": ("Warning of a reporter", _warning),
     "misuse marks": ("Manifestly unfounded notices", _misuse_marks),
