@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from service.api import (
     audit_log,
     briefs,
+    campaigns,
     clusters,
     deliveries,
     openapi,
@@ -104,7 +105,7 @@ def create_app(settings: Settings, *, engine: Engine, redis: AsyncRedis | None =
     app.add_middleware(RawPath)  # the last one added is outermost: the access log sees the path that the routes matched
     for router in (targets.router, briefs.router, submissions.router, webhooks.router, pipeline.router):
         app.include_router(router)
-    for module in (clusters, restorations, reporters, sources, subscriptions, deliveries, audit_log):
+    for module in (clusters, campaigns, restorations, reporters, sources, subscriptions, deliveries, audit_log):
         app.include_router(module.router, dependencies=[Depends(decoded_path)])
     add_console(app, api)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -280,6 +280,7 @@ class ClusterItem(Frozen):
     )
     revoked_at: datetime | None = Field(None, description="When it was revoked. Null: it was not.")
     revoked_because: str | None = Field(None, description="Why it was revoked, for people. Null: it was not.")
+    campaign: str | None = Field(None, description="Id of the campaign that it is part of. Null: it is part of none.")
 
 
 class Cluster(ClusterItem):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from service.api.campaigns import CampaignStatementRequest
 from service.api.subscription_models import SubscriptionRequest
 from service.model import DecisionRequest
 from tests.conftest import Api
@@ -16,7 +17,11 @@ from tests.conftest import Api
 GUIDE = (Path(__file__).resolve().parent.parent / "docs" / "api.md").read_text()
 EXAMPLE = re.compile(r"<!-- example: (GET|POST) (\S+) (\d+)(?: (\{[^\n]*\}))? -->\n```json\n(.*?)\n```", re.DOTALL)
 SCHEMA = re.compile(r"<!-- schema: (.+?) -->\n```json\n(.*?)\n```", re.DOTALL)
-MODELS: dict[str, type[BaseModel]] = {"DecisionRequest": DecisionRequest, "SubscriptionRequest": SubscriptionRequest}
+MODELS: dict[str, type[BaseModel]] = {
+    "CampaignStatementRequest": CampaignStatementRequest,
+    "DecisionRequest": DecisionRequest,
+    "SubscriptionRequest": SubscriptionRequest,
+}
 PATH = re.compile(r"(GET|POST|DELETE|PATCH) (/v1/[a-z_/{}]*[a-z}])")
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from service import logs
 from service.moderation.cluster_state import ClusterState, is_judged
 from service.storage.accounts.flagger_registry import WORK
-from service.storage.cases import clusters, warnings
+from service.storage.cases import campaign_groups, clusters, warnings
 from service.storage.cases.queues import plan_placing
 from service.storage.complaints.archive_reader import FeedRow, analysis_state_of, read_feed
 from service.storage.detection.analysis_state import check_epoch, decided_since
@@ -115,8 +115,7 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
     with write(resources.engine) as connection:
         analyzer.hold(connection)
         clusters.save(connection, analyzer.number, before, changed, withdrawn=set(batch.removed))
-        if changed:
-            plan_placing(connection, analyzer.number, resources.now_us())
+        _plan_followers(connection, analyzer, resources, changed)
         analyzer.notifier.record(connection, effects, watermark_us=watermark_us or 0, now_us=resources.now_us())
         analyzer.advance(
             connection,
@@ -131,6 +130,15 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
     analyzer.metrics.count_tick(resources.redis, analyzer.detector, rows, resources.now_us())
     logs.add(ticks=1, items=sum(row.items for row in rows), clusters_changed=len(changed))
     logs.note(position=analyzer.state.analysed_position)
+
+
+def _plan_followers(
+    connection: Connection, analyzer: TenantAnalyzer, resources: Resources, changed: Mapping[str, ClusterState]
+) -> None:
+    """Have the jobs look that go by the clusters: which queue each is in, and which campaign."""
+    if changed:
+        plan_placing(connection, analyzer.number, resources.now_us())
+        campaign_groups.plan(connection, analyzer.number, resources.now_us() + campaign_groups.DELAY_US)
 
 
 def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResult) -> None:
@@ -148,8 +156,7 @@ def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResu
     with write(resources.engine) as connection:
         analyzer.hold(connection)
         clusters.save(connection, analyzer.number, before, changed)
-        if changed:
-            plan_placing(connection, analyzer.number, resources.now_us())
+        _plan_followers(connection, analyzer, resources, changed)
         analyzer.notifier.record(connection, effects, watermark_us=watermark_us, now_us=resources.now_us())
         analyzer.advance(
             connection,
@@ -205,6 +212,7 @@ def apply_exemptions(analyzer: TenantAnalyzer, resources: Resources) -> None:
             connection, analyzer.change(before, changed, analyzer.moment(resources.now_us()), by_detector=False)
         )
         clusters.save(connection, analyzer.number, before, changed)
+        _plan_followers(connection, analyzer, resources, changed)
         analyzer.notifier.record(
             connection, effects, watermark_us=analyzer.state.watermark_us or 0, now_us=resources.now_us()
         )

@@ -63,6 +63,7 @@ CLUSTER_ITEM: dict[str, Any] = {
     "earlier": None,
     "revoked_at": None,
     "revoked_because": None,
+    "campaign": None,
 }
 CLUSTER = {
     **CLUSTER_ITEM,

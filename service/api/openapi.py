@@ -59,6 +59,7 @@ _LINKS = (
         f"{_SUBSCRIPTION}/deliveries/{{delivery}}/replay",
         {"id": _SAME, "delivery": _FIRST},
     ),
+    ("/v1/campaigns", "get", "/v1/campaigns/{id}", {"id": _FIRST}),
     ("/v1/sources", "delete", "/v1/sources/{id}", {"id": _FIRST}),
 )
 

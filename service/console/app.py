@@ -18,6 +18,7 @@ from service.api.api_context import ApiContext, api_context
 from service.api.raw_path import decoded_path
 from service.console import (
     bulk,
+    campaigns,
     case,
     charts,
     decisions,
@@ -97,6 +98,7 @@ PAGES = (
     reporters.router,
     misuse.router,
     restorations.router,
+    campaigns.router,
     overview.router,
     shift.router,
     settings.router,

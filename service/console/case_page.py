@@ -24,6 +24,7 @@ from service.console.case_tables import (
     texts_read,
 )
 from service.console.chart_data import Raster, SharedTrait, SignalBar, shared_traits_of, signals_of
+from service.storage.cases.campaign_reads import CasesCampaign, campaign_of_case
 from service.storage.cases.case_files import CaseFile
 from service.storage.cases.case_history import CaseHistoryItem, history_of
 from service.storage.cases.related_cases import Related, related_to
@@ -44,6 +45,7 @@ class CasePage:
     contexts: CaseContexts
     lines: ComplaintLines
     related: list[Related]
+    campaign: CasesCampaign | None
     history: list[CaseHistoryItem]
 
 
@@ -77,5 +79,6 @@ def case_page(
         contexts=contexts,
         lines=complaint_lines(connection, tenant_id, file, table_filter, read, raster),
         related=related_to(connection, tenant_id, file, now=now),
+        campaign=campaign_of_case(connection, tenant_id, file.cluster.id),
         history=history_of(connection, tenant_id, file.cluster.id),
     )

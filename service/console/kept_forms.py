@@ -53,6 +53,7 @@ _SHOWN_APART = (
     (r"reporters/([^/]+)/misuse/steps", "Record this step about {}?", "Record it"),
     (r"shift/handover", "Leave your handover for the next shift?", "Save handover"),
     (r"settings/flaggers/add", "Add this trusted flagger?", "Add"),
+    (r"campaigns/change", "Record what you said about these cases?", "Record it"),
     (r"settings/patrols/add", "Add this account to the good patrols?", "Add"),
     (r"settings/patrols/remove", "Remove this account from the good patrols?", "Remove"),
 )

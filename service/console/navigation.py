@@ -21,6 +21,7 @@ MENU = (
     MenuEntry("/console/clusters", "Cases"),
     MenuEntry("/console/search", "Search"),
     MenuEntry("/console/mentions", "Mentions"),
+    MenuEntry("/console/campaigns", "Campaigns"),
     MenuEntry("/console/decisions", "Decisions"),
     MenuEntry("/console/restorations", "Restorations"),
     MenuEntry("/console/targets", "Targets"),

@@ -13,6 +13,8 @@ EventType = Literal[
     "target.hold",
     "target.restore_suggested",
     "reporter.warn_suggested",
+    "campaign.formed",
+    "campaign.grown",
     "audit.recorded",
 ]
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)

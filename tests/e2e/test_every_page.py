@@ -19,6 +19,7 @@ PAGES = (
     "/console/clusters?text=nothing-has-these-words",
     "/console/mentions",
     "/console/decisions",
+    "/console/campaigns",
     "/console/targets",
     "/console/reporters",
     "/console/misuse",

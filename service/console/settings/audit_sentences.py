@@ -73,6 +73,16 @@ def _flagger_added(reporter: str, detail: Detail) -> str:
     )
 
 
+def _campaign(case: str, detail: Detail) -> str:
+    others = [str(one) for one in detail.get("cases") or []]
+    named = others[0] if len(others) == 1 else plural(len(others), "other case")
+    return (
+        f"said that case {case} is one campaign with {named}"
+        if detail.get("relation") == "together"
+        else f"said that case {case} is not one campaign with {named}"
+    )
+
+
 def _changes(detail: Detail) -> str:
     """Names of what changed, with before and after where both are short."""
     told = []
@@ -160,6 +170,7 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "template removed": ("Note template removed", lambda _, __: "removed a note template"),
     "tag added": ("Tag added", lambda case, _: f"tagged case {case}"),
     "tag removed": ("Tag removed", lambda case, _: f"removed a tag from case {case}"),
+    "campaign": ("Campaign joined or split", _campaign),
     "restoration": ("Restoration", _restoration),
     "warning": ("Warning of a reporter", _warning),
     "misuse marks": ("Manifestly unfounded notices", _misuse_marks),

@@ -41,6 +41,8 @@ EVENT_TEXTS = {
     "target.hold": "a target reached the threshold only because of a group",
     "target.restore_suggested": "a removed target should be reviewed",
     "reporter.warn_suggested": "a warning to a reporter is suggested",
+    "campaign.formed": "cases were found to be one campaign",
+    "campaign.grown": "another case belongs to a campaign",
     "audit.recorded": "an entry in the audit log: sign-ins, settings, decisions (for security monitoring)",
 }
 _DELIVERIES_A_PAGE = 25

@@ -18,6 +18,7 @@ from service.moderation.case_events import decision_events
 from service.moderation.decisions import Case, decide
 from service.moderation.repeats import recorded_before
 from service.storage.accounts import audit_log
+from service.storage.cases import campaign_groups
 from service.storage.cases.cases import cluster_row, merged_family, optional_moment, read_cluster
 from service.storage.cases.mentions import record_mentions
 from service.storage.sql import schema
@@ -133,6 +134,7 @@ def record_decision(
     _store_audit(connection, tenant_id, before, after, entry)
     record_mentions(connection, tenant_id, entry.cluster_id, entry.note, decision_id=entry.id, by=by, now=now)
     cluster = read_cluster(connection, tenant_id, cluster_id, now=now)
+    campaign_groups.plan(connection, tenant_id, microseconds(now))
     outbox.record(connection, tenant_id, decision_events(before.disposition, cluster, entry), microseconds(now))
     return cluster
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import ClusterItem, microseconds, moment
+from service.storage.cases.campaign_groups import campaigns_of
 from service.storage.cases.cases import item_values
 from service.storage.cases.claims import Claim, claims_of
 from service.storage.cases.cluster_filters import ClusterFilter, asleep, conditions, filter_of
@@ -172,11 +173,12 @@ def read_items(
     }
     held, tags = claims_of(connection, tenant_id, rows), tags_of(connection, tenant_id, rows)
     placed = placements_of(connection, tenant_id, rows)
+    campaigns = campaigns_of(connection, tenant_id, rows)
     counts, sample = _time_lines(connection, list(rows)) if pictures else ({}, {})
     examples = _examples(connection, tenant_id, sample)
     return [
         QueueItem(
-            ClusterItem(**item_values(rows[one], now), tags=tags.get(one, [])),
+            ClusterItem(**item_values(rows[one], now, campaigns.get(one)), tags=tags.get(one, [])),
             moment(rows[one]["found_us"]),
             held.get(one),
             rows[one]["verdict"],

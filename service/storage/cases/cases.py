@@ -27,6 +27,7 @@ from service.model import (
 from service.moderation.decisions import effective_status
 from service.moderation.graphs import Tie
 from service.moderation.score import coordination
+from service.storage.cases.campaign_groups import campaigns_of
 from service.storage.cases.cluster_filters import ClusterFilter, conditions
 from service.storage.cases.tag_reads import tags_of
 from service.storage.sql import schema
@@ -73,17 +74,17 @@ def list_clusters(
     keys = connection.execute(query.order_by(column.desc(), c.id).limit(limit + 1)).all()
     page = [row[0] for row in keys[:limit]]
     rows = {row["id"]: row for row in connection.execute(sa.select(schema.clusters).where(c.id.in_(page))).mappings()}
-    tags = tags_of(connection, tenant_id, rows)
+    tags, campaigns = tags_of(connection, tenant_id, rows), campaigns_of(connection, tenant_id, page)
     items = [
-        ClusterItem(**item_values(rows[cluster_id], now), tags=tags.get(cluster_id, []))
+        ClusterItem(**item_values(rows[cluster_id], now, campaigns.get(cluster_id)), tags=tags.get(cluster_id, []))
         for cluster_id in page
         if cluster_id in rows
     ]
     return items, ((keys[limit - 1][1], keys[limit - 1][0]) if len(keys) > limit else None)
 
 
-def item_values(row: RowMapping, now: datetime) -> dict[str, Any]:
-    """A row of `clusters` as the fields of a ClusterItem, without its tags."""
+def item_values(row: RowMapping, now: datetime, campaign: str | None) -> dict[str, Any]:
+    """A row of `clusters` as the fields of a ClusterItem, without its tags; `campaign` is its campaign's id."""
     evidence = [Evidence(**signal) for signal in json.loads(row["evidence"])]
     return {
         "id": row["id"],
@@ -108,6 +109,7 @@ def item_values(row: RowMapping, now: datetime) -> dict[str, Any]:
         "earlier": row["earlier"],
         "revoked_at": optional_moment(row["revoked_us"]),
         "revoked_because": row["revoked_because"],
+        "campaign": campaign,
     }
 
 
@@ -136,7 +138,7 @@ def read_cluster(connection: Connection, tenant_id: int, cluster_id: str, *, now
         sa.select(members.reporter_id).where(members.cluster_id == cluster_id, members.excluded.is_(False))
     ).all()
     return Cluster(
-        **item_values(row, now),
+        **item_values(row, now, campaigns_of(connection, tenant_id, [cluster_id]).get(cluster_id)),
         tags=tags_of(connection, tenant_id, [cluster_id]).get(cluster_id, []),
         reporters=sorted(reporters),
         targets=sorted(connection.scalars(sa.select(targets.target_id).where(targets.cluster_id == cluster_id)).all()),

@@ -15,7 +15,7 @@ from service.fields import ID_CHARACTERS, is_id, is_storable
 from service.moderation.allowances import Allowance, allowance_of
 from service.storage.accounts import audit_log, flagger_registry
 from service.storage.accounts.policy_overrides import policy_of
-from service.storage.cases import clusters
+from service.storage.cases import campaign_groups, clusters
 from service.storage.cases.decision_preview import clusters_on
 from service.storage.complaints.archive_reader import totals_of
 from service.storage.detection import exemptions
@@ -149,6 +149,7 @@ def _changed(
     connection: Connection, tenant_id: int, reporter_id: str, action: str, detail: dict[str, Any], by: str, now_us: int
 ) -> None:
     timers.at_latest(connection, tenant_id, flagger_registry.WORK, now_us)
+    campaign_groups.plan(connection, tenant_id, now_us)
     audit_log.enter(
         connection, tenant_id, actor=by, action=action, subject=f"reporter:{reporter_id}", now_us=now_us, detail=detail
     )

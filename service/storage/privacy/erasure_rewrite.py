@@ -212,8 +212,9 @@ class ErasureRewrite:
         (primary,) = table.primary_key.columns
         m, count = schema.cluster_members.c, 0
         theirs = sa.select(m.cluster_id).where(m.tenant_id == self.tenant_id, m.reporter_key.in_(list(self.keys)))
+        cases = [table.c[name] for name in ("cluster_id", "other_id") if name in table.c]
         mine = sa.select(primary, column).where(
-            table.c.tenant_id == self.tenant_id, table.c.cluster_id.in_(theirs), self._holds(column)
+            table.c.tenant_id == self.tenant_id, sa.or_(*(case.in_(theirs) for case in cases)), self._holds(column)
         )
         for identity, text in connection.execute(mine).all():
             after = self.names.in_case_note(text)

@@ -140,6 +140,8 @@ def tenant(connection: Connection, tenant_id: int) -> Iterator[tuple[str, Iterat
     )
     yield "clusters.ndjson", _whole_clusters(connection, tenant_id)
     yield "decisions.ndjson", _decisions(connection, tenant_id)
+    yield "campaigns.ndjson", _campaigns(connection, tenant_id)
+    yield "campaign_statements.ndjson", _statements(connection, tenant_id)
     a = schema.audit_trail
     yield (
         "audit_trail.ndjson",
@@ -228,6 +230,37 @@ def _decisions(connection: Connection, tenant_id: int) -> Iterator[JsonObject]:
             "by": row.by,
             "note": row.note,
             "excluded_reporters": json.loads(row.excluded_reporters),
+        }
+
+
+def _campaigns(connection: Connection, tenant_id: int) -> Iterator[JsonObject]:
+    c, b = schema.campaigns.c, schema.campaign_clusters.c
+    for row in connection.execute(sa.select(schema.campaigns).where(c.tenant_id == tenant_id).order_by(c.id)).all():
+        clusters = connection.scalars(
+            sa.select(b.cluster_id).where(b.tenant_id == tenant_id, b.campaign_id == row.id).order_by(b.cluster_id)
+        )
+        yield {
+            "id": row.id,
+            "formed_at": _time(row.formed_us),
+            "changed_at": _time(row.changed_us),
+            "first_at": _time(row.first_us),
+            "last_at": _time(row.last_us),
+            "ended_at": None if row.ended_us is None else _time(row.ended_us),
+            "merged_into": row.merged_into,
+            "clusters": list(clusters),
+        }
+
+
+def _statements(connection: Connection, tenant_id: int) -> Iterator[JsonObject]:
+    s = schema.campaign_statements
+    for row in connection.execute(sa.select(s).where(s.c.tenant_id == tenant_id).order_by(s.c.id)):
+        yield {
+            "cluster_id": row.cluster_id,
+            "other_id": row.other_id,
+            "relation": row.relation,
+            "at": _time(row.at_us),
+            "by": row.by,
+            "note": row.note,
         }
 
 

@@ -15,11 +15,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from case_world import at_us, put_cluster, put_complaint, put_decision, put_outcome
+from case_world import START, at_us, put_cluster, put_complaint, put_decision, put_outcome
 from sqlalchemy import select
 
 from service.moderation.events import Event
 from service.storage.accounts.tenants import tenant_id
+from service.storage.cases.campaign_statements import declare
 from service.storage.redis_store import assessments
 from service.storage.sql import outbox_rows, schema
 from service.storage.sql.engine import write
@@ -72,6 +73,7 @@ NO_IDS = frozenset(
         "decided_by",
         "reason_code",
         "note",
+        "relation",
         "snooze_until",
         "version",
         "events",
@@ -165,6 +167,19 @@ PLACES = (
         body=lambda i: decision(excluded_reporters=[i]),
         others={"id": "cluster"},
     ),
+    Place("GET /v1/campaigns/{id}", "id", "campaign"),
+    Place(
+        "POST /v1/campaigns/statements",
+        "cluster_id",
+        "cluster",
+        body=lambda i: {"relation": "apart", "cluster_id": i, "other_ids": ["kmine0000000000002"]},
+    ),
+    Place(
+        "POST /v1/campaigns/statements",
+        "other_ids",
+        "cluster",
+        body=lambda i: {"relation": "apart", "cluster_id": "kmine0000000000002", "other_ids": [i]},
+    ),
     Place("GET /v1/reporters/{id}", "id", "reporter"),
     Place("DELETE /v1/reporters/{id}", "id", "reporter"),
     Place("DELETE /v1/sources/{id}", "id", "source"),
@@ -190,6 +205,7 @@ NO_PLACE = frozenset(
         "GET /v1/pipeline",
         "GET /healthz",
         "GET /readyz",
+        "GET /v1/campaigns",
         "GET /v1/restorations",
         "GET /v1/sources",
         "GET /v1/subscriptions",
@@ -262,6 +278,11 @@ def furnish(api: Api, tenant: str, mark: str) -> dict[str, str]:
         author=ids["author"],
     )
     put_complaint(engine, number, 7, f"{mark}-r2", ids["target"], cluster=ids["cluster"])
+    put_cluster(engine, number, f"k{mark}0000000000002", reporters=(f"{mark}-r2",), targets=())
+    with write(engine) as connection:
+        others = [f"k{mark}0000000000002"]
+        (formed,) = declare(connection, number, ids["cluster"], others, "together", by="ann", now=START)
+    ids["campaign"] = formed.campaign_id
     put_outcome(engine, number, 5 if tenant == "other" else 6, ids["target"], "upheld", hours=1)
     put_decision(engine, number, ids["cluster"], ids["decision"])
     subscription = api.post("/v1/subscriptions", tenant=tenant, json={"url": f"https://{mark}.example/hook"}).json()

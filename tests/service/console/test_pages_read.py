@@ -31,6 +31,7 @@ PAGES = (
     "/console/reporters",
     "/console/reporters/r1",
     "/console/restorations",
+    "/console/campaigns",
     "/console/restorations?state=any",
     "/console/overview",
     "/console/overview?period=week",

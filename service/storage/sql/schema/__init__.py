@@ -26,6 +26,12 @@ from service.storage.sql.schema.archive_tables import (
     targets,
     withdrawals,
 )
+from service.storage.sql.schema.campaign_tables import (
+    campaign_clusters,
+    campaign_links,
+    campaign_statements,
+    campaigns,
+)
 from service.storage.sql.schema.case_tables import (
     claims,
     cluster_complaints,
@@ -81,6 +87,10 @@ __all__ = [
     "analysis_state",
     "api_keys",
     "audit_trail",
+    "campaign_clusters",
+    "campaign_links",
+    "campaign_statements",
+    "campaigns",
     "case_placements",
     "case_tags",
     "claims",

@@ -21,12 +21,14 @@ from worlds import document, draw_town, keys_of
 from service.cli import app
 from service.intake.items import COMPLAINT, OUTCOME
 from service.intake.privacy_filter import PrivacyFilter
+from service.model import moment
 from service.moderation.trusted_flaggers import FlaggerTerm
 from service.replay import survey_files
 from service.settings import Settings
 from service.storage.accounts import flagger_registry
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import create_tenant
+from service.storage.cases.campaign_statements import declare
 from service.storage.detection import allow_list
 from service.storage.privacy import erasures, export
 from service.storage.privacy.privacy_filters import open_privacy_filter
@@ -170,6 +172,9 @@ def test_a_tenant_s_files_hold_everything_in_its_place(paper: Newspaper, tmp_pat
     paper.works()
     put_cluster(paper.engine, paper.id, "k1", reporters=["ann", "bob", "cid"], excluded=["cid"])
     put_decision(paper.engine, paper.id, "k1", "d1", excluded=["cid"], note="a note")
+    put_cluster(paper.engine, paper.id, "k2", reporters=["ann"])
+    with write(paper.engine) as connection:
+        declare(connection, paper.id, "k1", ["k2"], "together", note="same chat", by="ann", now=moment(0))
     out = tmp_path / "all"
     assert exported(paper, out).exit_code == 0
     files = {path.name: [json.loads(line) for line in path.read_text().splitlines()] for path in out.iterdir()}
@@ -179,10 +184,14 @@ def test_a_tenant_s_files_hold_everything_in_its_place(paper: Newspaper, tmp_pat
         "withdrawn.ndjson": 1,
         "machine.ndjson": 1,
         "withdrawals.ndjson": 1,
-        "clusters.ndjson": 1,
+        "clusters.ndjson": 2,
         "decisions.ndjson": 1,
-        "audit_trail.ndjson": 0,
+        "campaigns.ndjson": 1,
+        "campaign_statements.ndjson": 1,
+        "audit_trail.ndjson": 1,
     }
+    assert files["campaigns.ndjson"][0]["clusters"] == ["k1", "k2"]
+    assert files["campaign_statements.ndjson"][0]["note"] == "same chat"
     assert files["clusters.ndjson"][0]["reporters"] == ["ann", "bob"] and files["clusters.ndjson"][0][
         "excluded_reporters"
     ] == ["cid"]
