@@ -7,7 +7,6 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import jsonschema_rs
 import pytest
@@ -37,8 +36,9 @@ OF_OTHERS = {"ServiceMonitor", "ScaledObject"}
 SCHEMAS = sorted(TOOLS.glob("1.*.json"))
 
 
-def faults(manifest: Manifest, definitions: dict[str, Any]) -> list[str]:
-    """What Kubernetes' strict schema has against it."""
+def faults(manifest: Manifest, schema: Path) -> list[str]:
+    """What the strict schemas of a version of Kubernetes have against it."""
+    definitions = json.loads(schema.read_text())
     group, _, version = manifest["apiVersion"].rpartition("/")
     kind = {"group": group, "kind": manifest["kind"], "version": version}
     (name,) = (
@@ -61,12 +61,11 @@ def test_helm_finds_no_fault(values: Path) -> None:
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 def test_all_of_it_is_valid_for_the_oldest_and_the_newest_kubernetes(values: Path, schema: Path) -> None:
-    definitions = json.loads(schema.read_text())
     found = [one for one in render(values) if one["kind"] not in OF_OTHERS]
-    assert [fault for manifest in found for fault in faults(manifest, definitions)] == []
+    assert [fault for manifest in found for fault in faults(manifest, schema)] == []
     broken = copy.deepcopy(of_kind(found, "Deployment")[0])
     pod_of(broken)["containers"][0]["comand"] = ["x"]
-    assert "comand" in "".join(faults(broken, definitions))
+    assert "comand" in "".join(faults(broken, schema))
 
 
 def test_both_ends_of_what_the_chart_supports_are_tried() -> None:
@@ -90,21 +89,27 @@ def test_the_versions_are_the_services() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"] == chart["name"]
 
 
-@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
-def test_every_pod_fits_the_restricted_pod_security_standard(values: Path) -> None:
-    for part, deployment in deployments(render(values)).items():
-        pod, container = pod_of(deployment), container_of(deployment)
-        assert pod["securityContext"]["runAsNonRoot"] is True, part
-        assert pod["securityContext"].get("runAsUser", 10001) == 10001
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, part
+def assert_restricted(pod: Manifest, part: str) -> None:
+    """The Pod Security Standard "restricted", and a root that cannot be written to."""
+    assert pod["securityContext"]["runAsNonRoot"] is True, part
+    assert pod["securityContext"].get("runAsUser", 1) > 0, part
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, part
+    for container in pod["containers"]:
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }, part
-        assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & pod.keys(), part
         assert all("hostPort" not in port for port in container.get("ports", [])), part
-        assert all({"emptyDir", "projected", "configMap"} & volume.keys() for volume in pod["volumes"]), part
+        assert container["resources"]["limits"].keys() == {"memory"}, part
+    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & pod.keys(), part
+    assert all({"emptyDir", "projected", "configMap", "secret"} & volume.keys() for volume in pod["volumes"]), part
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_every_pod_fits_the_restricted_pod_security_standard(values: Path) -> None:
+    for part, deployment in deployments(render(values)).items():
+        assert_restricted(pod_of(deployment), part)
 
 
 def test_no_pod_has_a_token_of_the_cluster_or_variables_of_its_services() -> None:

@@ -71,8 +71,8 @@ def test_the_notes_name_what_was_installed_and_commands_that_exist(values: Path)
     assert done.returncode == 0, done.stderr
     notes = done.stdout.split("NOTES:\n")[1]
     names = {(one["kind"].lower(), one["metadata"]["name"]) for one in render(values)}
-    kinds = {"deploy": "deployment", "service": "service"}
-    named = {(kinds[kind], name) for kind, name in re.findall(r"(deploy|service)/([\w-]+)", notes)}
+    kinds = {"deployment": "deployment", "svc": "service"}
+    named = {(kinds[kind], name) for kind, name in re.findall(r"(deployment|svc)/([\w-]+)", notes)}
     assert named <= names
     known = get_command(app).commands  # type: ignore[attr-defined]
     commands = re.findall(r"-- brigadewatch (\w+) (\w+)", notes)

