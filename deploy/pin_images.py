@@ -2,8 +2,8 @@
 
     python deploy/pin_images.py [--check] [FILE ...]
 
-Asks the registry through Docker, and writes the files (by default deploy/Dockerfile and docker-compose.yml). `--check`
-only lists what is not pinned. Exit codes: 0 all pinned, 1 some are not, 3 nobody could be asked.
+Asks the registry through Docker, and writes the files (by default all that name an image). `--check` only lists what is
+not pinned. Exit codes: 0 all pinned, 1 some are not, 3 nobody could be asked.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = (ROOT / "deploy" / "Dockerfile", ROOT / "docker-compose.yml")
-# FROM name:tag, and image: ${VARIABLE:-name:tag}; our own image has no tag.
+FILES = (ROOT / "deploy" / "Dockerfile", ROOT / "docker-compose.yml", ROOT / "deploy" / "helm" / "valkey.yaml")
+# FROM name:tag, image: ${VARIABLE:-name:tag} and image: name:tag; our own image has no tag.
 _NAMED = re.compile(
-    r"((?:^FROM )|(?:image: \$\{\w+:-))([a-z0-9./-]+:[A-Za-z0-9._-]+)(@sha256:[0-9a-f]{64})?", re.MULTILINE
+    r"((?:^FROM )|(?:image: (?:\$\{\w+:-)?))([a-z0-9./-]+:[A-Za-z0-9._-]+)(@sha256:[0-9a-f]{64})?", re.MULTILINE
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -30,6 +30,15 @@ def say_alive(file: Path | None, seconds: float = BELIEVED_SECONDS) -> None:
         os.utime(file, (until, until))
 
 
+def forget_predecessor(file: Path | None) -> None:
+    """A process starts: what an earlier one in the same place reported does not count for it. Files of a container that
+    is restarted inside its pod are still there, and its last job may have announced an hour.
+    """
+    if file is not None:
+        with suppress(OSError):  # as above
+            file.unlink(missing_ok=True)
+
+
 def silence(file: Path, now: float) -> str | None:
     """Why the process behind the file does not count as alive at `now` (monotonic seconds); None if it does."""
     try:

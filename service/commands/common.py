@@ -16,6 +16,7 @@ import typer
 
 from service import logs
 from service.errors import BrigadewatchError
+from service.liveness import forget_predecessor
 from service.settings import DEFAULT_DATA, Settings, read_settings
 from service.wall_clock import now_us
 
@@ -118,6 +119,8 @@ def stores(
     settings = settings_from(data)
     log_to_stderr(settings, process)
     end_with(parent)
+    if process != "cli":  # a command beside the container's process
+        forget_predecessor(settings.alive_file)
     engine = existing(settings) if must_exist else prepared(settings, make_secret=make_secret)
     settings = replace(settings, redis_url=address_of_redis(settings))
     agree_before_start(settings, engine, say)

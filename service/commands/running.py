@@ -144,6 +144,7 @@ def api(
     from contextlib import ExitStack
     from dataclasses import replace
 
+    from service.liveness import forget_predecessor
     from service.serving import serve
     from service.store_start import agree_before_start
     from service.supervisor import API_LISTENER, OPS_LISTENER, Listener, listening
@@ -151,6 +152,7 @@ def api(
     settings = settings_from(data)
     log_to_stderr(settings, "api")
     end_with(parent)
+    forget_predecessor(settings.alive_file)
     engine = prepared(settings, make_secret=False, answer_seconds=settings.database_timeout_seconds)
     settings = replace(settings, redis_url=address_of_redis(settings))
     agree_before_start(settings, engine, say)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import promql_parser
 import pytest
 from expressions import Exported, Expression, exported_by, expressions, faults, labels_of, recorded
+from helm_chart.rendered import EVERYTHING, of_kind, render
 from prometheus_client.parser import text_string_to_metric_families
 from worked import metrics, worked
 
@@ -30,6 +31,18 @@ def test_every_expression_uses_exported_metrics_and_labels(known: Exported) -> N
     everything = expressions()
     assert len(everything) > 100
     assert {f"{one.place}: {fault}" for one in everything for fault in faults(one, known)} == set()
+
+
+def test_the_chart_scales_by_metrics_that_are_exported(known: Exported) -> None:
+    manifests = render(EVERYTHING, 'keda.selector=job="brigadewatch"')
+    asked = {
+        one["metadata"]["name"]: one["spec"]["triggers"][0]["metadata"]["query"]
+        for one in of_kind(manifests, "ScaledObject")
+    }
+    assert len(asked) == 3
+    for name, query in asked.items():
+        assert list(faults(Expression(name, query), known)) == []
+        assert 'job="brigadewatch"' in query
 
 
 def test_wrong_metrics_and_labels_in_expressions_are_found(known: Exported) -> None:

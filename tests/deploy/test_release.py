@@ -26,8 +26,8 @@ sys.path.insert(0, str(ROOT / "deploy"))
 import release  # noqa: E402
 import release_build  # noqa: E402
 import verify_release  # noqa: E402
+from pin_images import FILES, pinned, unpinned  # noqa: E402
 from pin_images import main as pin_images  # noqa: E402
-from pin_images import pinned, unpinned  # noqa: E402
 from release_build import Refused  # noqa: E402
 from try_wheel import LOOK, Failed, answers, look  # noqa: E402
 
@@ -344,3 +344,5 @@ def test_every_image_that_is_run_is_found_by_the_pinning() -> None:
     assert len(unpinned(compose)) + compose.count("@sha256:") == 4
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
     assert unpinned(dockerfile) or "@sha256:" in dockerfile
+    valkey = (ROOT / "deploy" / "helm" / "valkey.yaml").read_text()
+    assert valkey in [file.read_text() for file in FILES] and len(unpinned(valkey)) + valkey.count("@sha256:") == 1

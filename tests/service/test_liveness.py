@@ -44,6 +44,32 @@ def test_a_process_that_never_reported_does_not_count_as_alive(tmp_path: Path) -
     assert "No such file" in str(silence(tmp_path / "alive", 0.0))
 
 
+@pytest.mark.parametrize("command", [["api"], ["worker", "detect"], ["clock"]])
+def test_what_the_process_before_it_announced_does_not_count_for_one_that_starts(
+    tmp_path: Path, command: list[str]
+) -> None:
+    """Killed during a sweep, restarted in the same pod: the file promises an hour. Here the next one hangs, or
+    as in this test ends, before it reports: it has no secret key.
+    """
+    file = tmp_path / "alive"
+    say_alive(file, 3_660.0)
+    environment = {"PATH": "/usr/bin", "BRIGADEWATCH_ALIVE_FILE": str(file), "REDIS_URL": "redis://127.0.0.1:1/0"}
+    start = [sys.executable, "-c", "from service.cli import main; main()", *command, "--data", str(tmp_path / "data")]
+    ended = subprocess.run(start, capture_output=True, text=True, timeout=60, env=environment)
+    assert ended.returncode == 1 and "BRIGADEWATCH_SECRET_KEY" in ended.stderr
+    assert not file.exists()
+
+
+def test_a_command_beside_the_process_leaves_its_sign_of_life_alone(tmp_path: Path) -> None:
+    file = tmp_path / "alive"
+    say_alive(file, 900.0)
+    environment = {"PATH": "/usr/bin", "BRIGADEWATCH_ALIVE_FILE": str(file), "REDIS_URL": "redis://127.0.0.1:1/0"}
+    command = ["rebuild", "--data", str(tmp_path / "data")]
+    start = [sys.executable, "-c", "from service.cli import main; main()", *command]
+    subprocess.run(start, capture_output=True, text=True, timeout=60, env=environment)
+    assert silence(file, time.monotonic()) is None
+
+
 def test_without_a_file_nothing_is_written(tmp_path: Path) -> None:
     say_alive(None)
     assert list(tmp_path.iterdir()) == []

@@ -7,14 +7,25 @@ nothing found in Redis can be imported, unpickled or called. Each test names the
 from __future__ import annotations
 
 import inspect
+import threading
+from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 import fakeredis
 import pytest
 import rq.worker.base
 from rq import Queue, SimpleWorker
+from rq.defaults import DEFAULT_MAINTENANCE_TASK_INTERVAL, DEFAULT_WORKER_TTL
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from sqlalchemy import Engine
+
+from service.settings import Settings
+from service.storage.redis_store.job_kinds import JOB_KINDS
+from workers.jobs import QueueWorker
+from workers.resources import Resources
+from workers.tenant_assignment import BEAT_SECONDS, SILENT_MS
 
 TESTED = "3.0"
 
@@ -67,3 +78,26 @@ def test_the_worker_still_reads_the_attributes_that_are_set(name: str) -> None:
 
 def test_queues_still_lie_under_the_prefix_that_counts_their_jobs() -> None:
     assert Queue.redis_queue_namespace_prefix == "rq:queue:"
+
+
+def test_rq_believes_in_a_dead_worker_for_as_long_as_decision_054_says(
+    settings: Settings, engine: Engine, real_redis: Any
+) -> None:
+    """Why tenants are not placed by its registry (workers/tenant_assignment.py)."""
+    connection = real_redis.blocking
+    worker = QueueWorker(
+        "detect", Resources(replace(settings, redis_url=real_redis.url), engine, connection), threading.Event()
+    )
+    worker.register_birth()
+    assert connection.ttl(worker.key) == pytest.approx(80, abs=2)
+    job = Job.create(
+        "detect",
+        args=("t",),
+        timeout=JOB_KINDS["detect"].timeout_seconds,
+        connection=connection,
+        serializer=JSONSerializer,
+    )
+    worker.heartbeat(worker.get_heartbeat_ttl(job))  # as before each job
+    assert connection.ttl(worker.key) == pytest.approx(960, abs=2)
+    assert (DEFAULT_WORKER_TTL, DEFAULT_MAINTENANCE_TASK_INTERVAL) == (420, 600)
+    assert BEAT_SECONDS * 1_000 < SILENT_MS < 80_000
