@@ -13,7 +13,8 @@ from tabular_files import expected, facts, read, rows, workbook_of, written
 from service.errors import Refused
 from service.tabular.borders import is_drawn
 from service.tabular.tables import MOST_COLUMNS, unique_names
-from service.tabular.times import UnreadableTime, looks_like_time, style_of
+from service.tabular.time_styles import style_of
+from service.tabular.times import UnreadableTime, looks_like_time
 from service.tabular.vocabulary import ranks_of
 
 MANY = 100_000
