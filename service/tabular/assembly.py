@@ -16,7 +16,7 @@ from service.tabular.borders import is_total
 from service.tabular.columns import Recognition, time_cell
 from service.tabular.looks import is_none
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
-from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown, plain_text
+from service.tabular.values import Spoilt, attribute, flag, id_text, is_nobody, is_unknown, plain_text
 from service.tabular.verdicts import OPEN, verdict_of
 from service.tabular.vocabulary import Field
 
@@ -76,6 +76,9 @@ class Assembler:
                 return None
             return RejectedItem(line=line, detail=str(error), pointer=_POINTERS.get(error.name, f"/{error.name}"))
         if value is None:
+            return None
+        if self._noun is not OUTCOME and is_nobody(value["reporter"]["id"]):
+            self.counts[f"reports by {value['reporter']['id']!r}, who is not one account, left out"] += 1
             return None
         item = self._notes.taken(read_value(value, self._noun, self._now, line))
         if isinstance(item, Complaint) and "verdict" in self._columns:

@@ -10,6 +10,18 @@ from typing import Any
 UNKNOWN_WORDS = frozenset(
     ("", "null", "\\n", "none", "nan", "nat", "n/a", "#n/a", "na", "-", "--", "nil", "undefined", "(null)", "<null>")
 )
+_NOBODY = frozenset(
+    name.strip()
+    for names in """
+    anonymous|anonymous user|anonym|anonyme|anónimo|anônimo|anonimo|anonim|anoniem|аноним|匿名|익명|名無し
+    guest|gast|invité|invitado|convidado|visitante|ospite|gość|misafir|гость|游客|ゲスト
+    unknown|unknown user|unbekannt|inconnu|desconocido|desconhecido|sconosciuto|onbekend|不明
+    deleted|deleted user|deleted account|[deleted]|removed|[removed]|former member|not available|unavailable
+    """.splitlines()
+    for name in names.split("|")
+    if name.strip()
+)
+_LONGEST_NOBODY = 20  # characters
 LONGEST_EXACT = 10**15  # a spreadsheet keeps 15 digits of a number
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+?\d{1,3}\Z")
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+\Z")
@@ -27,6 +39,11 @@ def is_unknown(value: Any) -> bool:
         text = value.strip()
         return len(text) <= 9 and text.casefold() in UNKNOWN_WORDS
     return isinstance(value, float) and value != value
+
+
+def is_nobody(reporter: str) -> bool:
+    """Whether a reporter's name only says that it is not known who it was: all of these are not one account."""
+    return len(reporter) <= _LONGEST_NOBODY and " ".join(reporter.split()).casefold() in _NOBODY
 
 
 def id_text(value: Any) -> str:
