@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 _LONGEST = 64  # characters of such a time
+_MAY_BE_TIME = re.compile(r"(?=.{6})(?:\D*\d){4}")
 _UNSEEN = dict.fromkeys(map(ord, "\u200e\u200f\u061c"))  # marks of direction
 _EASTERN = re.compile(r"(\d{4})\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일]")
 _EASTERN_CLOCK = re.compile(r"(\d{1,2})\s?[时時시点點]\s?(\d{1,2})\s?[分분](?:\s?(\d{1,2})\s?[秒초])?")
@@ -53,7 +54,7 @@ _MONTHS = {
 
 def in_plain_form(text: str) -> str:
     """A time in digits, slashes and colons, or with the English name of its month; unchanged if nothing is known."""
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or not _MAY_BE_TIME.match(text):
         return text
     text = "".join(_plain_character(c) for c in text.translate(_UNSEEN))
     text = _EASTERN.sub(r"\1/\2/\3 ", text)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 from service.tabular.compounds import in_english
@@ -311,7 +312,8 @@ def is_thing(value: str) -> bool:
     return _THING.fullmatch(normalised(value)) is not None
 
 
-def ranks_of(name: str) -> dict[Field, int]:
+@lru_cache(4096)
+def ranks_of(name: str) -> Mapping[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(bare(name))
     return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
