@@ -5,23 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from service.errors import Refused
-from service.tabular.looks import ColumnLook
+from service.tabular.looks import ColumnLook, same_people
 from service.tabular.naming import listed, option, short_name
 from service.tabular.vocabulary import IN_WORDS, TIMES, Field, normalised, ranks_of
 
 FEW = 10  # so many rows by one reporter are not a list of people's reports
 _MOSTLY_UNKNOWN = 0.5
+_FEW_TARGETS = 4  # so many are rather categories
 _NEVER_TARGETS: tuple[Field, ...] = ("id", "reporter_id", "author_id", "reason", "verdict", "kind", "trusted", *TIMES)
 _HANDLERS = ("assign", "handle", "resolve", "review", "moderator", "admin", "closed", "staff", "agent", "mod")
 
 
 def sentence_of_missing(
-    missing: Sequence[Field], header: Sequence[str], left: Sequence[ColumnLook], notes: Sequence[str], *, outcomes: bool
+    missing: Sequence[Field],
+    header: Sequence[str],
+    left: Sequence[ColumnLook],
+    notes: Sequence[str],
+    reporter: ColumnLook | None,
+    *,
+    outcomes: bool,
 ) -> str:
     """What is missing, and how to name it: with a column that may be it, if there is one. `left` is not read yet."""
     what = " and ".join(f"{IN_WORDS[name]} ({short_name(name)})" for name in missing)
     said = "".join(f"; {note}" for note in [*notes, *(_called_times(left) if "occurred_at" in missing else ())])
-    found = {name: column for name in missing if (column := _may_be(name, left)) is not None}
+    several = len([name for name in missing if name not in TIMES]) > 1  # then what may be one may be the other
+    found = {
+        name: column
+        for name in missing
+        if (name in TIMES or not several) and (column := _may_be(name, left, reporter)) is not None
+    }
     named = " ".join(option(name, look.name) for name, look in found.items())
     return (
         f"no column was recognised for {what}{said}. It has the columns {listed(header)}. Name"
@@ -40,19 +52,17 @@ def _called_times(left: Sequence[ColumnLook]) -> Iterator[str]:
             )
 
 
-def _may_be(name: Field, left: Sequence[ColumnLook]) -> ColumnLook | None:
+def _may_be(name: Field, left: Sequence[ColumnLook], reporter: ColumnLook | None) -> ColumnLook | None:
     """The column that may be a required field, though its name does not say so."""
     if name in TIMES:
         return next((look for look in left if look.is_time and not look.is_number), None)
-    if name not in ("reporter_id", "target_id"):
+    if name != "target_id":  # a person who did something is all too easily not who reported
         return None
     ones = [look for look in left if look.known and not (look.is_time or look.is_yes_or_no or look.has_lists)]
     ones = [look for look in ones if not any(word in normalised(look.name) for word in _HANDLERS)]
-    if name == "reporter_id":
-        people = (look for look in ones if {"reporter_id", "author_id"} & set(ranks_of(look.name)))
-        return next((look for look in people if look.distinct > 1), None)
     ones = [look for look in ones if not set(_NEVER_TARGETS) & set(ranks_of(look.name))]
-    repeated = [look for look in ones if 1 < look.distinct < len(look.known)]
+    ones = [look for look in ones if reporter is None or not same_people(look, reporter)]
+    repeated = [look for look in ones if _FEW_TARGETS < look.distinct < len(look.known)]
     return max(repeated, key=_like_a_target, default=None)
 
 

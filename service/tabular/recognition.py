@@ -118,6 +118,8 @@ class _Recogniser:
                     if not looks:
                         continue
                 self.use(name, *self.one_of(name, looks))
+                if name == "target_id":
+                    self.accounts_instead()
                 if name == "reporter_id" and rank > 1:
                     self.check_reports(looks[0], is_place)
                 is_place = is_place or (name == "target_id" and rank == PLACES)
@@ -128,6 +130,13 @@ class _Recogniser:
                 self.only_time()
         self.check_required()
         self.clock()
+
+    def accounts_instead(self) -> None:
+        """Take the account that was reported where no content was, if each row has one of both."""
+        chosen = [self.looks[column] for column in self.result.uses["target_id"].columns]
+        accounts = self.candidates("target_id").get(ACCOUNTS, [])
+        if len(accounts) == 1 and exclude_each_other([*chosen, *accounts]):
+            self.use("target_id", [*chosen, *accounts], "names; each row has one of them")
 
     def only_time(self) -> None:
         """The one column of times, whatever it is called, unless its name says that it is of something else."""
@@ -244,7 +253,11 @@ class _Recogniser:
             missing = [name for name in missing if name != "verdict"]
         if missing:
             left = [look for look in self.looks if look.number not in self.taken]
-            raise Refused(sentence_of_missing(missing, self.header, left, self.result.notes, outcomes=self.outcomes))
+            who = self.result.column("reporter_id")
+            known = None if who is None else self.looks[who]
+            raise Refused(
+                sentence_of_missing(missing, self.header, left, self.result.notes, known, outcomes=self.outcomes)
+            )
         reporter = self.result.uses.get("reporter_id")
         if reporter is not None and reporter.why != NAMED:
             check_reporters(self.looks[reporter.columns[0]])

@@ -13,15 +13,16 @@ UNKNOWN_WORDS = frozenset(
 _NOBODY = frozenset(
     name.strip()
     for names in """
-    anonymous|anonymous user|anonym|anonyme|anónimo|anônimo|anonimo|anonim|anoniem|аноним|匿名|익명|名無し
+    anonymous|anonym|anonyme|anónimo|anônimo|anonimo|anonim|anoniem|аноним|匿名|익명|名無し
     guest|gast|invité|invitado|convidado|visitante|ospite|gość|misafir|гость|游客|ゲスト
-    unknown|unknown user|unbekannt|inconnu|desconocido|desconhecido|sconosciuto|onbekend|不明
-    deleted|deleted user|deleted account|[deleted]|removed|[removed]|former member|not available|unavailable
+    unknown|unbekannt|inconnu|desconocido|desconhecido|sconosciuto|onbekend|不明
+    deleted|[deleted]|removed|[removed]|former|not found|not available|unavailable|no longer available
     """.splitlines()
     for name in names.split("|")
     if name.strip()
 )
-_LONGEST_NOBODY = 20  # characters
+_WHOSE = frozenset(("user", "account", "member", "reporter", "post", "comment", "content", "item", "reader"))
+_LONGEST_NOBODY = 40  # characters
 LONGEST_EXACT = 10**15  # a spreadsheet keeps 15 digits of a number
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+?\d{1,3}\Z")
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+\Z")
@@ -41,9 +42,13 @@ def is_unknown(value: Any) -> bool:
     return isinstance(value, float) and value != value
 
 
-def is_nobody(reporter: str) -> bool:
-    """Whether a reporter's name only says that it is not known who it was: all of these are not one account."""
-    return len(reporter) <= _LONGEST_NOBODY and " ".join(reporter.split()).casefold() in _NOBODY
+def is_nobody(name: str) -> bool:
+    """Whether a name only says that it is not known who or what it was: all of these are not one account or post."""
+    if len(name) > _LONGEST_NOBODY:
+        return False
+    words = " ".join(name.split()).casefold()
+    first, _, rest = words.partition(" ")
+    return words in _NOBODY or (rest in _NOBODY and first.isalpha()) or (first in _NOBODY and rest in _WHOSE)
 
 
 def id_text(value: Any) -> str:

@@ -74,7 +74,7 @@ _TITLES = {
 }
 FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get_args(Field)}}
 
-_ID = r"(?:_(?:id|ids|uid|uuid|guid|pid|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
+_ID = r"(?:_(?:[a-z]{0,8}id|ids|uuid|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
 _NAME = (
     r"(?:_(?:name|username|user_name|screen_name|display_name|login|handle|nick|nickname|email|mail|acct|pseudonym))"
 )
