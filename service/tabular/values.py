@@ -24,7 +24,7 @@ _NOBODY = frozenset(
 _WHOSE = frozenset(("user", "account", "member", "reporter", "post", "comment", "content", "item", "reader"))
 _LONGEST_NOBODY = 40  # characters
 LONGEST_EXACT = 10**15  # a spreadsheet keeps 15 digits of a number
-_SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+\d{1,3}\Z")  # without the sign it is an id, as 9e1
+_SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE](?:\+\d{1,3}|\d{2,3})\Z")  # 9e1 is rather an id
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+\Z")
 
 

@@ -294,7 +294,9 @@ def test_what_kind_of_report_it_is_does_not_divide_targets_with_numbers(tmp_path
 
 def test_an_id_with_an_e_in_it_is_not_a_spoilt_number(tmp_path: Path) -> None:
     kind = Kind(
-        {"reporter": lambda r: f"9e{r.who}", "post_id": lambda r: f"1E{r.what}", "at": sql}, "reporter", "post_id"
+        {"reporter": lambda r: f"9e{r.who % 10}", "post_id": lambda r: f"1E{r.what % 10}", "at": sql},
+        "reporter",
+        "post_id",
     )
     items, refused, _ = read(written(tmp_path / "a.csv", kind.text()))
     assert refused == [] and {c.reporter.id for c in items} == {who for who, _, _ in kind.facts()}
