@@ -32,8 +32,8 @@ TimeFormat = Annotated[
     typer.Option(
         "--time-format",
         metavar="FORM",
-        help="How times are written: day-first, month-first, seconds, milliseconds, microseconds, excel, or a pattern"
-        " like '%d.%m.%Y %H:%M'.",
+        help="How times are written: day-first, month-first, year-first, seconds, milliseconds, microseconds, excel, or"
+        " a pattern like '%d.%m.%Y %H:%M'.",
         show_default=False,
     ),
 ]

@@ -16,7 +16,7 @@ from service.tabular.borders import is_total
 from service.tabular.columns import Recognition, time_cell
 from service.tabular.looks import is_none
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
-from service.tabular.values import Spoilt, attribute, flag, id_text, is_unknown, plain_text
+from service.tabular.values import Spoilt, attribute, flag, id_text, is_nobody, is_unknown, plain_text
 from service.tabular.verdicts import OPEN, verdict_of
 from service.tabular.vocabulary import Field
 
@@ -77,10 +77,23 @@ class Assembler:
             return RejectedItem(line=line, detail=str(error), pointer=_POINTERS.get(error.name, f"/{error.name}"))
         if value is None:
             return None
+        if self._noun is not OUTCOME and self._is_of_nobody(value):
+            return None
         item = self._notes.taken(read_value(value, self._noun, self._now, line))
         if isinstance(item, Complaint) and "verdict" in self._columns:
             self._judge(item, row)
         return item
+
+    def _is_of_nobody(self, complaint: Mapping[str, Any]) -> bool:
+        """Whether it is not said who reported, or what: all of these are not one account, and not one target."""
+        reporter, target = complaint["reporter"]["id"], complaint["target"]["id"]
+        if is_nobody(reporter):
+            self.counts[f"reports by {reporter!r}, who is not one account, left out"] += 1
+        elif is_nobody(target):
+            self.counts[f"reports about {target!r}, which is not one target, left out"] += 1
+        else:
+            return False
+        return True
 
     def _border(self, row: Sequence[Any]) -> str | None:
         """What a row is that is not a report, but belongs to the form of the table."""

@@ -22,7 +22,8 @@ from service.model import RejectedItem
 from service.tabular.tables import MOST_COLUMNS, Batch, refused, unique_names
 from service.tabular.text import TextBlocks
 
-LONGEST_DOCUMENT = 512 * 1024**2  # bytes of a JSON document, which is held whole
+MOST_MEMORY = 3 * 1024**3 // 2  # bytes that a JSON document, which is held whole, may take
+_MEMORY = {b"{": 200, b"[": 80, b",": 60}  # bytes of the values that such a sign begins or parts, beside its text
 _LONGEST_LINE = MAX_LINE_BYTES + 2
 _LOOKED_AT = 10_000  # objects whose keys make the header
 _BATCH = 5_000
@@ -104,21 +105,22 @@ def items_of_values(
 
 
 def document_of(text: TextBlocks, name: str) -> Any:
-    """A JSON document. Raises Refused for one that is too large or damaged."""
-    parts, size = [], 0
-    for block in text:
-        part = "".join(block)
-        size += len(part)
-        if size > LONGEST_DOCUMENT:
+    """A JSON document. Raises Refused for one that takes too much memory or is damaged."""
+    parts, needed = list[bytes](), 0
+    for part, _ in text.texts():
+        parts.append(part.encode("utf-8", "surrogatepass"))
+        needed += len(parts[-1]) + sum(size * parts[-1].count(sign) for sign, size in _MEMORY.items())
+        if needed > MOST_MEMORY:
             raise Refused(
-                f"{name} has more than {LONGEST_DOCUMENT >> 20} MiB of JSON: write one report per line (NDJSON)"
+                f"{name} is one JSON document that takes more than {MOST_MEMORY / 1024**3:g} GiB of memory to read:"
+                " write one report per line (NDJSON), for instance with jq -c '.[]'"
             )
-        parts.append(part)
-    whole = "".join(parts)
+    whole = b"".join(parts)
+    parts.clear()
     try:
-        return from_json(whole.encode("utf-8", "surrogatepass"))
+        return from_json(whole)
     except ValueError as error:
-        if several := _one_after_another(whole):
+        if several := _one_after_another(whole.decode("utf-8", "surrogatepass")):
             return several
         raise Refused(f"{name} is not valid JSON: {error}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from shlex import quote
 
 from service.errors import Refused
 from service.tabular.looks import ColumnLook
@@ -28,6 +29,11 @@ def chosen_columns(header: Sequence[str], options: Mapping[str, str]) -> dict[Fi
 def short_name(name: Field) -> str:
     """A field as --column takes it."""
     return next((short for short, field in SHORT_NAMES.items() if field == name), name)
+
+
+def option(name: Field, column: str) -> str:
+    """What names a column for a field, as it can be pasted into a shell."""
+    return f"--column {quote(f'{short_name(name)}={column}')}"
 
 
 def quoted(looks: Iterable[ColumnLook]) -> str:

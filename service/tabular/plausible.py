@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from service.tabular.looks import ColumnLook, depends_on
-from service.tabular.values import plain_text
+from service.tabular.values import flag, plain_text
 from service.tabular.vocabulary import normalised
 
 FEW = 10  # so many rows show nothing
@@ -14,6 +14,7 @@ MOSTLY = 0.9  # of the targets have one author, one context, one time
 _SEVERAL = 3  # times that go with targets
 _EVENT = re.compile(r"(?:event|action|activity|operation|log|entry|verb)(?:_(?:type|name|kind))?")
 _OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signal|segnala", re.IGNORECASE)
+_IS_REPORT = re.compile(r"is_(?:a_)?(?:report|flag|complaint)")
 _LENGTH_OF_A_DAY = 10  # 2026-11-29
 
 
@@ -40,6 +41,11 @@ def not_only_reports(looks: Sequence[ColumnLook]) -> str | None:
             return (
                 "this export of Discourse's post_actions has likes and bookmarks too:"
                 " --preset discourse-flags leaves them out"
+            )
+        if _IS_REPORT.fullmatch(name) and {flag(word) for word in words} == {True, False}:
+            return (
+                f"{look.name!r} is {words[0]!r} in some rows and {words[-1]!r} in others, so not all rows are reports:"
+                " keep only those that are, for instance with a spreadsheet's filter"
             )
         reports = [word for word in words if _OF_REPORT.search(word)]
         if _EVENT.fullmatch(name) and reports and len(reports) < len(words):

@@ -36,7 +36,8 @@ from service.tabular.recognition import recognise
 from service.tabular.refusals import UnclearColumns, named
 from service.tabular.tables import Batch, Table, WithoutColumns
 from service.tabular.text import TextBlocks
-from service.tabular.times import TimeStyle, UnreadableTime, style_of
+from service.tabular.time_styles import style_of
+from service.tabular.times import TimeStyle, UnreadableTime
 from service.tabular.values import is_unknown
 from service.tabular.vocabulary import TIMES, Field
 from service.tabular.workbook import WorkbookTable

@@ -75,10 +75,10 @@ def changed_columns(
 
 
 _IN_A_FORM = (
-    (re.compile(r", or say how it is written: --column time=.+? --time-format '[^']*'"), ""),
-    (re.compile(r", for instance --column \w+=COLUMN"), " in the menus"),
-    (re.compile(r"choose one, for instance --column \w+=.*"), "choose one in the menus"),
-    (re.compile(r"(?:say so|name it): --column \w+=.*"), "choose it in the menus"),
+    (re.compile(r", or say how it is written: --column '?time=.+? --time-format '[^']*'"), ""),
+    (re.compile(r"choose one, for instance --column '?\w+=.*"), "choose one in the menus"),
+    (re.compile(r", for instance --column '?\w+=.*?(?=; a file that does not say it|\Z)", re.DOTALL), " in the menus"),
+    (re.compile(r"(?:say so|name it): --column '?\w+=.*"), "choose it in the menus"),
     (re.compile(r"--column \w+=(.+?): "), r"\1: "),
     (re.compile(r"Choose one, for instance --sheet .*"), "Write the name of one into the form"),
     (re.compile(r"--preset "), "the preset "),

@@ -7,24 +7,28 @@ not clear is left out and said.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from service.errors import Refused
 from service.tabular.columns import ColumnUse, Recognition
 from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
-from service.tabular.naming import listed, quoted, short_name
+from service.tabular.missing import check_reporters, sentence_of_missing
+from service.tabular.naming import listed, option, quoted
 from service.tabular.plausible import MOSTLY, is_list_of_contents, is_time_of_target, not_only_reports
+from service.tabular.values import plain_text
 from service.tabular.verdicts import is_known, verdict_of
 from service.tabular.vocabulary import (
     ACCOUNTS,
     IN_WORDS,
+    OF_ANYTHING,
     PLACES,
     REQUIRED,
     REQUIRED_OF_OUTCOMES,
     TIMES,
     Field,
+    is_thing,
     normalised,
     place_named,
     ranks_of,
@@ -117,6 +121,8 @@ class _Recogniser:
                     if not looks:
                         continue
                 self.use(name, *self.one_of(name, looks))
+                if name == "target_id":
+                    self.accounts_instead()
                 if name == "reporter_id" and rank > 1:
                     self.check_reports(looks[0], is_place)
                 is_place = is_place or (name == "target_id" and rank == PLACES)
@@ -127,6 +133,13 @@ class _Recogniser:
                 self.only_time()
         self.check_required()
         self.clock()
+
+    def accounts_instead(self) -> None:
+        """Take the account that was reported where no content was, if each row has one of both."""
+        chosen = [self.looks[column] for column in self.result.uses["target_id"].columns]
+        accounts = self.candidates("target_id").get(ACCOUNTS, [])
+        if len(accounts) == 1 and exclude_each_other([*chosen, *accounts]):
+            self.use("target_id", [*chosen, *accounts], "names; each row has one of them")
 
     def only_time(self) -> None:
         """The one column of times, whatever it is called, unless its name says that it is of something else."""
@@ -191,8 +204,7 @@ class _Recogniser:
 
     def unclear(self, name: Field, looks: Sequence[ColumnLook]) -> Refused:
         return Refused(
-            f"{quoted(looks)} could each be {IN_WORDS[name]}: choose one, for instance"
-            f" --column {short_name(name)}={looks[0].name}"
+            f"{quoted(looks)} could each be {IN_WORDS[name]}: choose one, for instance {option(name, looks[0].name)}"
         )
 
     def goes_with(self, name: ColumnLook, number: ColumnLook) -> bool:
@@ -234,7 +246,7 @@ class _Recogniser:
             return
         raise Refused(
             f"{why}; without a column that says who reported it cannot serve. If {reporter.name!r} is who reported, say"
-            f" so: --column reporter={reporter.name}"
+            f" so: {option('reporter_id', reporter.name)}"
         )
 
     def check_required(self) -> None:
@@ -243,31 +255,15 @@ class _Recogniser:
         if self.outcomes and "action" in {f for ranks in self.ranks for f in ranks}:
             missing = [name for name in missing if name != "verdict"]
         if missing:
-            what = " and ".join(f"{IN_WORDS[name]} ({short_name(name)})" for name in missing)
-            notes = "".join(f"; {note}" for note in [*self.result.notes, *self.called_times(missing)])
+            left = [look for look in self.looks if look.number not in self.taken]
+            who = self.result.column("reporter_id")
+            known = None if who is None else self.looks[who]
             raise Refused(
-                f"no column was recognised for {what}{notes}. It has the columns {listed(self.header)}. Name"
-                f" {'it' if len(missing) == 1 else 'them'}, for instance --column {short_name(missing[0])}=COLUMN"
-                f"{'' if self.outcomes else '; a file that does not say it for each report cannot serve'}"
+                sentence_of_missing(missing, self.header, left, self.result.notes, known, outcomes=self.outcomes)
             )
         reporter = self.result.uses.get("reporter_id")
         if reporter is not None and reporter.why != NAMED:
-            look = self.looks[reporter.columns[0]]
-            if len(look.known) >= ONE_REPORTER and look.distinct == 1:
-                raise Refused(
-                    f"{look.name!r} is {look.example!r} in every row: a table of reports has many reporters. If another"
-                    " column says who reported, name it: --column reporter=COLUMN"
-                )
-
-    def called_times(self, missing: Sequence[Field]) -> Iterator[str]:
-        """Columns that are called like a time whose values are not times that are known."""
-        for look, ranks in zip(self.looks, self.ranks, strict=True):
-            called = "occurred_at" in ranks and look.known and look.number not in self.taken
-            if called and "occurred_at" in missing and not look.is_time:
-                yield (
-                    f"{look.name!r} is called like it, but {look.example!r} is not a time that is known: export dates"
-                    f" with hours, or say how it is written: --column time={look.name!r} --time-format '%d.%m.%Y %H:%M'"
-                )
+            check_reporters(self.looks[reporter.columns[0]])
 
     def optional(self) -> None:
         for name in OF_OUTCOMES if self.outcomes else OPTIONAL:
@@ -291,7 +287,12 @@ class _Recogniser:
         if (target := self.result.uses.get("target_id")) is None or len(target.columns) > 1:
             return target is None
         share = depends_on(look, self.looks[target.columns[0]])
-        return name == "kind" or share is None or share >= MOSTLY
+        if share is None or share >= MOSTLY:
+            return True
+        if name != "kind":
+            return False
+        of_what = self.ranks[look.number]["kind"] < OF_ANYTHING  # else it may be the kind of report
+        return of_what or (self.looks[target.columns[0]].is_number and all(map(is_thing, map(plain_text, look.known))))
 
     def identity(self) -> None:
         if "id" in self.result.uses:
@@ -335,6 +336,7 @@ class _Recogniser:
                 or any(name in ranks for name in people)
             )
             name = look.name.removeprefix("attributes_").removeprefix("attributes.")
+            usable = usable and not re.match(r"reporter|flagger|complainant", normalised(look.name))
             if usable and (share is None or share >= MOSTLY) and 0 < len(name) <= 128:
                 self.result.attributes[look.number] = name
             else:

@@ -48,15 +48,22 @@ class TextBlocks:
         """The first bytes, without the mark."""
         return self._head
 
-    def __iter__(self) -> Iterator[list[str]]:
-        rest, number, data = "", 0, self._head
+    def texts(self) -> Iterator[tuple[str, bool]]:
+        """The text in parts that end anywhere, and whether one is the last: for what does not consist of lines."""
+        data = self._head
         while data:
             following = _read(self._stream, BLOCK)
-            text = rest + self._decode(data, not following)
+            yield self._decode(data, not following), not following
+            data = following
+
+    def __iter__(self) -> Iterator[list[str]]:
+        rest, number = "", 0
+        for part, is_last in self.texts():
+            text = rest + part
             end = text.rfind("\n") + 1
             if not end:
                 end = text.rfind("\r", 0, -1) + 1
-            if not following:
+            if is_last:
                 end = len(text)
             rest = text[end:]
             if len(rest) > LONGEST_LINE:
@@ -67,7 +74,6 @@ class TextBlocks:
                 lines = list(io.StringIO(text[:end], newline=""))
                 number += len(lines)
                 yield lines
-            data = following
 
     def _decode(self, data: bytes, final: bool) -> str:
         try:

@@ -7,21 +7,22 @@ offset, need a choice by the caller.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from service.tabular.local_times import in_plain_form
 from service.tabular.values import is_unknown
 
-FORMATS = ("day-first", "month-first", "seconds", "milliseconds", "microseconds", "excel")
+FORMATS = ("day-first", "month-first", "year-first", "seconds", "milliseconds", "microseconds", "excel")
 _ISO = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[Tt ,]\s?(\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?))?"
     r"(?:\s?(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?: (?:UTC|GMT))?)?\Z"
 )
-_SLASHED = re.compile(
-    r"(\d{1,4})([/.-])(\d{1,2})\2(\d{2,4})"
+SLASHED = re.compile(
+    r"(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})"
     r"(?:,?[T ]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?\s*([AaPp]\.?[Mm]\.?)?)?"
     r"(?:\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
 )
@@ -29,7 +30,6 @@ _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?
 _DIGITS = re.compile(r"\d{14}(?:Z|z)?\Z")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
 _DAY_NUMBER = re.compile(r"[3-7]\d{4},\d+\Z")  # as a spreadsheet writes it where the comma is decimal
-_EASTERN = re.compile(r"(\d{4})\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일]")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _NAMED = re.compile(
     r"(?:[A-Za-z]{3,9},? )?"
@@ -40,7 +40,7 @@ _NAMED = re.compile(
 )
 _WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _MAIL_ZONES = {"UT", "UTC", "GMT", "Z", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT"}
-_UNITS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
+UNITS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
 _SPREADSHEET_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _LONGEST = 128  # characters of a time in words
 EARLIEST_YEAR = 1971  # of a time that was meant: year 1, 1900 and 1970 stand for "none" in many databases
@@ -54,7 +54,7 @@ class UnreadableTime(ValueError):
 class TimeStyle:
     """How a column writes times."""
 
-    style: str  # iso, day-first, month-first, named, digits, one of _UNITS, excel, mixed, or a strptime pattern
+    style: str  # iso, day-first, month-first, named, digits, one of UNITS, excel, mixed, or a strptime pattern
     has_offset: bool
     whole_days: bool = False
     zone: tzinfo | None = None  # of values without an offset
@@ -62,11 +62,11 @@ class TimeStyle:
 
     def read(self, value: Any) -> datetime:
         """The time of a value. Raises UnreadableTime."""
-        moment = _moment(value, self.style)
+        moment = moment_of(value, self.style)
         if moment.tzinfo is None:
             if self.zone is None:
                 raise UnreadableTime(
-                    f"{_shown(value)} has no UTC offset: name the time zone, for instance --timezone Europe/Berlin"
+                    f"{shown(value)} has no UTC offset: name the time zone, for instance --timezone Europe/Berlin"
                     " or --timezone UTC"
                 )
             moment = moment.replace(tzinfo=self.zone)
@@ -80,17 +80,14 @@ def is_zero(value: Any) -> bool:
 
 def plain(value: Any) -> str:
     """The value as text, without blanks around it."""
-    if not isinstance(value, str):
-        return str(value)
-    text = value.strip()
-    return text if text.isascii() else _EASTERN.sub(r"\1/\2/\3", text)
+    return value.strip() if isinstance(value, str) else str(value)
 
 
 def is_day(value: Any) -> bool:
     """Whether the value is a date without an hour."""
     if isinstance(value, datetime):
         return not (value.hour or value.minute or value.second)
-    return looks_like_time(value) and not re.search(r":|\A\d+\Z", plain(value))
+    return looks_like_time(value) and not re.search(r":|\A\d+\Z", in_plain_form(plain(value)))
 
 
 def is_clock(value: Any) -> bool:
@@ -108,84 +105,24 @@ def day_and_clock(day: Any, clock: Any) -> str | None:
 def looks_like_time(value: Any) -> bool:
     """Whether a value could be a time, in whatever way it is written; numbers only where a magnitude fits."""
     try:
-        return _style_of(value) is not None
+        return form_of(value) is not None
     except UnreadableTime:
         return False
 
 
-def style_of(values: Iterable[Any], chosen: str | None = None, zone: tzinfo | None = None) -> TimeStyle:
-    """How a column's values are written. Raises UnreadableTime, with a value and the choice, if they do not show it."""
-    known = [v for v in values if not is_unknown(v) and not is_zero(v)]
-    if chosen is not None:
-        found = TimeStyle(chosen, _all_offset(known, chosen), zone=zone)
-        return replace(found, note=f"as {chosen}, as chosen")
-    styles: dict[str, Any] = {}
-    for value in known:
-        try:
-            style = _style_of(value)
-        except UnreadableTime:
-            continue
-        if style is not None:
-            styles.setdefault(style, value)
-    if not styles:
-        example = f", such as {_shown(known[0])}," if known else ""
-        raise UnreadableTime(
-            f"its values{example} are not times that are known here: name their form with --time-format, like"
-            " '%d.%m.%Y %H:%M'"
-        )
-    style = _one_style(styles)
-    whole = style == "iso" and all(len(plain(v)) == 10 for v in known[:1000])
-    return TimeStyle(style, _all_offset(known, style), whole_days=whole, zone=zone, note=_note_of(style, styles))
-
-
-def _one_style(styles: dict[str, Any]) -> str:
-    kinds = set(styles)
-    if kinds & {"slashed", "day-first", "month-first"}:
-        if {"day-first", "month-first"} <= kinds:
-            raise UnreadableTime(
-                f"{_shown(styles['day-first'])} has the day first, {_shown(styles['month-first'])} the month: name one"
-                " with --time-format day-first or --time-format month-first"
-            )
-        if kinds == {"slashed"}:
-            raise UnreadableTime(
-                f"{_shown(styles['slashed'])} could be day or month first: choose with --time-format day-first or"
-                " --time-format month-first"
-            )
-        return "day-first" if "day-first" in kinds else "month-first"
-    units = kinds & {*_UNITS, "excel"}
-    if len(units) > 1:
-        shown = " and ".join(f"{_shown(styles[u])} ({u})" for u in sorted(units))
-        raise UnreadableTime(f"its numbers have different magnitudes, {shown}: name the unit with --time-format")
-    return next(iter(kinds)) if len(kinds) == 1 else "mixed"
-
-
-def _note_of(style: str, styles: dict[str, Any]) -> str:
-    if style in _UNITS:
-        return f"{style} since 1970"
-    if style == "excel":
-        return "a spreadsheet's day numbers"
-    if style in ("day-first", "month-first"):
-        return f"{style.replace('-', ' ')}, as {_shown(styles.get(style, next(iter(styles.values()))))} shows"
-    return ""
-
-
-def _all_offset(values: Iterable[Any], style: str) -> bool:
-    """Whether at least one value has an offset."""
-    for value in values:
-        try:
-            if _moment(value, style).tzinfo is not None:
-                return True
-        except UnreadableTime:
-            continue
-    return False
-
-
-def _style_of(value: Any) -> str | None:
+def form_of(value: Any) -> str | None:
+    """How a value is written; slashed and short leave open what comes first. None if it is not a time."""
     if isinstance(value, datetime | date):
         return "iso"
     if isinstance(value, bool):
         return None
     text = plain(value)
+    if (style := _style_of_text(text)) is not None or (other := in_plain_form(text)) == text:
+        return style
+    return _style_of_text(other)
+
+
+def _style_of_text(text: str) -> str | None:
     if _ISO.match(text):
         return "iso"
     if _DIGITS.match(text):
@@ -194,12 +131,14 @@ def _style_of(value: Any) -> str | None:
         return _unit_of(float(text))
     if _DAY_NUMBER.match(text):
         return "excel"
-    if slashed := _SLASHED.match(text):
+    if slashed := SLASHED.match(text):
         first, sign, second, last = slashed[1], slashed[2], slashed[3], slashed[4]
         if len(first) == 4:
             return "iso" if sign != "-" and int(second) <= 12 else None
-        if len(first) > 2 or len(last) == 3:
+        if len(first) > 2 or len(last) in (1, 3):
             return None
+        if len(last) == 2:
+            return "short"
         if sign == "." or int(first) > 12:
             return "day-first" if int(second) <= 12 else None
         return "month-first" if int(second) > 12 else "slashed"
@@ -211,13 +150,13 @@ def _style_of(value: Any) -> str | None:
 def _unit_of(number: float) -> str | None:
     if 25_000 <= number < 80_000:
         return "excel"
-    for unit, factor in _UNITS.items():
+    for unit, factor in UNITS.items():
         if 10**8 * factor <= number < 10**10 * factor:
             return unit
     return None
 
 
-def _moment(value: Any, style: str) -> datetime:
+def moment_of(value: Any, style: str) -> datetime:
     """The time of a value that is written in `style`; without an offset if the value has none."""
     try:
         if isinstance(value, datetime):
@@ -225,23 +164,34 @@ def _moment(value: Any, style: str) -> datetime:
         elif isinstance(value, date):
             found = datetime(value.year, value.month, value.day)  # noqa: DTZ001  the caller knows the zone
         else:
-            reader = _READERS.get(style)
-            found = reader(plain(value)) if reader else _by_pattern(plain(value), style)
+            found = _read_text(plain(value), style)
     except (ValueError, OverflowError) as error:
         if isinstance(error, UnreadableTime):
             raise
-        raise UnreadableTime(f"{_shown(value)} is not a valid time: {error}") from None
+        raise UnreadableTime(f"{shown(value)} is not a valid time: {error}") from None
     if found.year < EARLIEST_YEAR:
-        raise UnreadableTime(f"{_shown(value)} is a time in the year {found.year}: it stands for an unknown one")
+        raise UnreadableTime(f"{shown(value)} is a time in the year {found.year}: it stands for an unknown one")
     return found
+
+
+def _read_text(text: str, style: str) -> datetime:
+    reader = _READERS.get(style)
+    if reader is None:
+        return _by_pattern(text, style)
+    try:
+        return reader(text)
+    except ValueError:
+        if (other := in_plain_form(text)) == text or form_of(other) is None:
+            raise
+        return reader(other)
 
 
 def _iso(text: str) -> datetime:
     found = _ISO.match(text)
     if found is None:
-        if (slashed := _SLASHED.match(text)) and len(slashed[1]) == 4:
+        if (slashed := SLASHED.match(text)) and len(slashed[1]) == 4:
             return _from_parts(slashed, *(int(slashed[k]) for k in (1, 3, 4)))
-        raise UnreadableTime(f"{_shown(text)} is not written like the other times of its column")
+        raise UnreadableTime(f"{shown(text)} is not written like the other times of its column")
     offset = (found[3] or "").upper()
     offset = "+00:00" if offset in ("Z", "UTC", "GMT") else offset
     if len(offset) == 3:
@@ -251,7 +201,7 @@ def _iso(text: str) -> datetime:
 
 def _slashed(day_first: bool) -> Callable[[str], datetime]:
     def read(text: str) -> datetime:
-        found = _SLASHED.match(text)
+        found = SLASHED.match(text)
         if found is None or len(found[1]) > 2:
             return _iso(text)
         first, second, year = int(found[1]), int(found[3]), int(found[4])
@@ -259,6 +209,13 @@ def _slashed(day_first: bool) -> Callable[[str], datetime]:
         return _from_parts(found, year + 2000 if year < 100 else year, month, day)
 
     return read
+
+
+def _year_first(text: str) -> datetime:
+    found = SLASHED.match(text)
+    if found is None or len(found[1]) > 2:
+        return _iso(text)
+    return _from_parts(found, int(found[1]) + 2000, int(found[3]), int(found[4]))
 
 
 def _from_parts(found: re.Match[str], year: int, month: int, day: int) -> datetime:
@@ -272,7 +229,7 @@ def _hour_of_day(text: str, hour: int, half: str | None) -> int:
     if not half:
         return hour
     if not 1 <= hour <= 12:
-        raise UnreadableTime(f"{_shown(text)} has an hour that does not go with {half}")
+        raise UnreadableTime(f"{shown(text)} has an hour that does not go with {half}")
     return hour % 12 + (12 if half[0] in "pP" else 0)
 
 
@@ -298,7 +255,7 @@ def _named(text: str) -> datetime:
 def _mail(text: str) -> datetime:
     found = _mail_date(text)
     if found is None:
-        raise UnreadableTime(f"{_shown(text)} is not written like the other times of its column")
+        raise UnreadableTime(f"{shown(text)} is not written like the other times of its column")
     return found
 
 
@@ -324,15 +281,15 @@ def _digits(text: str) -> datetime:
 
 def _check_number(text: str) -> None:
     if not _NUMBER.match(text):
-        raise UnreadableTime(f"{_shown(text)} is not a number, as the other times of its column are")
+        raise UnreadableTime(f"{shown(text)} is not a number, as the other times of its column are")
 
 
 def _epoch(unit: str) -> Callable[[str], datetime]:
     def read(text: str) -> datetime:
         _check_number(text)
         whole, _, part = text.partition(".")
-        micros = int(whole) * 1_000_000 // _UNITS[unit]
-        micros += int(float(f"0.{part or 0}") * 1_000_000 / _UNITS[unit])
+        micros = int(whole) * 1_000_000 // UNITS[unit]
+        micros += int(float(f"0.{part or 0}") * 1_000_000 / UNITS[unit])
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
     return read
@@ -346,9 +303,9 @@ def _excel(text: str) -> datetime:
 
 
 def _mixed(text: str) -> datetime:
-    style = _style_of(text)
-    if style is None or style in ("slashed", "mixed"):
-        raise UnreadableTime(f"{_shown(text)} is not a time")
+    style = form_of(text)
+    if style is None or style in ("slashed", "short", "mixed"):
+        raise UnreadableTime(f"{shown(text)} is not a time")
     return _READERS[style](text)
 
 
@@ -356,10 +313,11 @@ def _by_pattern(text: str, pattern: str) -> datetime:
     try:
         return datetime.strptime(text, pattern)  # noqa: DTZ007  the caller knows the zone
     except (ValueError, re.error):  # the latter for a pattern that names a part twice
-        raise UnreadableTime(f"{_shown(text)} does not match --time-format {pattern}") from None
+        raise UnreadableTime(f"{shown(text)} does not match --time-format {pattern}") from None
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value, for a sentence."""
     return repr(plain(value)[:40])
 
 
@@ -367,9 +325,10 @@ _READERS: dict[str, Callable[[str], datetime]] = {
     "iso": _iso,
     "day-first": _slashed(True),
     "month-first": _slashed(False),
+    "year-first": _year_first,
     "named": _named,
     "mail": _mail,
     "digits": _digits,
     "excel": _excel,
     "mixed": _mixed,
-} | {unit: _epoch(unit) for unit in _UNITS}
+} | {unit: _epoch(unit) for unit in UNITS}

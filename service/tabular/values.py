@@ -10,8 +10,21 @@ from typing import Any
 UNKNOWN_WORDS = frozenset(
     ("", "null", "\\n", "none", "nan", "nat", "n/a", "#n/a", "na", "-", "--", "nil", "undefined", "(null)", "<null>")
 )
+_NOBODY = frozenset(
+    name.strip()
+    for names in """
+    anonymous|anonym|anonyme|anónimo|anônimo|anonimo|anonim|anoniem|аноним|匿名|익명|名無し
+    guest|gast|invité|invitado|convidado|visitante|ospite|gość|misafir|гость|游客|ゲスト
+    unknown|unbekannt|inconnu|desconocido|desconhecido|sconosciuto|onbekend|不明
+    deleted|[deleted]|removed|[removed]|former|not found|not available|unavailable|no longer available
+    """.splitlines()
+    for name in names.split("|")
+    if name.strip()
+)
+_WHOSE = frozenset(("user", "account", "member", "reporter", "post", "comment", "content", "item", "reader"))
+_LONGEST_NOBODY = 40  # characters
 LONGEST_EXACT = 10**15  # a spreadsheet keeps 15 digits of a number
-_SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+?\d{1,3}\Z")
+_SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE](?:\+\d{1,3}|\d{2,3})\Z")  # 9e1 is rather an id
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+\Z")
 
 
@@ -27,6 +40,15 @@ def is_unknown(value: Any) -> bool:
         text = value.strip()
         return len(text) <= 9 and text.casefold() in UNKNOWN_WORDS
     return isinstance(value, float) and value != value
+
+
+def is_nobody(name: str) -> bool:
+    """Whether a name only says that it is not known who or what it was: all of these are not one account or post."""
+    if len(name) > _LONGEST_NOBODY:
+        return False
+    words = " ".join(name.split()).casefold()
+    first, _, rest = words.partition(" ")
+    return words in _NOBODY or (rest in _NOBODY and first.isalpha()) or (first in _NOBODY and rest in _WHOSE)
 
 
 def id_text(value: Any) -> str:

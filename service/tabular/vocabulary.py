@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 from service.tabular.compounds import in_english
@@ -77,7 +78,7 @@ _TITLES = {
 }
 FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get_args(Field)}}
 
-_ID = r"(?:_(?:id|ids|uid|uuid|guid|pid|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
+_ID = r"(?:_(?:[a-z]{0,8}id|ids|uuid|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
 _NAME = (
     r"(?:_(?:name|username|user_name|screen_name|display_name|login|handle|nick|nickname|email|mail|acct|pseudonym))"
 )
@@ -97,6 +98,7 @@ _FILED = (
 )
 _BY = r"(?:by|von|par|por|da)"
 _AUTHOR = r"(?:author|poster|owner|creator|writer|autor|autora|verfasser|ersteller|auteur|autore|op|uploader)"
+_TARGET = r"(?:target|ziel|cible|alvo|obiettivo|hedef|doel|cel|объект|objet_signale|举报对象|举报目标)"
 _ACCUSED = (
     r"(?:reported|flagged|accused|offending|offender|target|targeted|subject|suspect|reportee|denounced|gemeldeter?"
     r"|against)"
@@ -105,7 +107,8 @@ _CONTENT = (
     r"(?:post|comment|content|contents|message|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
     r"|photo|image|note|submission|listing|ad|media|statement|record|reportable|flaggable|commentable|beitrag|kommentar"
     r"|nachricht|inhalt|publicacion|comentario|mensaje|contenido|commentaire|publication|contenu|messaggio|contenuto|wpis"
-    r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet)"
+    r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet|anuncio|annonce|inserat|anzeige"
+    r"|annuncio|ilan|iklan|advert|advertisement|job|event)"
 )
 _PLACE = (
     r"(?:context|thread|topic|article|discussion|story|page|parent|root|conversation|debate|board|forum|subforum|channel"
@@ -125,6 +128,12 @@ _RULED = (
     r"|entschieden|erledigt)"
 )
 
+_WORDS = r"[^\W\d]+"
+_OF_THE_REPORT = (  # follows "reported" or "flagged" in columns that do not say what was reported
+    r"(?:by|at|on|in|to|via|from|date|time|day|datetime|timestamp|utc|reason|count|times|status|state|type|kind|category"
+    r"|severity|priority|issue|problem|text|note|notes|comments|description|details|host|hours|source|author|is|for)(?:_|\Z)"
+)
+OF_ANYTHING = 2  # the rank of `type`, which may be the kind of report
 PLACES = 4  # the rank of columns that name threads and the like
 ACCOUNTS = 5  # the rank of columns that name accounts, where accounts are what was reported
 _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
@@ -157,11 +166,13 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     ),
     "target_id": (
         (0, r"target_id|target"),
-        (1, rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:{_ID})*|{_CONTENT}(?:{_ID})+"),
+        (1, rf"(?:(?:reported|flagged)_)?{_TARGET}(?:{_ID})*"),
+        (1, rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:{_ID})*|(?!event_){_CONTENT}(?:{_ID})+"),
         (1, r"(?:reported|flagged)_id"),
-        (2, rf"(?!status\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
+        (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
         (2, rf"target_(?:object|content|entity|item|uri)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
+        (3, rf"event(?:{_ID})+|(?:reported|flagged)_(?!{_OF_THE_REPORT}|{_WHO}|name){_WORDS}"),
         (4, rf"{_PLACE}(?:{_ID})+"),
         (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
         (ACCOUNTS, rf"against{_PERSON}|(?:reported|flagged|target){_NAME}"),
@@ -268,6 +279,10 @@ _COMPILED = {
     field: [(rank, re.compile(pattern)) for rank, pattern in sorted([*ranks, *patterns(field)], key=lambda one: one[0])]
     for field, ranks in _PATTERNS.items()
 }
+_LETTERS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "ae", "Ö": "oe", "Ü": "ue"} | dict(zip("łŁøØđĐıİ", "llooddii", strict=True))
+)
+_THING = re.compile(rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|listing|shop)(?:s|es|en|e|i)?")
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -302,12 +317,18 @@ def what_is(field: str) -> str:
 def normalised(name: str) -> str:
     """A column's name in lower case without accents, its words joined with `_`."""
     spaced = _CAMEL.sub("_", name.strip())
-    german = spaced.translate({0xE4: "ae", 0xF6: "oe", 0xFC: "ue", 0xC4: "ae", 0xD6: "oe", 0xDC: "ue"})
-    bare = "".join(c for c in unicodedata.normalize("NFKD", german) if not unicodedata.combining(c)).casefold()
+    letters = spaced.translate(_LETTERS)
+    bare = "".join(c for c in unicodedata.normalize("NFKD", letters) if not unicodedata.combining(c)).casefold()
     return re.sub(r"[\W_]+", "_", bare).strip("_")
 
 
-def ranks_of(name: str) -> dict[Field, int]:
+def is_thing(value: str) -> bool:
+    """Whether a word names a kind of thing that can be reported, as `post`, `ForumTopics` or `Benutzer`."""
+    return _THING.fullmatch(normalised(value)) is not None
+
+
+@lru_cache(4096)
+def ranks_of(name: str) -> Mapping[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(bare(name))
     return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))

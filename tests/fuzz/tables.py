@@ -88,7 +88,7 @@ class Case:
 def case(number: int, folder: Path) -> Case:
     """The case of a number."""
     draw = random.Random(number)
-    count, people, posts = draw.randrange(12, 70), draw.randrange(3, 20), draw.randrange(3, 25)
+    count, people, posts = draw.randrange(12, 40), draw.randrange(3, 20), draw.randrange(3, 25)
     who = draw.choice(["user{}", "{}", "Jörg {}", "did:plc:{}"])
     start = datetime(2026, draw.randrange(1, 10), draw.randrange(1, 28), 8, 30, tzinfo=UTC)
     step = timedelta(minutes=draw.choice([7, 61, 400, 1500]))

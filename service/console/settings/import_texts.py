@@ -36,6 +36,7 @@ TIME_FORMATS = (
     ("", "Automatic"),
     ("day-first", "Day first (31/12/2026)"),
     ("month-first", "Month first (12/31/2026)"),
+    ("year-first", "Year first (26.12.31)"),
     ("seconds", "Seconds since 1970"),
     ("milliseconds", "Milliseconds since 1970"),
     ("microseconds", "Microseconds since 1970"),

@@ -10,7 +10,8 @@ import pytest
 from tabular_files import START, csv_of, read, rows, written
 
 from service.errors import Refused
-from service.tabular.times import UnreadableTime, style_of
+from service.tabular.time_styles import style_of
+from service.tabular.times import UnreadableTime
 from service.tabular.vocabulary import normalised, ranks_of
 
 ROWS = rows()

@@ -117,7 +117,7 @@ def test_what_is_called_like_a_time_and_is_none_is_named_with_the_mend(tmp_path:
     path = written(
         tmp_path / "a.csv", table(reported=lambda k: (START + timedelta(days=k)).strftime("%Hh%M am %d.%m.%y"))
     )
-    with pytest.raises(Refused, match="--column time='reported' --time-format"):
+    with pytest.raises(Refused, match="--column time=reported --time-format"):
         read(path)
     items, _, _ = read(path, columns={"time": "reported"}, time_format="%Hh%M am %d.%m.%y")
     assert items[1].occurred_at == START + timedelta(days=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,9 +12,11 @@ from pyarrow import parquet
 from tabular_files import expected, facts, read, rows, workbook_of, written
 
 from service.errors import Refused
+from service.tabular import documents
 from service.tabular.borders import is_drawn
 from service.tabular.tables import MOST_COLUMNS, unique_names
-from service.tabular.times import UnreadableTime, looks_like_time, style_of
+from service.tabular.time_styles import style_of
+from service.tabular.times import UnreadableTime, looks_like_time
 from service.tabular.vocabulary import ranks_of
 
 MANY = 100_000
@@ -63,3 +66,21 @@ def test_a_workbook_with_thousands_of_columns_is_refused(tmp_path: Path) -> None
     path = workbook_of([names, ["a", "b", "2026-10-01T09:00:00Z"]], tmp_path / "wide.xlsx")
     with pytest.raises(Refused, match=r"wide\.xlsx has more than 2,000 columns"):
         read(path)
+
+
+def test_a_document_on_one_line_may_be_longer_than_a_line_of_a_table(tmp_path: Path) -> None:
+    given = [r | {"note": "x" * 200_000} for r in rows()]
+    items, refused, _ = read(written(tmp_path / "a.json", json.dumps({"reports": given})))
+    assert (facts(items), refused) == (expected(rows()), [])
+
+
+def test_a_document_that_takes_too_much_memory_is_refused_before_it_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MOST_MEMORY", 32 << 20)
+    path = written(tmp_path / "a.json", '{"reports":[' + ",".join(["{}"] * (2 << 20)) + "]}")
+    tracemalloc.start()
+    with pytest.raises(Refused, match=r"a\.json is one JSON document that takes more than .*NDJSON.*jq -c"):
+        read(path)
+    assert tracemalloc.get_traced_memory()[1] < 40 << 20  # parsed, it is 150 MB
+    tracemalloc.stop()

@@ -1,0 +1,86 @@
+"""What is said of a table that does not say who reported what and when, with the columns that may be it. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from service.errors import Refused
+from service.tabular.looks import ColumnLook, same_people
+from service.tabular.naming import listed, option, short_name
+from service.tabular.vocabulary import IN_WORDS, TIMES, Field, normalised, ranks_of
+
+FEW = 10  # so many rows by one reporter are not a list of people's reports
+_MOSTLY_UNKNOWN = 0.5
+_FEW_TARGETS = 4  # so many are rather categories
+_NEVER_TARGETS: tuple[Field, ...] = ("id", "reporter_id", "author_id", "reason", "verdict", "kind", "trusted", *TIMES)
+_HANDLERS = ("assign", "handle", "resolve", "review", "moderator", "admin", "closed", "staff", "agent", "mod")
+
+
+def sentence_of_missing(
+    missing: Sequence[Field],
+    header: Sequence[str],
+    left: Sequence[ColumnLook],
+    notes: Sequence[str],
+    reporter: ColumnLook | None,
+    *,
+    outcomes: bool,
+) -> str:
+    """What is missing, and how to name it: with a column that may be it, if there is one. `left` is not read yet."""
+    what = " and ".join(f"{IN_WORDS[name]} ({short_name(name)})" for name in missing)
+    said = "".join(f"; {note}" for note in [*notes, *(_called_times(left) if "occurred_at" in missing else ())])
+    several = len([name for name in missing if name not in TIMES]) > 1  # then what may be one may be the other
+    found = {
+        name: column
+        for name in missing
+        if (name in TIMES or not several) and (column := _may_be(name, left, reporter)) is not None
+    }
+    named = " ".join(option(name, look.name) for name, look in found.items())
+    return (
+        f"no column was recognised for {what}{said}. It has the columns {listed(header)}. Name"
+        f" {'it' if len(missing) == 1 else 'them'}, for instance {named or f'--column {short_name(missing[0])}=COLUMN'}"
+        f"{'' if outcomes else '; a file that does not say it for each report cannot serve'}"
+    )
+
+
+def _called_times(left: Sequence[ColumnLook]) -> Iterator[str]:
+    """Columns that are called like a time whose values are not times that are known."""
+    for look in left:
+        if "occurred_at" in ranks_of(look.name) and look.known and not look.is_time:
+            yield (
+                f"{look.name!r} is called like it, but {look.example!r} is not a time that is known: export dates with"
+                f" hours, or say how it is written: {option('occurred_at', look.name)} --time-format '%d.%m.%Y %H:%M'"
+            )
+
+
+def _may_be(name: Field, left: Sequence[ColumnLook], reporter: ColumnLook | None) -> ColumnLook | None:
+    """The column that may be a required field, though its name does not say so."""
+    if name in TIMES:
+        return next((look for look in left if look.is_time and not look.is_number), None)
+    if name != "target_id":  # a person who did something is all too easily not who reported
+        return None
+    ones = [look for look in left if look.known and not (look.is_time or look.is_yes_or_no or look.has_lists)]
+    ones = [look for look in ones if not any(word in normalised(look.name) for word in _HANDLERS)]
+    ones = [look for look in ones if not set(_NEVER_TARGETS) & set(ranks_of(look.name))]
+    ones = [look for look in ones if reporter is None or not same_people(look, reporter)]
+    repeated = [look for look in ones if _FEW_TARGETS < look.distinct < len(look.known)]
+    return max(repeated, key=_like_a_target, default=None)
+
+
+def _like_a_target(look: ColumnLook) -> tuple[bool, bool, int]:
+    return normalised(look.name).endswith("id"), not look.is_prose, look.distinct
+
+
+def check_reporters(reporter: ColumnLook) -> None:
+    """Refuse a table in which hardly anybody, or one account alone, would have reported."""
+    rows = len(reporter.values)
+    if rows >= FEW and len(reporter.known) < _MOSTLY_UNKNOWN * rows:
+        empty = f"{reporter.name!r} is empty in {rows - len(reporter.known):,} of {rows:,} rows"
+        raise Refused(
+            f"{empty}: a table of reports says for each who made it. If it is who reported, leave out the rows without"
+            " one, for instance with a spreadsheet's filter"
+        )
+    if len(reporter.known) >= FEW and reporter.distinct == 1:
+        raise Refused(
+            f"{reporter.name!r} is {reporter.example!r} in every row: a table of reports has many reporters. If another"
+            " column says who reported, name it: --column reporter=COLUMN"
+        )
