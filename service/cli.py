@@ -10,7 +10,19 @@ import sys
 
 import typer
 
-from service.commands import access, audits, histories, mail, redis, running, single_sign_on, sources, tenants, upkeep
+from service.commands import (
+    access,
+    audits,
+    daily_files,
+    histories,
+    mail,
+    redis,
+    running,
+    single_sign_on,
+    sources,
+    tenants,
+    upkeep,
+)
 from service.commands.common import UsageError
 from service.errors import BrigadewatchError, UnknownTenant
 
@@ -36,6 +48,7 @@ for name, group in (
     ("sso", single_sign_on.sso),
     ("sources", sources.sources),
     ("mail", mail.mail),
+    ("daily-files", daily_files.daily_files),
     ("policy", tenants.policy),
     ("dead-letters", upkeep.dead_letters),
     ("redis", redis.redis),

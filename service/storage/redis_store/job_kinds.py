@@ -38,6 +38,7 @@ _ALL = (
     JobKind("erase", "chores", "workers.erase", 3600, has_timer=True),  # replace the ids of reporters to be erased
     JobKind("mail", "chores", "workers.mail", 300, has_timer=True),  # send e-mail about new cases to who wants it
     JobKind("dry_run", "chores", "workers.dry_run", 3600, has_timer=True),  # what other thresholds would do
+    JobKind("daily_files", "chores", "workers.daily_files", 3600, has_timer=True, longest_seconds=3_600),
     JobKind(  # read, try, import and undo files that were uploaded; delete them after a day
         "import", "chores", "workers.imports", 3600, has_timer=True, longest_seconds=DAY_SECONDS
     ),
