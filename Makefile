@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+S3_SERVER := build/s3-server/.installed
 
 .PHONY: help install demo test first-audit test-postgres test-postgres-quick postgresql test-redis test-redis-quick platforms wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
@@ -22,12 +23,19 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 days
 	$(BIN)/brigadewatch demo
 
-test: $(INSTALLED) oidc-provider ## all tests except those in a browser, a WordPress or an Ozone, on all cores
+test: $(INSTALLED) oidc-provider $(S3_SERVER) ## all tests except those in a browser, a WordPress or an Ozone, on all cores
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # A fresh clone with an installation of its own, from the package index; bounded to a quarter of an hour.
 first-audit: ## the README's way from a foreign CSV file to a report, as printed, in a fresh clone
 	$(PYTHON) tests/first_audit.py
+
+# An S3-compatible store for the daily files' tests, with an environment of its own: it needs older libraries than we do.
+$(S3_SERVER): tests/s3_store/requirements.lock
+	rm -rf $(dir $@)
+	$(PYTHON) -m venv $(dir $@)
+	$(dir $@)bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 # Programs of npm, as locked, each in a folder of its own: the certified OpenID Connect provider that single sign-on is tested
 # against, every PHP that the WordPress plugin runs on, and a real Ozone beside the libraries that verify our webhooks.

@@ -16,8 +16,8 @@ from aged_archive import Archive, told
 from archive_lines import complaint, outcome, withdrawal
 from conftest import RedisClients
 from flow import told as documents_of
-from moto.server import ThreadedMotoServer
 from pyarrow import fs
+from s3_server import s3_server
 from sqlalchemy import Engine
 
 from service.demo.world import draw_world
@@ -274,11 +274,8 @@ def test_the_same_in_a_bucket_with_credentials_from_a_file(
 ) -> None:
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        place = f"s3://news/below?endpoint_override={host}:{port}&scheme=http&region=eu-central-1"
+    with s3_server() as address:
+        place = f"s3://news/below?endpoint_override={address}&scheme=http&region=eu-central-1"
         paper.resources = replace(paper.resources, settings=replace(paper.resources.settings, daily_files=place))
         told(paper, complaint("a"), complaint("b", DAY, reporter="s"))
         paper.turns_on()
@@ -303,8 +300,6 @@ def test_the_same_in_a_bucket_with_credentials_from_a_file(
         assert found() == {second: ["b"]}
         DailyFileStore(place, "paper", tmp_path).remove_all()
         assert found() == {}
-    finally:
-        server.stop()
 
 
 @pytest.mark.parametrize("text", ["files", "./files", "http://h/x", "gs://b"])
