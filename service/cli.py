@@ -13,6 +13,7 @@ import typer
 from service.commands import (
     access,
     audits,
+    daily_files,
     histories,
     mail,
     redis,
@@ -48,6 +49,7 @@ for name, group in (
     ("sso", single_sign_on.sso),
     ("sources", sources.sources),
     ("mail", mail.mail),
+    ("daily-files", daily_files.daily_files),
     ("policy", tenants.policy),
     ("trusted-flaggers", trusted_flaggers.trusted_flaggers),
     ("dead-letters", upkeep.dead_letters),

@@ -56,6 +56,7 @@ class Settings:
     database_timeout_seconds: float = 10.0  # that a request waits for the database; then 503
     max_unanalysed_items: int = 2_000_000  # per tenant, archived or not; above it complaints get 429
     smtp: SmtpSettings | None = None  # None: no e-mail is sent
+    daily_files: str | None = None  # a folder or s3://bucket/prefix for the archive by day; None: nowhere
 
 
 def read_settings(data: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
@@ -105,6 +106,7 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         database_timeout_seconds=_database_timeout(number("BRIGADEWATCH_DATABASE_TIMEOUT_SECONDS", 10.0)),
         max_unanalysed_items=int(number("BRIGADEWATCH_MAX_UNANALYSED_ITEMS", 2_000_000)),
         smtp=_smtp(env, public_url),
+        daily_files=_daily_files(env.get("BRIGADEWATCH_DAILY_FILES") or ""),
     )
 
 
@@ -151,6 +153,14 @@ def _public_url(text: str) -> str | None:
             " https://moderation.example.org"
         )
     return text.rstrip("/") or None
+
+
+def _daily_files(text: str) -> str | None:
+    if text and not text.startswith(("/", "s3://")):
+        raise ValueError(
+            f"BRIGADEWATCH_DAILY_FILES is {text!r}; expected the absolute path of a folder, or s3://BUCKET/PREFIX"
+        )
+    return text.rstrip("/") if text.startswith("/") else text or None
 
 
 def _smtp(env: dict[str, str], public_url: str | None) -> SmtpSettings | None:

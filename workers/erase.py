@@ -5,8 +5,8 @@ In two steps, each of which may be interrupted and repeated:
 1. One transaction replaces the name in every table and raises both epochs: what ingest or detection have under way by
 the old
    name can no longer be committed, and the resident window is built again from the rewritten feed.
-2. Once no API process takes complaints of theirs any more and the stream holds none that came before that, the database
-   and Redis rewrite their files.
+2. Once no API process takes complaints of theirs any more, the stream holds none that came before that, and the daily
+   files are written again (workers/daily_files.py), the database and Redis rewrite their files.
 
 What ingest meets in between it refuses by the mark (service/storage/complaints/archive_writer.py), so step 1 is not
 undone by what was on its way.
@@ -24,7 +24,7 @@ from service.errors import StoreUnavailable
 from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts.secret_box import SecretBox
 from service.storage.accounts.tenants import tenant_id
-from service.storage.complaints import imports
+from service.storage.complaints import daily_files, imports
 from service.storage.privacy import erasures
 from service.storage.privacy.erasure_rewrite import ErasureRewrite
 from service.storage.privacy.erasures import DONE, REPLACED, REQUESTED, Erasure
@@ -88,6 +88,7 @@ def _replace(
         # uploads are encrypted, and cannot be searched: all of them go
         if dropped := imports.drop_all_files(connection, number, resources.now_us()):
             changed["imports"] = len(dropped)
+        daily_files.require(connection, number, resources.now_us())
         erasures.move(connection, number, requested, REPLACED, now_us=resources.now_us(), changed={"rows": changed})
     log.info("tenant %s: %d erasures replaced names in %s", tenant, len(requested), changed or "nothing")
     # the window that is resident somewhere is dropped now, not at the next complaint
@@ -113,6 +114,9 @@ def _clean(
     ready = [e for e in waiting if now_us >= e.asked_us + SETTLING_US]
     if not ready or not _drained(resources.redis, tenant, max(e.asked_us for e in ready) + SETTLING_US):
         return
+    with resources.engine.connect() as connection:
+        if not daily_files.are_written(connection, number):
+            return
     with write(resources.engine) as connection:
         ErasureRewrite(number, _names(ready, privacy_filter, box)).drop_dead_letters(
             connection

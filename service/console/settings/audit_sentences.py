@@ -203,6 +203,11 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     "allowed no longer": ("Good patrol removed", lambda reporter, _: f"removed {reporter} from the good patrols"),
     "settings": ("Settings", lambda _, detail: f"changed settings: {_changes(detail)}"),
     "policy": ("Thresholds", _policy),
+    "daily-files-on": ("Daily files", lambda _, __: "had the archive written as files by day"),
+    "daily-files-off": (
+        "Daily files ended",
+        lambda _, detail: "ended the files by day" + (" and deleted them" if detail.get("deleted") else ""),
+    ),
     "sign-in": ("Sign-in", _sign_in),
     "sign-out": ("Sign-out", _sign_out),
     "sign-in-rules": ("Sign-in rules", lambda _, detail: f"changed the sign-in rules: {_changes(detail)}"),

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from service.model import microseconds
-from service.storage.complaints import complaint_counts
+from service.storage.complaints import complaint_counts, daily_files
 from service.storage.complaints.archive_reader import SEQ_BITS
 from service.storage.complaints.commit_draft import CommitDraft
 from service.storage.sql import schema
@@ -64,6 +64,11 @@ def write_rows(connection: Connection, draft: CommitDraft) -> None:
         tenant,
         [row.occurred_us for row in draft.complaints.values() if row.state != MACHINE and row.act is None],
     )
+    daily_files.note_rows(
+        connection, tenant, "complaints", ((base | row.seq, row.occurred_us) for row in draft.complaints.values())
+    )
+    daily_files.note_keys(connection, tenant, "complaints", [base | seq for _, seq in draft.changes])
+    daily_files.note_keys(connection, tenant, "outcomes", [base | seq for seq, *_ in draft.outcomes.values()])
 
 
 def _give_up_ids(connection: Connection, draft: CommitDraft) -> None:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine
 
+from service.storage.complaints import daily_files
 from service.storage.complaints import feed as packed
 from service.storage.complaints.archive_reader import SEQ_BITS
 from service.storage.privacy.name_replacement import REPLACED, NameReplacement
@@ -74,6 +75,7 @@ class ErasureRewrite:
             "sweeps": self._rewrite_sweeps(connection),
             "dead_letters": self.drop_dead_letters(connection),
         }
+        daily_files.note_keys(connection, self.tenant_id, "complaints", sorted(found.complaints))
         tables = [table for table in schema.metadata.sorted_tables if "tenant_id" in table.c]
         for table in tables:  # first, while their clusters are still found by the old key
             for column in columns_holding(table, {"case note"}):
@@ -253,6 +255,8 @@ class ErasureRewrite:
                     sa.update(table).where(*(column == row[column.name] for column in primary)).values(values)
                 )
                 count += 1
+                if table is schema.outcomes:
+                    daily_files.note_keys(connection, self.tenant_id, "outcomes", [row["row_key"]])
                 if table is schema.events and row["type"].startswith("reporter."):
                     _rename_event(connection, row["id"])
         return count

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.intake.privacy_filter import PrivacyFilter
+from service.storage.complaints import daily_files
 from service.storage.complaints import feed as packed
 from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, analysis_state_of, totals_of
 from service.storage.complaints.archive_writer import lock_ingest, promote
@@ -93,12 +94,16 @@ def delete_step(
             c.row_key > base, c.row_key <= base | upto
         )
     ).all()
+    daily_files.note_rows(connection, tenant_id, "complaints", ((row.row_key, row.occurred_us) for row in rows))
     promoted, totals = _settle(connection, tenant_id, upto, [row for row in rows if row.state == STANDING])
+    daily_files.note_keys(connection, tenant_id, "complaints", promoted)
     trimmed = _trim_clusters(connection, base, upto)
     refed_gone = _forget_refed(connection, tenant_id, refed, {row.row_key & SEQ_MASK for row in rows}, upto)
-    outcomes = connection.execute(
-        sa.delete(schema.outcomes).where(schema.outcomes.c.row_key > base, schema.outcomes.c.row_key <= base | upto)
-    ).rowcount
+    o = schema.outcomes.c
+    going = sa.and_(o.row_key > base, o.row_key <= base | upto)
+    gone = connection.execute(sa.select(o.row_key, o.decided_us).where(going)).all()
+    daily_files.note_rows(connection, tenant_id, "outcomes", ((row.row_key, row.decided_us) for row in gone))
+    outcomes = connection.execute(sa.delete(schema.outcomes).where(going)).rowcount
     connection.execute(sa.delete(schema.complaints).where(c.row_key > base, c.row_key <= base | upto))
     newest = connection.scalar(sa.select(sa.func.max(f.newest_us)).where(f.tenant_id == tenant_id, f.last_seq <= upto))
     connection.execute(sa.delete(schema.feed).where(f.tenant_id == tenant_id, f.last_seq <= upto))

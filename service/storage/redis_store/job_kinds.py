@@ -40,6 +40,7 @@ _ALL = (
     JobKind("place", "chores", "workers.placing", 300, has_timer=True),  # put cases into the tenant's queues
     JobKind("dry_run", "chores", "workers.dry_run", 3600, has_timer=True),  # what other thresholds would do
     JobKind("campaigns", "chores", "workers.campaigns", 900, has_timer=True),  # which clusters continue one another
+    JobKind("daily_files", "chores", "workers.daily_files", 3600, has_timer=True, longest_seconds=3_600),
     JobKind(  # read, try, import and undo files that were uploaded; delete them after a day
         "import", "chores", "workers.imports", 3600, has_timer=True, longest_seconds=DAY_SECONDS
     ),

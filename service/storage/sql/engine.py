@@ -27,7 +27,7 @@ from service.storage.sql.deadlines import Deadline, DeadlinePassed
 from service.storage.sql.postgresql import WRITES, copy_rows, open_postgresql
 from service.storage.sql.private_files import create_private
 
-HEAD = "0017"  # the newest migration; a test compares it with the files in migrations/versions
+HEAD = "0018"  # the newest migration; a test compares it with the files in migrations/versions
 BUSY_SECONDS = 30
 _AT_THE_END = "brigadewatch: at the end"  # in Connection.info: what `before_commit` was given
 MIGRATION_LOCK = 0x6272_6967  # key of PostgreSQL's advisory lock

@@ -46,6 +46,7 @@ from service.storage.sql.schema.case_tables import (
     restorations,
 )
 from service.storage.sql.schema.complaint_states import MACHINE, REPEAT, STANDING, WITHDRAWN
+from service.storage.sql.schema.daily_file_tables import daily_file_days, daily_files
 from service.storage.sql.schema.declarations import Big, metadata
 from service.storage.sql.schema.detection_tables import (
     allowed_reporters,
@@ -100,6 +101,8 @@ __all__ = [
     "clusters",
     "complaint_counts",
     "complaints",
+    "daily_file_days",
+    "daily_files",
     "dead_letters",
     "decisions",
     "deliveries",
