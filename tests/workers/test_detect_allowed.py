@@ -70,7 +70,7 @@ def test_what_a_patrol_said_counts_at_once_and_no_longer_when_it_is_off_the_list
     (cluster,) = paper.clusters().values()
     assert cluster.disposition == "flagged" and all(m.exempt for m in cluster.memberships.values())
     with paper.engine.connect() as connection:
-        assert timers.due(connection, 2**62) == []
+        assert timers.due(connection, 2**62) == [("campaigns", paper.name)], "nothing of detection's own"
     disallow(paper, *PATROL)
     detect.run(paper.name, paper.resources)
     assert paper.asks(target).model_dump(exclude={"as_of"}) == before.model_dump(exclude={"as_of"})
@@ -200,4 +200,4 @@ def test_changed_thresholds_reach_the_cases_though_nothing_comes_in(paper: Newsp
     assert paper.asks(target).independent_complaints > before.independent_complaints
     assert paper.analysis().policy_version == now.version
     with paper.engine.connect() as connection:
-        assert timers.due(connection, 2**62) == []
+        assert timers.due(connection, 2**62) == [("campaigns", paper.name)], "nothing of detection's own"
