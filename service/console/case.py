@@ -20,7 +20,7 @@ from service.console.chart_data import delay
 from service.console.conflict import Seen, seen_of, what_changed
 from service.console.decision_effects import decision_effects, effect_sentence
 from service.console.decision_form import LONGEST_NOTE, REASONS, SNOOZES, VERDICTS, DecisionForm, undo_request
-from service.console.history_text import entry_of
+from service.console.history_text import entry_of, undoable
 from service.console.kept_page import NOT_KEPT, NOTHING_DONE, Filled, FilledDecision
 from service.console.mentions import mention_sentence, read_on_case
 from service.console.person import Person
@@ -32,7 +32,6 @@ from service.model import Decision, DecisionRequest, microseconds
 from service.moderation.repeats import recorded_before
 from service.storage.cases import case_decisions, cases, claims, notes
 from service.storage.cases.case_files import read_case_file
-from service.storage.cases.case_history import CaseHistoryItem
 from service.storage.cases.case_queue import tenant_now
 from service.storage.sql.engine import write
 
@@ -388,15 +387,8 @@ def case_response(
         "address": path_of(cluster_id),
         "delay": delay,
         "may_decide": person.may("moderator"),
-        "undoable": _undoable(content.history),
+        "undoable": undoable(content.history),
         "all_reporters": all_reporters,
         "order": order,
     }
     return render(request, person, "case.html", status=status, messages=messages, **context)
-
-
-def _undoable(history: Sequence[CaseHistoryItem]) -> str | None:
-    """The latest decision in force, which the key `u` undoes."""
-    return next(
-        (entry.decision.id for entry in reversed(history) if entry.decision is not None and entry.standing), None
-    )

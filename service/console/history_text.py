@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
@@ -106,3 +107,10 @@ def _event_text(entry: CaseHistoryItem) -> str:
             f" {plural(data.get('target_count', 0), 'target')}"
         )
     return "no longer flags it"
+
+
+def undoable(history: Sequence[CaseHistoryItem]) -> str | None:
+    """The latest decision in force, which the key `u` undoes."""
+    return next(
+        (entry.decision.id for entry in reversed(history) if entry.decision is not None and entry.standing), None
+    )

@@ -341,9 +341,7 @@ class _Recogniser:
                 self.result.attributes[look.number] = name
             else:
                 left.append(look.name)
-        if len(self.result.attributes) > MOST_ATTRIBUTES:
-            beyond = list(self.result.attributes)[MOST_ATTRIBUTES:]
-            left += [self.result.attributes.pop(k) for k in beyond]
+        left += [self.result.attributes.pop(k) for k in list(self.result.attributes)[MOST_ATTRIBUTES:]]
         if left:
             self.result.notes.append(f"not used: {listed(left)}")
 
