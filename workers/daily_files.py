@@ -1,6 +1,6 @@
 """The daily-files job: writes each day of the archive that changed since as a Parquet file, once an hour.
 
-A file is written from one snapshot of the archive; what changes meanwhile is noted again by whoever changes it, so a
+A file is written from one snapshot of the archive; what changes meanwhile is noted again by what changes it, so a
 job that is killed, or overtaken by another one, leaves nothing wrong for longer than an hour. An erasure does not wait
 for the hour, and is not done before the files are written.
 """

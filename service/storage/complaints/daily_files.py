@@ -1,6 +1,6 @@
 """Which days of a tenant's archive have to be written as files, and what is in them (workers/daily_files.py writes).
 
-Whoever changes a row of the archive notes its day in the same transaction: ingest, retention and erasure. A day is what
+Ingest, retention and erasure change rows of the archive, and note their days in the same transaction. A day is what
 it is by the time of the complaint or of the decision, in UTC. Nothing is noted for a tenant without daily files.
 """
 
