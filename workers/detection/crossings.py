@@ -11,7 +11,7 @@ import numpy as np
 
 from workers.detection.arrays import Floats, Ints
 from workers.detection.null_model import expectations
-from workers.detection.pairs import PAIR_BITS, neighbours, pair_keys
+from workers.detection.pairs import PAIR_BITS, all_neighbours, collected, pair_keys
 from workers.detection.window import Window
 
 HOUR_MS = 3_600_000
@@ -29,10 +29,10 @@ def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
     size = window.counts(events)[:, len(scales) - 1]
     crowd = np.zeros(window.size, np.int64)
     crowd[events] = size
-    mine, other = neighbours(window, events[size <= SCALES[-1][1]], limit)
+    small = np.zeros(window.size, bool)
+    small[events] = size <= SCALES[-1][1]
+    mine, other = collected(all_neighbours(window, limit, max(reach for reach, _ in SCALES), small))
     lag = np.abs(window.time[mine] - window.time[other])
-    near = lag <= max(reach for reach, _ in SCALES)
-    mine, other, lag = mine[near], other[near], lag[near]
     pairs, number = np.unique(pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True)
     caps = tuple(sorted({cap for _, cap in SCALES}))
     expected, _ = expectations(window, np.arange(len(window.reporters)), caps)
