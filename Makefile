@@ -245,7 +245,7 @@ bench: $(INSTALLED) ## the quick form of every measurement in bench/ (bench/READ
 COMPILE := PIP_CONFIG_FILE=/dev/null $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-options
 lock: ## requirements.lock anew from pyproject.toml
-	$(COMPILE) --extra embedded --extra postgresql --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra embedded --extra large --extra postgresql --extra dev --output-file requirements.lock pyproject.toml
 	echo 'async-timeout>=4.0.3' | $(COMPILE) --output-file requirements.old.lock -
 	sed 's/^\(async-timeout==[^ ]*\) /\1 ; python_full_version < "3.11.3" /' requirements.old.lock >> requirements.lock
 	# What the image holds, and what builds its wheel: parts of the same.

@@ -56,6 +56,8 @@ class Settings:
     database_timeout_seconds: float = 10.0  # that a request waits for the database; then 503
     max_unanalysed_items: int = 2_000_000  # per tenant, archived or not; above it complaints get 429
     smtp: SmtpSettings | None = None  # None: no e-mail is sent
+    large_window: int = 2_000_000  # complaints in a window from which on its pairs are computed in DuckDB
+    large_memory_bytes: int = 2 * 1024**3  # DuckDB's; beyond it, it spills into the data folder
 
 
 def read_settings(data: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
@@ -83,6 +85,12 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
             )
         return found
 
+    def at_least(name: str, default: float, least: int) -> float:
+        found = number(name, default)
+        if not least <= found < math.inf:
+            raise ValueError(f"{name} is {env[name]!r}; expected {least} or more")
+        return found
+
     public_url = _public_url(env.get("BRIGADEWATCH_PUBLIC_URL") or "")
     return Settings(
         data=folder,
@@ -105,6 +113,8 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         database_timeout_seconds=_database_timeout(number("BRIGADEWATCH_DATABASE_TIMEOUT_SECONDS", 10.0)),
         max_unanalysed_items=int(number("BRIGADEWATCH_MAX_UNANALYSED_ITEMS", 2_000_000)),
         smtp=_smtp(env, public_url),
+        large_window=int(at_least("BRIGADEWATCH_LARGE_WINDOW", 2_000_000, 1)),
+        large_memory_bytes=int(at_least("BRIGADEWATCH_LARGE_MEMORY_BYTES", 2 * 1024**3, 256 * 1024**2)),
     )
 
 

@@ -179,11 +179,15 @@ def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
 
 def _drawn(keys: Ints, lone: Ints, sample: int) -> Ints:
     """A uniform sample without replacement of all these pairs."""
-    total = len(keys) + len(lone)
-    pick = (
-        np.arange(total) if total <= sample else np.sort(np.random.default_rng(0).choice(total, sample, replace=False))
-    )
+    pick = drawn_places(len(keys) + len(lone), sample)
     return np.concatenate([keys[pick[pick < len(keys)]], lone[pick[pick >= len(keys)] - len(keys)]])
+
+
+def drawn_places(total: int, sample: int) -> Ints:
+    """Which of so many pairs are drawn: places in the order of `_drawn`, where those of one-time reporters are last."""
+    if total <= sample:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(0).choice(total, sample, replace=False))
 
 
 def mark_all(window: Window, events: Events, limit: int, met: MetBefore) -> None:
