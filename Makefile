@@ -249,7 +249,7 @@ lock: ## requirements.lock anew from pyproject.toml
 	echo 'async-timeout>=4.0.3' | $(COMPILE) --output-file requirements.old.lock -
 	sed 's/^\(async-timeout==[^ ]*\) /\1 ; python_full_version < "3.11.3" /' requirements.old.lock >> requirements.lock
 	# What the image holds, and what builds its wheel: parts of the same.
-	$(COMPILE) --extra postgresql --constraint requirements.lock --output-file deploy/image.lock pyproject.toml
+	$(COMPILE) --extra large --extra postgresql --constraint requirements.lock --output-file deploy/image.lock pyproject.toml
 	sed 's/^\(async-timeout==[^ ]*\) /\1 ; python_full_version < "3.11.3" /' requirements.old.lock >> deploy/image.lock
 	echo hatchling | $(COMPILE) --constraint requirements.lock --output-file deploy/build.lock -
 	echo 'cyclonedx-bom>=7,<8' | $(COMPILE) --output-file deploy/release.lock -

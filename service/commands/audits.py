@@ -145,7 +145,7 @@ def audit(
     """
     from service.commands import audit_display
     from service.policy import DEFAULT_POLICY
-    from workers.audit.command import listing_paths, run
+    from workers.audit.command import run
     from workers.audit.examination import FilesRead
     from workers.machine import cores
 
@@ -172,14 +172,19 @@ def audit(
             )
     finally:
         audit_display.show_files(terminal, files)
-    beside = listing_paths(html).values() if html is not None else ()
-    written = [path for path in (html, *beside, out) if path is not None]
-    audit_display.show_report(terminal, report, files, DEFAULT_POLICY.default_threshold, written)
+    audit_display.show_report(terminal, report, files, DEFAULT_POLICY.default_threshold, _written(html, out))
     if show:
         typer.launch(str(html))
     if files.complaints.beyond(bound) or files.outcomes.beyond(bound):
         say(f"more than {max_rejected} of the rows were rejected (--max-rejected): the report covers the others only")
         raise typer.Exit(1)
+
+
+def _written(html: Path | None, out: Path | None) -> list[Path]:
+    from workers.audit.command import listing_paths
+
+    beside = listing_paths(html).values() if html is not None else ()
+    return [path for path in (html, *beside, out) if path is not None]
 
 
 def _large_windows(engine: Engine, memory_gib: float | None, temporary: Path | None) -> LargeWindows:

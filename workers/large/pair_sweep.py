@@ -58,7 +58,7 @@ def pairs_of(tables: Tables, policy: Policy, batch: Complaints) -> SweptPairs:
     tables.drop("met")
     tables.store("x", sql.shared())
     tables.store("ways", sql.together("pairs"))
-    [[joined]] = _table(tables, "select count(*) as joined from pairs", "joined").tolist()
+    [[joined]] = _table(tables, sql.count("pairs"), "n").tolist()
     tables.drop("pairs")
     tables.store("ex", sql.expected())
     tables.drop("e")
@@ -101,7 +101,7 @@ def _fitted(tables: Tables, sql: Statements) -> tuple[int, Affinity]:
     tables.load("drawn", {"place": np.arange(len(ends)), "first": ends[:, 0], "second": ends[:, 1]})
     tables.store("ends", sql.ends())
     tables.store("sampled", sql.sampled())
-    [[n]] = _table(tables, "select count(*) as n from e", "n").tolist()
+    [[n]] = _table(tables, sql.count("e"), "n").tolist()
     names = ("place", "d1", "c1", "d2", "c2", "ways", "everywhere")
     rows = _table(tables, sql.controls(), *names, kind=np.float64)
     _, d1, c1, d2, c2, ways, everywhere = rows[np.argsort(rows[:, 0])].T

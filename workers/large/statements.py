@@ -80,6 +80,11 @@ class Statements:
         over = f"case when before > {cap} then before - {cap} else 0 end"
         return f"select count(*) as n, sum(cast({over} as double)) as cut from e"
 
+    @staticmethod
+    def count(table: str) -> str:
+        """How many rows a table has."""
+        return f"select count(*) as n from {table}"
+
     # --- meetings
 
     @cached_property
