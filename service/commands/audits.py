@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.common import say, seconds_of
+from service.commands.common import say, seconds_of, settings_from
 from service.commands.file_options import (
     Columns,
     MaxRejected,
@@ -188,10 +188,9 @@ def _written(html: Path | None, out: Path | None) -> list[Path]:
 
 
 def _large_windows(engine: Engine, memory_gib: float | None, temporary: Path | None) -> LargeWindows:
-    from service.settings import read_settings
     from workers.large.large_windows import LargeWindows
 
-    settings = read_settings()
+    settings = settings_from(None)
     memory = settings.large_memory_bytes if memory_gib is None else int(memory_gib * 2**30)
     return LargeWindows(temporary or Path(gettempdir()), settings.large_window, memory, engine.value)
 

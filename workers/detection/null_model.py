@@ -22,6 +22,7 @@ from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 SHAPE_BOUNDS, RATE_BOUNDS = (0.3, 5.0), (0.02, 2.0)
 LEAST_CONTROL = 50  # pairs that the affinity is fitted on
+_CHUNK = 100_000  # pairs or reporters at a time: bounds memory, not results
 
 
 def expectations(
@@ -33,6 +34,15 @@ def expectations(
     call: a stale one is too small, and so is its p. Complaints by a `group` of reporters (sorted) do not count: what
     they do together must not become what is usual on their targets. One of them does, since each target drew it.
     """
+    expected = np.empty((len(reporters), len(window.scales), len(strata) + 1))
+    control = np.empty(len(reporters))
+    for start in range(0, len(reporters), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        expected[part], control[part] = _expected(window, reporters[part], strata, group)
+    return expected, control
+
+
+def _expected(window: Window, reporters: Ints, strata: tuple[int, ...], group: Ints | None) -> tuple[Floats, Floats]:
     owner, events = window.runs(window.by_pair, reporters)
     counts = window.counts(events)
     scales = len(window.scales)
@@ -72,8 +82,8 @@ def pair_p_values(
     expected, control = expectations(window, reporters, strata, group)
     degree = window.degree[reporters].astype(float)
     best = np.ones(len(one))
-    for start in range(0, len(one), 100_000):
-        part = slice(start, start + 100_000)
+    for start in range(0, len(one), _CHUNK):
+        part = slice(start, start + _CHUNK)
         u, w, met = one[part], two[part], joined.meetings[part]
         mu = np.maximum(degree[w, None, None] * expected[u], degree[u, None, None] * expected[w]) + 1e-12
         chance = np.maximum(degree[w] * control[u], degree[u] * control[w])
