@@ -166,25 +166,43 @@ def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
         mine, other = mine[~both], other[~both]
         order = np.argsort(mine)  # by time, so that the sample does not depend on the numbers of targets
         lone.append(pair_keys(window.reporter[mine[order]], window.reporter[other[order]]))
-    keys = np.concatenate(parts)
-    parts.clear()
-    keys.sort()  # in place: this is the largest array of a sweep
-    same = keys[1:] == keys[:-1]
-    again = np.unique(keys[1:][same])
-    keys = keys[np.r_[True, ~same]] if len(keys) else keys
-    drawn = _drawn(keys, np.concatenate(lone), sample)
-    new = len(keys) + sum(map(len, lone))
-    return Meetings(again >> PAIR_BITS, again & 0xFFFFFFFF, new, drawn >> PAIR_BITS, drawn & 0xFFFFFFFF, cut)
+    keys = _moved_together(parts)
+    keys.sort()  # in place: this is the largest array of a sweep, and nothing of its size is made besides
+    first = np.r_[True, keys[1:] != keys[:-1]][: len(keys)]
+    again, alone = np.unique(keys[~first]), np.concatenate(lone)
+    distinct = int(np.count_nonzero(first))
+    places = drawn_places(distinct + len(alone), sample)
+    drawn = np.concatenate(
+        [_marked_at(keys, first, places[places < distinct]), alone[places[places >= distinct] - distinct]]
+    )
+    met = distinct + len(alone)
+    return Meetings(again >> PAIR_BITS, again & 0xFFFFFFFF, met, drawn >> PAIR_BITS, drawn & 0xFFFFFFFF, cut)
 
 
-def _drawn(keys: Ints, lone: Ints, sample: int) -> Ints:
-    """A uniform sample without replacement of all these pairs."""
-    pick = drawn_places(len(keys) + len(lone), sample)
-    return np.concatenate([keys[pick[pick < len(keys)]], lone[pick[pick >= len(keys)] - len(keys)]])
+def _moved_together(parts: list[Ints]) -> Ints:
+    """The parts as one array; each is freed as soon as it is copied."""
+    whole = np.empty(sum(map(len, parts)), np.int64)
+    end = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[end - len(part) : end] = part
+        end -= len(part)
+    return whole
+
+
+def _marked_at(keys: Ints, marked: Bools, places: Ints) -> Ints:
+    """The keys at these places (sorted) among the marked ones."""
+    found, before = [np.empty(0, np.int64)], 0
+    for start in range(0, len(keys), _CHUNK):
+        here = keys[start : start + _CHUNK][marked[start : start + _CHUNK]]
+        low, high = np.searchsorted(places, (before, before + len(here)))
+        found.append(here[places[low:high] - before])
+        before += len(here)
+    return np.concatenate(found)
 
 
 def drawn_places(total: int, sample: int) -> Ints:
-    """Which of so many pairs are drawn: places in the order of `_drawn`, where those of one-time reporters are last."""
+    """Which of so many pairs make a uniform sample: places among them, those with one-time reporters being the last."""
     if total <= sample:
         return np.arange(total)
     return np.sort(np.random.default_rng(0).choice(total, sample, replace=False))
