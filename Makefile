@@ -252,7 +252,7 @@ docs-lock: ## recompile docs/requirements.lock from docs/requirements.in
 	PIP_CONFIG_FILE=/dev/null build/pip-tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 		--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-options --output-file docs/requirements.lock docs/requirements.in
 
-MEASUREMENTS := ingest accept_lag analysis sweep end_to_end latency noisy_neighbour assess recovery quality real_events detection detection_live console_queue capacity overload console_case console_pages slow_clients hostile_bodies read_table
+MEASUREMENTS := ingest accept_lag analysis sweep large end_to_end latency noisy_neighbour assess recovery quality real_events detection detection_live console_queue capacity overload console_case console_pages slow_clients hostile_bodies read_table
 
 # Exit code 3: something from outside the repository is missing, and was named.
 bench: $(INSTALLED) ## the quick form of every measurement in bench/ (bench/README.md has the long ones)
@@ -265,11 +265,11 @@ bench: $(INSTALLED) ## the quick form of every measurement in bench/ (bench/READ
 COMPILE := PIP_CONFIG_FILE=/dev/null $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-options
 lock: ## requirements.lock anew from pyproject.toml
-	$(COMPILE) --extra embedded --extra postgresql --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra embedded --extra large --extra postgresql --extra dev --output-file requirements.lock pyproject.toml
 	echo 'async-timeout>=4.0.3' | $(COMPILE) --output-file requirements.old.lock -
 	sed 's/^\(async-timeout==[^ ]*\) /\1 ; python_full_version < "3.11.3" /' requirements.old.lock >> requirements.lock
 	# What the image holds, and what builds its wheel: parts of the same.
-	$(COMPILE) --extra postgresql --constraint requirements.lock --output-file deploy/image.lock pyproject.toml
+	$(COMPILE) --extra large --extra postgresql --constraint requirements.lock --output-file deploy/image.lock pyproject.toml
 	sed 's/^\(async-timeout==[^ ]*\) /\1 ; python_full_version < "3.11.3" /' requirements.old.lock >> deploy/image.lock
 	echo hatchling | $(COMPILE) --constraint requirements.lock --output-file deploy/build.lock -
 	echo 'cyclonedx-bom>=7,<8' | $(COMPILE) --output-file deploy/release.lock -

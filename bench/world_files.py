@@ -44,6 +44,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "d45": ("--organic", "100000", "--days", "45"),
     "d448": ("--organic", "1000000", "--days", "448"),
     "million": ("--organic", "1300000", "--days", "16"),
+    "million16": ("--organic", "1150000", "--days", "16"),  # 1.1 million complaints, most of them in one window
+    "site": ("--organic", "65000", "--days", "16"),  # of which bench/large.py makes many
     "window60k": ("--organic", "105000", "--days", "28"),  # 60,000 complaints in its later windows of 14 days
     "window700k": ("--organic", "1400000", "--days", "28"),
 }

@@ -57,6 +57,8 @@ class Settings:
     max_unanalysed_items: int = 2_000_000  # per tenant, archived or not; above it complaints get 429
     smtp: SmtpSettings | None = None  # None: no e-mail is sent
     daily_files: str | None = None  # a folder or s3://bucket/prefix for the archive by day; None: nowhere
+    large_window: int = 2_000_000  # complaints in a window from which on its pairs are computed in DuckDB
+    large_memory_bytes: int = 2 * 1024**3  # DuckDB's; beyond it, it spills into the data folder
 
 
 def read_settings(data: Path | None = None, environ: dict[str, str] | None = None) -> Settings:
@@ -84,6 +86,12 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
             )
         return found
 
+    def at_least(name: str, default: float, least: int) -> float:
+        found = number(name, default)
+        if not least <= found < math.inf:
+            raise ValueError(f"{name} is {env[name]!r}; expected {least} or more")
+        return found
+
     public_url = _public_url(env.get("BRIGADEWATCH_PUBLIC_URL") or "")
     return Settings(
         data=folder,
@@ -107,6 +115,8 @@ def read_settings(data: Path | None = None, environ: dict[str, str] | None = Non
         max_unanalysed_items=int(number("BRIGADEWATCH_MAX_UNANALYSED_ITEMS", 2_000_000)),
         smtp=_smtp(env, public_url),
         daily_files=_daily_files(env.get("BRIGADEWATCH_DAILY_FILES") or ""),
+        large_window=int(at_least("BRIGADEWATCH_LARGE_WINDOW", 2_000_000, 1)),
+        large_memory_bytes=int(at_least("BRIGADEWATCH_LARGE_MEMORY_BYTES", 2 * 1024**3, 256 * 1024**2)),
     )
 
 

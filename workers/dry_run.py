@@ -22,6 +22,7 @@ from service.storage.redis_store.leases import Lease, held
 from service.storage.sql import timers
 from service.storage.sql.engine import write
 from workers.dry_run_report import report
+from workers.large import large_windows
 from workers.resources import Resources
 from workers.threshold_effect import effect_of
 
@@ -82,7 +83,15 @@ def _result(tenant: str, number: int, requested: DryRun, resources: Resources, l
         with write(resources.engine) as connection:
             return dry_runs.note_progress(connection, number, requested.id, done)
 
-    effect = effect_of(resources.engine, tenant, number, requested.policy, now_us=resources.now_us(), progress=progress)
+    effect = effect_of(
+        resources.engine,
+        tenant,
+        number,
+        requested.policy,
+        now_us=resources.now_us(),
+        progress=progress,
+        pair_sweep=large_windows.of_settings(resources.settings),
+    )
     if effect is None:
         return None
     seconds = time.monotonic() - began

@@ -26,6 +26,7 @@ from workers.detection.contexts import MOSTLY_GIVEN, labelled, share_given
 from workers.detection.detector import Detector
 from workers.detection.permutation import permuted_within_contexts
 from workers.feed_columns import columns_of, standing
+from workers.large import large_windows
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def run(tenant: str, resources: Resources) -> None:
     with held(resources.redis, "selfcheck", tenant) as lease:
         if lease is None:
             return
-        began = time.monotonic()
+        began, large = time.monotonic(), large_windows.of_settings(resources.settings)
         number = tenant_id(resources.engine, tenant)
         with resources.engine.connect() as connection:
             state, policy = analysis_state_of(connection, number), policy_of(connection, number)
@@ -46,9 +47,9 @@ def run(tenant: str, resources: Resources) -> None:
         rows = rows[~np.isin(rows["reporter"], np.fromiter(known, np.int64, len(known)))]
         batch = columns_of(rows[rows["time_us"] >= since], texts)
         if share_given(batch) < MOSTLY_GIVEN:
-            inferred = Detector.sweep(policy, batch)[0].inferred
+            inferred = Detector.sweep(policy, batch, large)[0].inferred
             batch = labelled(batch, inferred) if inferred is not None else batch
-        _, groups = Detector.sweep(policy, permuted_within_contexts(batch, seed=state.cursor_seq))
+        _, groups = Detector.sweep(policy, permuted_within_contexts(batch, seed=state.cursor_seq), large)
         nobody = VerdictTally(0, 0, 0)
         flagged = sum(
             judge(g.evidence, nobody, len(g.targets), usual=Usual(), flag_score=policy.flag_score).disposition

@@ -26,6 +26,7 @@ from workers import sweep_codec
 from workers.detection.detector import Detector
 from workers.detection.window import Complaints
 from workers.feed_columns import columns_of, standing
+from workers.large import large_windows
 from workers.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def run(tenant: str, resources: Resources) -> None:
             if is_swept(connection, number, state):
                 return  # a sweep waits to be adopted: this job was enqueued twice
             window = read_window(connection, number, policy, state)
-        detector, groups = Detector.sweep(policy, window)
+        detector, groups = Detector.sweep(policy, window, large_windows.of_settings(resources.settings))
         payload = sweep_codec.pack(detector.fitted())
         lease.check()
         seconds = time.monotonic() - began

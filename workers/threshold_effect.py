@@ -25,6 +25,7 @@ from service.storage.detection import dry_runs
 from service.storage.detection.analysis_state import decided_since
 from service.storage.detection.exemptions import changed_clusters, exemptions_of
 from workers.detection.detector import Detector, Fitted
+from workers.detection.swept_pairs import PairSweep, in_numpy
 from workers.detection.window import Complaints
 from workers.sweep import read_window
 from workers.tenant_analyzer import TenantAnalyzer
@@ -86,7 +87,14 @@ class ThresholdEffect:
 
 
 def effect_of(
-    engine: Engine, tenant: str, number: int, then: Policy, *, now_us: int, progress: Callable[[float], bool]
+    engine: Engine,
+    tenant: str,
+    number: int,
+    then: Policy,
+    *,
+    now_us: int,
+    progress: Callable[[float], bool],
+    pair_sweep: PairSweep = in_numpy,
 ) -> ThresholdEffect | None:
     """The effect of putting `then` in force now; None once `progress` says that nobody wants it any more.
 
@@ -100,7 +108,7 @@ def effect_of(
         window = read_window(connection, number, then, state)
     if not progress(0.1):
         return None
-    fitted = _swept(then, window)
+    fitted = _swept(then, window, pair_sweep)
     if not progress(0.6):
         return None
     analyzer = TenantAnalyzer(tenant, number, state.epoch, then, state, before, None)
@@ -140,9 +148,9 @@ def _check_size(connection: Connection, number: int, policy: Policy, state: Anal
         )
 
 
-def _swept(policy: Policy, window: Complaints) -> Fitted:
+def _swept(policy: Policy, window: Complaints, pair_sweep: PairSweep) -> Fitted:
     """In a function of its own, so that what the sweep needed is free before the window is loaded."""
-    return Detector.sweep(policy, window)[0].fitted()
+    return Detector.sweep(policy, window, pair_sweep)[0].fitted()
 
 
 def _take_in_what_people_did(analyzer: TenantAnalyzer, connection: Connection) -> None:

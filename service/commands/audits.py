@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.common import say, seconds_of
+from service.commands.common import say, seconds_of, settings_from
 from service.commands.file_options import (
     Columns,
     MaxRejected,
@@ -27,6 +29,8 @@ from service.wall_clock import now
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+    from workers.large.large_windows import LargeWindows
 
 commands = typer.Typer()
 Paths = Annotated[
@@ -74,6 +78,45 @@ Processes = Annotated[
 ]
 
 
+class Engine(StrEnum):
+    """What computes the pairs of a window."""
+
+    auto = "auto"
+    numpy = "numpy"
+    duckdb = "duckdb"
+
+
+UsedEngine = Annotated[
+    Engine,
+    typer.Option(
+        "--engine",
+        help="What compares complaints: numpy in memory, or DuckDB, which spills to disk; auto takes DuckDB for windows"
+        " of 2,000,000 complaints and more (BRIGADEWATCH_LARGE_WINDOW). The result is the same.",
+    ),
+]
+EngineMemory = Annotated[
+    float | None,
+    typer.Option(
+        "--engine-memory",
+        min=0.25,
+        metavar="GIB",
+        help="Memory that DuckDB may use. [default: 2, or BRIGADEWATCH_LARGE_MEMORY_BYTES]",
+        show_default=False,
+    ),
+]
+Temporary = Annotated[
+    Path | None,
+    typer.Option(
+        "--temporary",
+        metavar="FOLDER",
+        help="Where DuckDB spills to. [default: the system's folder for temporary files]",
+        exists=True,
+        file_okay=False,
+        show_default=False,
+    ),
+]
+
+
 @commands.command()
 def audit(
     paths: Paths,
@@ -91,6 +134,9 @@ def audit(
     step: Step = "1d",
     as_of: AsOf = None,
     processes: Processes = None,
+    engine: UsedEngine = Engine.auto,
+    engine_memory: EngineMemory = None,
+    temporary: Temporary = None,
 ) -> None:
     """Look for coordinated groups in files, without a server.
 
@@ -99,9 +145,9 @@ def audit(
     """
     from service.commands import audit_display
     from service.policy import DEFAULT_POLICY
-    from workers.audit.command import listing_paths, run
+    from workers.audit.command import run
     from workers.audit.examination import FilesRead
-    from workers.audit.window_sweeps import cores
+    from workers.machine import cores
 
     if show and html is None:
         raise typer.BadParameter("--open needs --html: it opens that page", param_hint="--open")
@@ -122,17 +168,31 @@ def audit(
                 options=reading_options(column, timezone, time_format, sheet, preset, assume_utc=True),
                 files=files,
                 processes=processes or cores(),
+                large=_large_windows(engine, engine_memory, temporary),
             )
     finally:
         audit_display.show_files(terminal, files)
-    beside = listing_paths(html).values() if html is not None else ()
-    written = [path for path in (html, *beside, out) if path is not None]
-    audit_display.show_report(terminal, report, files, DEFAULT_POLICY.default_threshold, written)
+    audit_display.show_report(terminal, report, files, DEFAULT_POLICY.default_threshold, _written(html, out))
     if show:
         typer.launch(str(html))
     if files.complaints.beyond(bound) or files.outcomes.beyond(bound):
         say(f"more than {max_rejected} of the rows were rejected (--max-rejected): the report covers the others only")
         raise typer.Exit(1)
+
+
+def _written(html: Path | None, out: Path | None) -> list[Path]:
+    from workers.audit.command import listing_paths
+
+    beside = listing_paths(html).values() if html is not None else ()
+    return [path for path in (html, *beside, out) if path is not None]
+
+
+def _large_windows(engine: Engine, memory_gib: float | None, temporary: Path | None) -> LargeWindows:
+    from workers.large.large_windows import LargeWindows
+
+    settings = settings_from(None)
+    memory = settings.large_memory_bytes if memory_gib is None else int(memory_gib * 2**30)
+    return LargeWindows(temporary or Path(gettempdir()), settings.large_window, memory, engine.value)
 
 
 class Stages:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from conftest import RedisClients
@@ -16,6 +18,9 @@ from service.storage.redis_store import redis_keys
 from service.storage.sql import schema
 from workers import sweep, sweep_codec
 from workers.detection.detector import Detector
+from workers.detection.swept_pairs import SweptPairs
+from workers.large import large_windows
+from workers.large.pair_sweep import pairs_of
 
 
 @pytest.fixture
@@ -46,6 +51,29 @@ def test_it_leaves_what_a_detector_of_the_whole_window_fits(paper: Newspaper) ->
     assert sorted(told.p.tolist()) == pytest.approx(sorted(expected.p.tolist()))
     assert told.affinity.shape == pytest.approx(expected.affinity.shape, rel=1e-6)
     assert paper.redis.sismember(redis_keys.TENANTS_DIRTY, paper.name), "so that it is taken over soon"
+
+
+def test_a_window_above_the_bound_of_the_settings_is_compared_in_duckdb_and_hands_on_the_same(
+    fake_redis: RedisClients, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town, asked = draw_town(2), []
+    documents = [document(r) for r in town.rows]
+
+    def noted(*given: Any) -> SweptPairs:
+        asked.append(pairs_of(*given))
+        return asked[-1]
+
+    monkeypatch.setattr(large_windows, "pairs_of", noted)
+    payloads = []
+    for name, bound in (("small", 10**6), ("large", len(documents))):
+        paper = Newspaper(fake_redis, engine, replace(settings, large_window=bound), name)
+        paper.posts(documents, batch=1_000)
+        sweep.run(name, paper.resources)
+        payloads.append(rows_of(paper)[-1].payload)  # type: ignore[attr-defined]
+        paper.forgets()
+    assert payloads[0] == payloads[1]
+    assert len(asked) == 1
+    assert not list((settings.data / "large").iterdir())
 
 
 def test_only_the_window_is_swept_and_only_what_stands(paper: Newspaper) -> None:

@@ -17,6 +17,7 @@ from service.tabular.reading import ReadingOptions
 from workers.audit.examination import Examination, FilesRead, ProgressDisplay, Silent, examine
 from workers.audit.files import READ_AS_IT_IS
 from workers.audit.listings import csv_of
+from workers.large.large_windows import LargeWindows
 
 LISTINGS = ("members", "targets")  # as CSV beside the page
 
@@ -36,6 +37,7 @@ def run(
     options: ReadingOptions = READ_AS_IT_IS,
     files: FilesRead | None = None,
     processes: int = 1,
+    large: LargeWindows | None = None,
 ) -> JsonObject:
     """Audit the files and write the report to `out`, and as a page for people to `html`; returns the report.
 
@@ -56,6 +58,7 @@ def run(
         options=options,
         files=files,
         processes=processes,
+        large=large,
     )
     if out is not None:
         _write(out, json.dumps(found.report, ensure_ascii=False, indent=1) + "\n")

@@ -26,6 +26,7 @@ from workers.audit.scenes import AuditScope, ColumnRead, RowsRead, given_fields,
 from workers.audit.window_sweeps import sweeps_in
 from workers.audit.windows import AuditResult, audit
 from workers.detection.contexts import MOSTLY_GIVEN, share_given
+from workers.large.large_windows import LargeWindows
 
 MAX_WINDOW_DAYS = 1_000  # times inside a window have 38 bits of milliseconds, with room for its margins
 
@@ -100,9 +101,10 @@ def examine(
     options: ReadingOptions = READ_AS_IT_IS,
     files: FilesRead | None = None,
     processes: int = 1,
+    large: LargeWindows | None = None,
 ) -> Examination:
     """Audit the files. Complaints and outcomes after `as_of` are left out; `files` is filled with how reading went; the
-    windows of a large history are swept in that many `processes`.
+    windows of a large history are swept in that many `processes`, the pairs of large windows by `large`.
 
     Raises Refused for unreadable files, for files without one valid complaint, and for a window or step that makes no
     sense.
@@ -124,7 +126,7 @@ def examine(
             shown.stage("windows", total)
         shown.advance(done)
 
-    result = audit(history, judged, policy, step_seconds, window_done, sweeps_in(processes))
+    result = audit(history, judged, policy, step_seconds, window_done, sweeps_in(processes, large))
     return examination_of(result, history, judged, files, policy, step_seconds, as_of, paths, outcomes)
 
 

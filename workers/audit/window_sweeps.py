@@ -22,6 +22,8 @@ from service.policy import Policy
 from workers.audit.history import ComplaintHistory
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
+from workers.detection.swept_pairs import PairSweep, in_numpy
+from workers.large.large_windows import LargeWindows
 
 log = logging.getLogger(__name__)
 
@@ -33,27 +35,28 @@ WORTH_PROCESSES = 100_000  # complaints over all windows: fewer are swept before
 AHEAD = 2  # windows a process that are swept before their groups are asked for: bounds memory
 
 
-def sweeps_in(processes: int) -> Sweeps:
-    """Sweeps in so many processes at once; small histories in this one."""
+def sweeps_in(processes: int, large: LargeWindows | None = None) -> Sweeps:
+    """Sweeps in so many processes at once; small histories in this one, and histories with large windows: each of those
+    takes every core, and memory for one.
+    """
 
     def chosen(policy: Policy, history: ComplaintHistory, windows: Sequence[Rows]) -> Iterator[Swept]:
-        at_once = min(processes, len(windows))
-        if at_once < 2 or sum(last - first for first, last in windows) < WORTH_PROCESSES:
+        at_once, sizes = min(processes, len(windows)), [last - first for first, last in windows]
+        if large is not None and large.takes(max(sizes, default=0)):
+            return sweeps_here(policy, history, windows, large)
+        if at_once < 2 or sum(sizes) < WORTH_PROCESSES:
             return sweeps_here(policy, history, windows)
         return _sweeps_beside(policy, history, windows, at_once)
 
     return chosen
 
 
-def cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def sweeps_here(policy: Policy, history: ComplaintHistory, windows: Sequence[Rows]) -> Iterator[Swept]:
+def sweeps_here(
+    policy: Policy, history: ComplaintHistory, windows: Sequence[Rows], pair_sweep: PairSweep = in_numpy
+) -> Iterator[Swept]:
     """Sweep each window in this process, when its groups are asked for."""
     for first, last in windows:
-        detector, groups = Detector.sweep(policy, history.between(first, last))
+        detector, groups = Detector.sweep(policy, history.between(first, last), pair_sweep)
         yield detector.counters, groups
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from workers.detection.arrays import Floats, Ints
 from workers.detection.null_model import expectations
-from workers.detection.pairs import PAIR_BITS, neighbours, pair_keys
+from workers.detection.pairs import PAIR_BITS, all_neighbours, collected, pair_keys
 from workers.detection.window import Window
 
 HOUR_MS = 3_600_000
@@ -29,13 +29,14 @@ def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
     size = window.counts(events)[:, len(scales) - 1]
     crowd = np.zeros(window.size, np.int64)
     crowd[events] = size
-    mine, other = neighbours(window, events[size <= SCALES[-1][1]], limit)
+    small = np.zeros(window.size, bool)
+    small[events] = size <= SCALES[-1][1]
+    mine, other = collected(all_neighbours(window, limit, max(reach for reach, _ in SCALES), small))
     lag = np.abs(window.time[mine] - window.time[other])
-    near = lag <= max(reach for reach, _ in SCALES)
-    mine, other, lag = mine[near], other[near], lag[near]
     pairs, number = np.unique(pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True)
     caps = tuple(sorted({cap for _, cap in SCALES}))
-    expected, _ = expectations(window, np.arange(len(window.reporters)), caps)
+    people = np.unique(np.concatenate([pairs >> PAIR_BITS, pairs & 0xFFFFFFFF]))
+    expected, _ = expectations(window, people, caps)
     # Sorted once by pair and place: distinct places are then changes between neighbours, at every scale.
     place = number.astype(np.int64) << 32 | window.context[mine]
     order = np.argsort(place, kind="stable")
@@ -48,6 +49,7 @@ def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
             _lower(
                 best,
                 window,
+                people,
                 pairs,
                 np.bincount(distinct, minlength=len(pairs)),
                 expected[:, scales.index(reach), caps.index(cap)],
@@ -56,11 +58,12 @@ def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
     return pairs[best <= SEED_P], best[best <= SEED_P]
 
 
-def _lower(best: Floats, window: Window, pairs: Ints, contexts: Ints, expected: Floats) -> None:
-    """Lower `best` to one scale's p where pairs meet in two contexts or more."""
+def _lower(best: Floats, window: Window, people: Ints, pairs: Ints, contexts: Ints, expected: Floats) -> None:
+    """Lower `best` to one scale's p where pairs meet in two contexts or more; `expected` is by place in `people`."""
     met = np.flatnonzero(contexts)
     u, w, contexts = pairs[met] >> PAIR_BITS, pairs[met] & 0xFFFFFFFF, contexts[met]
-    mu = np.maximum(window.degree[w] * expected[u], window.degree[u] * expected[w]) + 1e-12
+    one, two = np.searchsorted(people, u), np.searchsorted(people, w)
+    mu = np.maximum(window.degree[w] * expected[one], window.degree[u] * expected[two]) + 1e-12
     twice, use = contexts >= 2, np.ones(len(met), bool)
     p = np.ones(len(met))
     for _ in range(3):

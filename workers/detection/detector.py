@@ -16,7 +16,7 @@ import numpy.typing as npt
 from service.moderation.signals.signal import ContextSource
 from service.policy import Policy
 from workers.detection import contexts, pairs
-from workers.detection.arrays import Floats, Ints
+from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.authors import author_groups
 from workers.detection.contexts import Inferred
 from workers.detection.crossings import crossing_pairs
@@ -30,6 +30,7 @@ from workers.detection.pair_store import PairStore
 from workers.detection.seed_growth import Lead
 from workers.detection.seeds import components
 from workers.detection.shared_crowds import shared_crowds
+from workers.detection.swept_pairs import PairSweep, SweptPairs, in_numpy
 from workers.detection.twins import SURPRISE, twin_pairs
 from workers.detection.window import Complaints, Window
 
@@ -111,29 +112,49 @@ class Detector:
         return self.grouping.update(events, gone)
 
     @classmethod
-    def sweep(cls, policy: Policy, batch: Complaints) -> tuple[Detector, list[Group]]:
-        """One tick of the whole window on an empty detector: fits the null model first, and sees every pair."""
+    def sweep(cls, policy: Policy, batch: Complaints, pair_sweep: PairSweep = in_numpy) -> tuple[Detector, list[Group]]:
+        """One tick of the whole window on an empty detector: fits the null model first, and sees every pair.
+
+        `pair_sweep` may compute what the pairs come to elsewhere, with the same result.
+        """
         self = cls(policy)
+        if not len(batch):
+            return self, []
         given, alone = contexts.given_contexts(batch)
         batch = contexts.without(batch, ~given)
-        events = self.window.append(batch)
-        if not len(events):
-            return self, []
         self.grouping.measurement.contexts = "given"
         if given.mean() < contexts.MOSTLY_GIVEN:
+            self.window.append(batch)
             inferred = contexts.infer(self.window, policy.neighbours, alone=alone)
             self = cls(policy)
             self.inferred = inferred
-            events = self.window.append(contexts.labelled(batch, inferred))
+            batch = contexts.labelled(batch, inferred)
             self.grouping.measurement.contexts = _source_of(inferred)
+        swept = pair_sweep(policy, batch)  # before the window is filled: both need memory
+        events = self.window.append(batch)
+        if swept is None:
+            self._sweep_pairs(events)
+        else:
+            self._take_over(swept)
+        self._follow_leads()
+        return self, self.grouping.update(events, events[:0], whole=True)
+
+    def _sweep_pairs(self, events: Events) -> None:
+        policy = self.policy
         met = pairs.meet(self.window, events, policy.neighbours, None, policy.fit_sample)
         self._count(met)
         self.grouping.pairs.affinity = Affinity(
             *fit_affinity(self.window, met.sample_first, met.sample_second, (policy.default_shape, policy.default_rate))
         )
         self._analyse(met.first, met.second)
-        self._follow_leads()
-        return self, self.grouping.update(events, events[:0], whole=True)
+
+    def _take_over(self, swept: SweptPairs) -> None:
+        self._add(swept.pairs_met, swept.cut, swept.joined)
+        self.grouping.pairs.affinity = swept.affinity
+        keys, at = self._numbered(swept.first, swept.second)
+        self.edges.update(keys, swept.p[at])
+        keys, at = self._numbered(swept.near_first, swept.near_second)
+        self.in_step.look_at(keys >> pairs.PAIR_BITS, keys & 0xFFFFFFFF, swept.near[at])
 
     def _follow_leads(self) -> None:
         """The seeds that pairs with a small p do not show; most of them need the whole window."""
@@ -246,10 +267,13 @@ class Detector:
         return self.grouping.regroup()
 
     def _count(self, met: pairs.Meetings) -> None:
-        self.grouping.pairs.tests += met.new_pairs
-        self.counters["pairs_met"] += met.new_pairs
-        self.counters["cut"] += met.cut
-        self.counters["joined"] += len(met.first)
+        self._add(met.new_pairs, met.cut, len(met.first))
+
+    def _add(self, new_pairs: int, cut: int, joined: int) -> None:
+        self.grouping.pairs.tests += new_pairs
+        self.counters["pairs_met"] += new_pairs
+        self.counters["cut"] += cut
+        self.counters["joined"] += joined
 
     def _analyse(self, first: Ints, second: Ints) -> None:
         joined = pairs.join(self.window, first, second, self.policy.size_strata)

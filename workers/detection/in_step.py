@@ -42,12 +42,17 @@ class InStep:
 
     def look(self, joined: Joined) -> None:
         """Take over which of these pairs are in step now."""
-        window = self.window
-        near = joined.meetings[:, 0, -1]  # within the smallest scale
-        one, two = window.degree[joined.first], window.degree[joined.second]
+        self.look_at(joined.first, joined.second, joined.meetings[:, 0, -1])
+
+    def look_at(self, first: Ints, second: Ints, near: Ints) -> None:
+        """The same of pairs that met so often within the smallest scale; those with fewer than MEETINGS may be missing
+        where none is known.
+        """
+        window, all_keys = self.window, pair_keys(first, second)
+        one, two = window.degree[first], window.degree[second]
         # Few pairs are left: only their lags are looked at closely.
         few = np.flatnonzero((near >= MEETINGS) & (near >= JACCARD * (one + two - near)))
-        first, second, near = joined.first[few], joined.second[few], near[few]
+        first, second, near = first[few], second[few], near[few]
         owner, mine, theirs = shared_targets(window, first, second)
         close = np.abs(window.time[mine] - window.time[theirs]) <= LAG_MS
         count = np.bincount(owner[close], minlength=len(few))
@@ -56,7 +61,7 @@ class InStep:
             found &= bdtrc(count - 1, near, self._usual_share()) < CHANCE
         keys = pair_keys(first[found], second[found])
         if len(self.pairs):
-            known = self.pairs[~np.isin(self.pairs, pair_keys(joined.first, joined.second))]
+            known = self.pairs[~np.isin(self.pairs, all_keys)]
             keys = np.concatenate([known, keys])
         self.pairs = np.unique(keys)
 

@@ -21,6 +21,8 @@ from workers.detection.pairs import Joined, shared_contexts, shared_targets
 from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 SHAPE_BOUNDS, RATE_BOUNDS = (0.3, 5.0), (0.02, 2.0)
+LEAST_CONTROL = 50  # pairs that the affinity is fitted on
+_CHUNK = 100_000  # pairs or reporters at a time: bounds memory, not results
 
 
 def expectations(
@@ -32,6 +34,15 @@ def expectations(
     call: a stale one is too small, and so is its p. Complaints by a `group` of reporters (sorted) do not count: what
     they do together must not become what is usual on their targets. One of them does, since each target drew it.
     """
+    expected = np.empty((len(reporters), len(window.scales), len(strata) + 1))
+    control = np.empty(len(reporters))
+    for start in range(0, len(reporters), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        expected[part], control[part] = _expected(window, reporters[part], strata, group)
+    return expected, control
+
+
+def _expected(window: Window, reporters: Ints, strata: tuple[int, ...], group: Ints | None) -> tuple[Floats, Floats]:
     owner, events = window.runs(window.by_pair, reporters)
     counts = window.counts(events)
     scales = len(window.scales)
@@ -71,35 +82,21 @@ def pair_p_values(
     expected, control = expectations(window, reporters, strata, group)
     degree = window.degree[reporters].astype(float)
     best = np.ones(len(one))
-    for start in range(0, len(one), 100_000):
-        part = slice(start, start + 100_000)
-        best[part] = _smallest_p(
-            joined.meetings[part], joined.elsewhere[part], one[part], two[part], expected, control, degree, shape, rate
+    for start in range(0, len(one), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        u, w, met = one[part], two[part], joined.meetings[part]
+        mu = np.maximum(degree[w, None, None] * expected[u], degree[u, None, None] * expected[w]) + 1e-12
+        chance = np.maximum(degree[w] * control[u], degree[u] * control[w])
+        best[part] = smallest_p(
+            met.reshape(len(met), -1), joined.elsewhere[part], mu.reshape(len(met), -1), chance, shape, rate
         )
     tests = joined.meetings.shape[1] * joined.meetings.shape[2]
     return np.asarray(np.minimum(1.0, best * tests))
 
 
-def _smallest_p(
-    meetings: Ints,
-    elsewhere: Ints,
-    one: Ints,
-    two: Ints,
-    expected: Floats,
-    control: Floats,
-    degree: Floats,
-    shape: float,
-    rate: float,
-) -> Floats:
-    mu = (
-        np.maximum(degree[two, None, None] * expected[one], degree[one, None, None] * expected[two]).reshape(
-            len(one), -1
-        )
-        + 1e-12
-    )
-    chance = np.maximum(degree[two] * control[one], degree[one] * control[two])
-    met = meetings.reshape(len(one), -1)
-    best = np.ones(len(one))
+def smallest_p(met: Ints, elsewhere: Ints | Floats, mu: Floats, chance: Floats, shape: float, rate: float) -> Floats:
+    """Of each pair the smallest p over its columns (scales and strata), of meetings and what is expected of them."""
+    best = np.ones(len(met))
     # For one pair and one X the smallest mu gives the smallest p: one incomplete beta a distinct X, not twenty.
     for x in range(2, int(met.max(initial=1)) + 1):
         rows = np.flatnonzero((met == x).any(1))
@@ -117,11 +114,8 @@ def at_least(x: int | Ints, a: Floats, pi: Floats) -> Floats:
 
 
 def fit_affinity(window: Window, first: Ints, second: Ints, default: tuple[float, float]) -> tuple[float, float]:
-    """a and b by maximum likelihood from the controls of a sample of pairs: Y ~ Poisson(kappa E_Y).
-
-    Fewer than 50 pairs say too little: `default`.
-    """
-    if len(first) < 50:
+    """a and b from a sample of pairs; `default` where they are too few."""
+    if len(first) < LEAST_CONTROL:
         return default
     owner, _, _ = shared_targets(window, first, second)
     y = np.maximum(shared_contexts(window, first, second) - np.bincount(owner, minlength=len(first)), 0)
@@ -130,6 +124,16 @@ def fit_affinity(window: Window, first: Ints, second: Ints, default: tuple[float
     degree = window.degree[reporters].astype(float)
     one, two = where[: len(first)], where[len(first) :]
     e = np.maximum(np.maximum(degree[two] * control[one], degree[one] * control[two]), 1e-9)
+    return fit_gamma(y, e, default)
+
+
+def fit_gamma(y: Ints, e: Floats, default: tuple[float, float]) -> tuple[float, float]:
+    """a and b by maximum likelihood from the controls of a sample of pairs: Y ~ Poisson(kappa E_Y).
+
+    Fewer than LEAST_CONTROL pairs say too little: `default`.
+    """
+    if len(y) < LEAST_CONTROL:
+        return default
     kinds, back, number = np.unique(y, return_inverse=True, return_counts=True)
     log_e = float((y * np.log(e)).sum())
 

@@ -6,6 +6,7 @@ and what that cut is counted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +93,33 @@ def neighbours(window: Window, events: Events, limit: int, *, after: bool = Fals
     return np.concatenate(mine), np.concatenate(other)
 
 
+def all_neighbours(window: Window, limit: int, lag_ms: int, of: Bools | None = None) -> Iterator[tuple[Events, Events]]:
+    """What `neighbours` finds of the whole window, at most `lag_ms` apart: each complaint with the one before it, then
+    each with the one before that, and so on. With `of`, a mask over events: of these complaints only.
+
+    In the target index the k-th before a complaint stands k places before it, so that nothing has to be looked up.
+    """
+    index = window.by_target
+    events = index.events[window.time[index.events] >= window.since]
+    base, time = window.target[events].astype(np.int64) << TIME_BITS, window.time[events]
+    reach = min(lag_ms, int(window.scales[-1]))
+    earliest = np.searchsorted(base | time, base | np.maximum(time - reach, window.since), "left")
+    del base, time
+    before = (np.arange(len(events)) - earliest).astype(np.int32)
+    place = np.flatnonzero(before if of is None else of[events] & (before > 0)).astype(np.int32)
+    for k in range(1, limit + 1):
+        place = place[before[place] >= k]
+        if not len(place):
+            return
+        yield events[place], events[place - k]
+
+
+def collected(parts: Iterable[tuple[Events, Events]]) -> tuple[Events, Events]:
+    """All of those at once."""
+    mine, other = zip((np.empty(0, np.int32),) * 2, *parts, strict=True)
+    return np.concatenate(mine), np.concatenate(other)
+
+
 def _places(window: Window, events: Events) -> Ints:
     """Where each event stands in the target index."""
     index = window.by_target
@@ -109,40 +137,75 @@ def meet(window: Window, events: Events, limit: int, met: MetBefore | None, samp
     `met` is None for a sweep: all events are new, and two meetings show in the events themselves; then up to
     `sample` of all distinct pairs are drawn as well.
     """
-    mine, other = neighbours(window, events, limit)
     cut = int(np.maximum(_earlier(window, events) - limit, 0).sum())
-    if met is not None:
-        # A late arrival slips in before complaints that are already there.
-        newest = window.time[events] < window.watermark
-        follows, late = neighbours(window, events[newest], limit, after=True)
-        old = late < events[0]
-        mine, other = np.concatenate([mine, follows[old]]), np.concatenate([other, late[old]])
+    if met is None:
+        return _meet_all(window, limit, sample, cut)
+    mine, other = neighbours(window, events, limit)
+    # A late arrival slips in before complaints that are already there.
+    newest = window.time[events] < window.watermark
+    follows, late = neighbours(window, events[newest], limit, after=True)
+    old = late < events[0]
+    mine, other = np.concatenate([mine, follows[old]]), np.concatenate([other, late[old]])
     u, w = window.reporter[mine], window.reporter[other]
     both = (window.degree[u] > 1) & (window.degree[w] > 1)
     alone = int(len(u) - both.sum())
     keys, times = np.unique(pair_keys(u[both], w[both]), return_counts=True)
-    drawn = np.empty(0, np.int64)
-    if met is None:
-        again, new = times > 1, len(keys)
-        drawn = _drawn(keys, u[~both], w[~both], sample)
-    else:
-        _mark_first_complaints(window, events, limit, met)
-        known = met.check_and_mark(keys)
-        again, new = known | (times > 1), int((~known).sum())
-    keys = keys[again]
-    return Meetings(keys >> PAIR_BITS, keys & 0xFFFFFFFF, alone + new, drawn >> PAIR_BITS, drawn & 0xFFFFFFFF, cut)
+    _mark_first_complaints(window, events, limit, met)
+    known = met.check_and_mark(keys)
+    again, none = keys[known | (times > 1)], np.empty(0, np.int64)
+    return Meetings(again >> PAIR_BITS, again & 0xFFFFFFFF, alone + int((~known).sum()), none, none, cut)
 
 
-def _drawn(keys: Ints, lone_first: Ints, lone_second: Ints, sample: int) -> Ints:
-    """A uniform sample without replacement; a pair with a one-time reporter meets once, so each of its meetings is a
-    pair.
-    """
-    total = len(keys) + len(lone_first)
-    pick = (
-        np.arange(total) if total <= sample else np.sort(np.random.default_rng(0).choice(total, sample, replace=False))
+def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
+    """All pairs of the window; a pair with a one-time reporter meets once, so each of its meetings is a pair."""
+    parts, lone = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    several = (window.degree > 1)[window.reporter[: window.size]]
+    for mine, other in all_neighbours(window, limit, int(window.scales[-1])):
+        both = several[mine] & several[other]
+        parts.append(pair_keys(window.reporter[mine[both]], window.reporter[other[both]]))
+        mine, other = mine[~both], other[~both]
+        order = np.argsort(mine)  # by time, so that the sample does not depend on the numbers of targets
+        lone.append(pair_keys(window.reporter[mine[order]], window.reporter[other[order]]))
+    keys = _moved_together(parts)
+    keys.sort()  # in place: this is the largest array of a sweep, and nothing of its size is made besides
+    first = np.r_[True, keys[1:] != keys[:-1]][: len(keys)]
+    again, alone = np.unique(keys[~first]), np.concatenate(lone)
+    distinct = int(np.count_nonzero(first))
+    places = drawn_places(distinct + len(alone), sample)
+    drawn = np.concatenate(
+        [_marked_at(keys, first, places[places < distinct]), alone[places[places >= distinct] - distinct]]
     )
-    many, lone = pick[pick < len(keys)], pick[pick >= len(keys)] - len(keys)
-    return np.concatenate([keys[many], pair_keys(lone_first[lone], lone_second[lone])])
+    met = distinct + len(alone)
+    return Meetings(again >> PAIR_BITS, again & 0xFFFFFFFF, met, drawn >> PAIR_BITS, drawn & 0xFFFFFFFF, cut)
+
+
+def _moved_together(parts: list[Ints]) -> Ints:
+    """The parts as one array; each is freed as soon as it is copied."""
+    whole = np.empty(sum(map(len, parts)), np.int64)
+    end = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[end - len(part) : end] = part
+        end -= len(part)
+    return whole
+
+
+def _marked_at(keys: Ints, marked: Bools, places: Ints) -> Ints:
+    """The keys at these places (sorted) among the marked ones."""
+    found, before = [np.empty(0, np.int64)], 0
+    for start in range(0, len(keys), _CHUNK):
+        here = keys[start : start + _CHUNK][marked[start : start + _CHUNK]]
+        low, high = np.searchsorted(places, (before, before + len(here)))
+        found.append(here[places[low:high] - before])
+        before += len(here)
+    return np.concatenate(found)
+
+
+def drawn_places(total: int, sample: int) -> Ints:
+    """Which of so many pairs make a uniform sample: places among them, those with one-time reporters being the last."""
+    if total <= sample:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(0).choice(total, sample, replace=False))
 
 
 def mark_all(window: Window, events: Events, limit: int, met: MetBefore) -> None:

@@ -9,12 +9,13 @@ files a large part of all complaints: a null model learned from the same window 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from workers.detection.arrays import Events, Ints
-from workers.detection.pairs import PAIR_BITS, neighbours, pair_keys
+from workers.detection.arrays import Bools, Events, Ints
+from workers.detection.pairs import PAIR_BITS, all_neighbours, collected, pair_keys
 from workers.detection.window import Window
 
 LAG_MS, MEETINGS, JACCARD = 3_600_000, 3, 0.5
@@ -49,27 +50,42 @@ class TwinMeetings:
 
 def meetings_of(window: Window, limit: int) -> TwinMeetings:
     """All meetings within an hour, of complaints that are at most `limit` apart on a target, of active reporters."""
-    mine, other = _close(window, limit, LAG_MS)
-    active = (window.degree[window.reporter[mine]] >= MEETINGS) & (window.degree[window.reporter[other]] >= MEETINGS)
-    return _by_pair(window, mine[active], other[active])
+    degree = window.degree[window.reporter[: window.size]]
+    return _by_pair(window, *collected(_active_meetings(window, limit, LAG_MS, degree)))
 
 
 def twin_pairs(window: Window, limit: int) -> Ints:
     """Pair keys of all twins among complaints that are at most `limit` apart on a target."""
-    mine, other = _close(window, limit, max(rule.lag_ms for rule in RULES))
-    # If half of what either did is common to both, neither did more than twice as much as the other.
-    one, two = window.degree[window.reporter[mine]], window.degree[window.reporter[other]]
-    alike = (np.minimum(one, two) >= JACCARD * np.maximum(one, two)) & (np.minimum(one, two) >= MEETINGS)
-    mine, other = mine[alike], other[alike]
+    degree = window.degree[window.reporter[: window.size]]
+    mine, other = collected(
+        # If half of what either did is common to both, neither did more than twice as much as the other.
+        (mine[alike], other[alike])
+        for mine, other in _active_meetings(window, limit, max(rule.lag_ms for rule in RULES), degree)
+        for one, two in ((degree[mine], degree[other]),)
+        for alike in (np.minimum(one, two) >= JACCARD * np.maximum(one, two),)
+    )
+    # Who did not meet often enough at the widest lag did not at a smaller one.
+    keys = pair_keys(window.reporter[mine], window.reporter[other])
+    pairs, count = np.unique(keys, return_counts=True)
+    pairs = pairs[_often(window, pairs, count, min(rule.meetings for rule in RULES))]
+    if not len(pairs):
+        return pairs
+    few = pairs[np.minimum(np.searchsorted(pairs, keys), len(pairs) - 1)] == keys
+    mine, other = mine[few], other[few]
     lag = np.abs(window.time[mine] - window.time[other])
     found = [_twins(window, rule, mine[lag <= rule.lag_ms], other[lag <= rule.lag_ms]) for rule in RULES]
     return np.unique(np.concatenate(found))
 
 
+def _often(window: Window, keys: Ints, count: Ints, meetings: int) -> Bools:
+    """Which pairs met on so many targets, and on half of what either did."""
+    either = window.degree[keys >> PAIR_BITS] + window.degree[keys & 0xFFFFFFFF] - count
+    return np.asarray((count >= meetings) & (count >= JACCARD * either))
+
+
 def _twins(window: Window, rule: Rule, mine: Events, other: Events) -> Ints:
     met = _by_pair(window, mine, other)
-    either = window.degree[met.keys >> PAIR_BITS] + window.degree[met.keys & 0xFFFFFFFF] - met.count
-    often = (met.count >= rule.meetings) & (met.count >= JACCARD * either)
+    often = _often(window, met.keys, met.count, rule.meetings)
     # Few pairs are left: only their meetings are looked at closely.
     of_these = often[met.which]
     which, mine = met.which[of_these], met.mine[of_these]
@@ -81,11 +97,12 @@ def _twins(window: Window, rule: Rule, mine: Events, other: Events) -> Ints:
     return np.asarray(met.keys[often & (places >= rule.places) & (occasions >= rule.occasions)], np.int64)
 
 
-def _close(window: Window, limit: int, lag_ms: int) -> tuple[Events, Events]:
-    events = np.flatnonzero(~window.gone[: window.size]).astype(np.int32)
-    mine, other = neighbours(window, events, limit)
-    near = np.abs(window.time[mine] - window.time[other]) <= lag_ms
-    return mine[near], other[near]
+def _active_meetings(window: Window, limit: int, lag_ms: int, degree: Events) -> Iterator[tuple[Events, Events]]:
+    """Meetings of reporters who complained MEETINGS times at least; `degree`: of each complaint's reporter."""
+    active = degree >= MEETINGS
+    for mine, other in all_neighbours(window, limit, lag_ms, active):
+        both = active[other]
+        yield mine[both], other[both]
 
 
 def _by_pair(window: Window, mine: Events, other: Events) -> TwinMeetings:

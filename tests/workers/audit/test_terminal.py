@@ -49,6 +49,16 @@ def test_a_foreign_file_shows_its_columns_its_groups_and_where_the_page_is(tmp_p
     assert (tmp_path / "page.html").exists()
 
 
+def test_duckdb_reports_what_numpy_reports(tmp_path: Path) -> None:
+    path = written(tmp_path / "flags.csv", csv_of(brigade()))
+    (tmp_path / "spilled").mkdir()
+    for engine in ("numpy", "duckdb"):
+        options = ("--engine-memory", 0.5, "--temporary", tmp_path / "spilled", "--step", "7d")
+        assert audit(path, "--out", tmp_path / engine, "--engine", engine, *options).exit_code == 0
+    assert (tmp_path / "duckdb").read_text() == (tmp_path / "numpy").read_text()
+    assert not list((tmp_path / "spilled").iterdir())
+
+
 def test_more_rejected_rows_than_the_bound_are_exit_code_1_with_a_sentence(tmp_path: Path) -> None:
     given = [r | ({"created_at": "someday"} if k < 8 else {}) for k, r in enumerate(ROWS[:40])]
     path = written(tmp_path / "flags.csv", csv_of(given))
@@ -69,6 +79,8 @@ def test_more_rejected_rows_than_the_bound_are_exit_code_1_with_a_sentence(tmp_p
         ("--time-format", "backwards"),
         ("--preset", "usenet"),
         ("--open",),
+        ("--engine", "abacus"),
+        ("--temporary", "nowhere"),
     ],
 )
 def test_options_that_make_no_sense_are_exit_code_2(tmp_path: Path, wrong: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from worlds import DAY, HOUR, Row, document, draw_town, keys_of
 from service.errors import Refused
 from service.intake.items import COMPLAINT, read_value
 from service.model import Complaint
-from service.policy import DEFAULT_POLICY
+from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql.hashing import key_of
 from workers.audit import window_sweeps
@@ -24,6 +25,9 @@ from workers.audit.history import Collector, ComplaintHistory
 from workers.audit.window_sweeps import sweeps_in
 from workers.audit.windows import AuditResult, audit, window_ends
 from workers.detection.detector import Detector
+from workers.detection.swept_pairs import SweptPairs
+from workers.detection.window import Complaints
+from workers.large.large_windows import LargeWindows
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -146,6 +150,24 @@ def test_windows_swept_in_several_processes_give_what_one_process_gives(monkeypa
     assert not multiprocessing.active_children()
 
 
+def test_windows_swept_in_duckdb_give_what_numpy_gives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One process has them all, however many may be used: each window takes every core."""
+    monkeypatch.setattr(window_sweeps, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(window_sweeps, "ProcessPoolExecutor", None)
+    history, week = history_of(draw_town(2, brigades=2).rows), 7 * 86_400
+    expected = audit(history, {}, DEFAULT_POLICY, week, lambda done, total: None)
+    asked, compare = [], LargeWindows.__call__
+
+    def noted(large: LargeWindows, policy: Policy, batch: Complaints) -> SweptPairs | None:
+        asked.append(compare(large, policy, batch))
+        return asked[-1]
+
+    monkeypatch.setattr(LargeWindows, "__call__", noted)
+    large = sweeps_in(2, LargeWindows(tmp_path, 100, 512 * 2**20))
+    assert audit(history, {}, DEFAULT_POLICY, week, lambda done, total: None, large) == expected
+    assert asked and None not in asked and expected.clusters
+
+
 def test_where_processes_cannot_work_together_one_sweeps_all(monkeypatch: pytest.MonkeyPatch) -> None:
     def without_shared_memory(*_: object) -> None:
         raise OSError(30, "Read-only file system")  # as with /dev/shm read-only
@@ -159,14 +181,14 @@ def test_where_processes_cannot_work_together_one_sweeps_all(monkeypatch: pytest
 
 def test_a_process_that_is_ended_from_outside_is_named_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window_sweeps, "WORTH_PROCESSES", 0)
-    monkeypatch.setattr(Detector, "sweep", lambda policy, batch: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(Detector, "sweep", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     history = history_of([*draw_town(1).rows, Row(90_001, 1, 90_001, 30 * DAY)])
     with pytest.raises(Refused, match="--processes 1"):
         audit(history, {}, DEFAULT_POLICY, 86_400, lambda done, total: None, sweeps_in(2))
 
 
 def test_an_error_in_a_process_is_the_audit_s_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(policy: object, batch: object) -> None:
+    def fail(*_: object) -> None:
         raise ArithmeticError("window")
 
     monkeypatch.setattr(window_sweeps, "WORTH_PROCESSES", 0)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import combinations
+from random import Random
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import Row, columns
 
-from workers.detection.pairs import MetBefore, join, meet, neighbours, pair_keys
+from workers.detection.pairs import MetBefore, all_neighbours, collected, join, meet, neighbours, pair_keys
 from workers.detection.window import Window
 
 SCALES = (1_000, 10_000, 40_000)
@@ -146,6 +147,23 @@ def test_neighbours_end_where_the_lag_does() -> None:
     window = filled([Row(1, 1, 1, 0), Row(2, 2, 1, 30), Row(3, 3, 1, 41), Row(4, 4, 2, 41)])
     mine, other = neighbours(window, np.arange(4, dtype=np.int32), 5)
     assert {(int(window.seq[a]), int(window.seq[b])) for a, b in zip(mine, other, strict=True)} == {(2, 1), (3, 2)}
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows_in_time(), st.sampled_from([1, 2, 32]), st.sampled_from([0, 1_000, 40_000, 99_000]), st.randoms())
+def test_the_whole_window_at_once_has_the_neighbours_that_are_looked_up_one_by_one(
+    rows: list[Row], limit: int, lag_ms: int, random: Random
+) -> None:
+    window = filled(rows)
+    window.remove([row.seq for row in rows if random.random() < 0.2])
+    of = np.array([random.random() < 0.7 for _ in range(window.size)])
+    alive = np.flatnonzero(~window.gone[: window.size]).astype(np.int32)
+    for mask in (None, of):
+        mine, other = neighbours(window, alive if mask is None else alive[of[alive]], limit)
+        near = np.abs(window.time[mine] - window.time[other]) <= lag_ms
+        one_by_one = sorted(zip(mine[near].tolist(), other[near].tolist(), strict=True))
+        mine, other = collected(all_neighbours(window, limit, lag_ms, mask))
+        assert sorted(zip(mine.tolist(), other.tolist(), strict=True)) == one_by_one
 
 
 def test_a_pair_has_one_key_whoever_is_named_first() -> None:
