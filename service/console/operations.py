@@ -47,6 +47,8 @@ JOB_TEXTS = {
     "retain": "delete expired data",
     "erase": "erase a person's data",
     "dry_run": "dry run of thresholds",
+    "campaigns": "find campaigns",
+    "daily_files": "write daily files",
     "import": "import of a file",
     "detect": "re-evaluate cases",
     "sweep": "check the whole period again",

@@ -97,7 +97,7 @@ def test_senders_whom_the_registry_knows_to_be_trusted_no_longer_are_discounted(
     detect.run(paper.name, paper.resources)
     assert not any(exempt_of(paper)) and discounted(paper)
     with paper.engine.connect() as connection:
-        assert timers.due(connection, 2**62) == []
+        assert timers.due(connection, 2**62) == [("campaigns", paper.name)], "no further turn"
     live = {i: c.memberships for i, c in paper.clusters().items()}
     paper.sweeps()
     assert {i: c.memberships for i, c in paper.clusters().items()} == live, "a sweep afterwards changes nothing"

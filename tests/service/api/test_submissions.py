@@ -272,7 +272,7 @@ def test_the_document_takes_what_the_service_takes_of_optional_fields(api: Api) 
         for field, part in schemas[name]["properties"].items()
         if field not in schemas[name]["required"]
     }
-    assert len(optional) == 13
+    assert len(optional) == 15
     for place, part in optional.items():
         anything = part["anyOf"][-1]
         assert set(anything) == {"description"}, place

@@ -449,7 +449,7 @@ def test_lists_hold_ones_own_things_alone(world: World, path: str) -> None:
 
 def test_a_cursor_of_another_tenants_list_leads_to_ones_own_things_alone(world: World) -> None:
     number = tenant_id(world.api.engine, "other")
-    put_cluster(world.api.engine, number, "khers0000000000002", reporters=("hers-r2",), targets=("hers-t",))
+    put_cluster(world.api.engine, number, "khers0000000000009", reporters=("hers-r2",), targets=("hers-t",))
     for path in ("/v1/clusters?limit=1", "/v1/subscriptions?limit=1"):
         if "subscriptions" in path:
             world.api.post("/v1/subscriptions", tenant="other", json={"url": "https://hers.example/second"})

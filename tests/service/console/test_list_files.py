@@ -31,6 +31,8 @@ WITHOUT_A_FILE = {
     "misuse.html": "one reporter's notices: their complaints have a file",
     "settings/thresholds.html": "settings",
     "settings/one_person.html": "sessions of one person",
+    "settings/queues.html": "settings",
+    "settings/templates.html": "settings",
     "settings/keys.html": "settings; the audit trail has who made them",
     "settings/sources.html": "settings",
     "settings/subscriptions.html": "settings",

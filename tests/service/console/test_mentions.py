@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 from case_scenes import put_case
 from conftest import Api
@@ -18,7 +20,8 @@ CASE = "/console/clusters/k1"
 
 def unread(visitor: Visitor) -> int:
     page = texts(visitor.get("/console/search").text)
-    return int((page.partition("Mentions ")[2].split() or ["0"])[0].replace("Decisions", "0"))
+    found = re.search(r"Mentions (\d+)", page)
+    return int(found[1]) if found else 0
 
 
 def disable(api: Api, name: str) -> None:

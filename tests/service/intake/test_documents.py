@@ -293,9 +293,9 @@ def test_a_withdrawal_is_one_line_that_names_the_complaint(identifier: str) -> N
     assert from_json(line[1:]) == {"id": identifier}
 
 
-def told(target: str, reporter: str | None) -> bytes:
+def told(target: str, reporter: str | None, trusted: bool) -> bytes:
     """A mark that can be read."""
-    return f"{target} by {reporter};".encode()
+    return f"{target} by {reporter}{', trusted' if trusted else ''};".encode()
 
 
 def marks_of(*documents: dict[str, Any], noun: Noun = COMPLAINT, privacy_filter: PrivacyFilter | None = None) -> str:
@@ -308,7 +308,7 @@ def marks_of(*documents: dict[str, Any], noun: Noun = COMPLAINT, privacy_filter:
 def test_each_complaint_is_marked_and_whose_is_never_discounted_names_nobody() -> None:
     trusted = complaint(reporter={"id": "r-2", "trusted": True})
     notice = complaint(notice_type="illegal_content")
-    assert marks_of(complaint(), trusted, notice) == "t-1 by r-1;t-1 by None;t-1 by None;"
+    assert marks_of(complaint(), trusted, notice) == "t-1 by r-1;t-1 by r-2, trusted;t-1 by None;"
     assert marks_of(complaint(), noun=MACHINE_COMPLAINT) == ""
     assert marks_of({"id": "o", "target_id": "t-1", "decided_at": "2026-11-22T10:00:00Z"}, noun=OUTCOME) == ""
     assert marks_of({"id": "refused"}) == ""

@@ -106,12 +106,12 @@ def test_a_posted_document_is_put_under_it_after_the_check(form: str, noun: Noun
     kept = item_under("n", read)
     assert item_under(None, read) is read
     assert kept.model_dump() == noun.model.model_validate(document_under("n", item)).model_dump()
-    marks: list[tuple[str, str | None]] = []
-    batch = Submission(marker=lambda target, reporter: marks.append((target, reporter)) or b"", namespace="n")  # type: ignore[func-returns-value]
+    marks: list[tuple[str, str | None, bool]] = []
+    batch = Submission(marker=lambda *mark: marks.append(mark) or b"", namespace="n")  # type: ignore[func-returns-value, arg-type]
     for _ in read_document(json.dumps(item).encode(), noun, form, NOW, batch):  # type: ignore[arg-type]
         pass
     assert (b'"id":"n:' in batch.lines[0]) and not batch.rejected
-    assert marks == ([("n:31", None)] if noun is COMPLAINT else [])  # trusted: not discounted
+    assert marks == ([("n:31", "n:501", True)] if noun is COMPLAINT else [])
 
 
 def test_a_refused_item_is_named_as_it_was_sent() -> None:

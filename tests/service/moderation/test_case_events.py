@@ -258,5 +258,5 @@ def test_every_type_is_known_and_its_data_are_small_json() -> None:
         restore_event("t", removal, "v"),
         warn_event("r/1", warned, 0),
     ]
-    assert set(types(events)) == set(DEFAULT_TYPES)
+    assert set(types(events)) == set(DEFAULT_TYPES) - {"campaign.formed", "campaign.grown"}  # test_campaigns.py
     assert all(len(json.dumps(event.data)) < 3_000 for event in events)
