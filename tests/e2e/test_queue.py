@@ -105,7 +105,7 @@ def test_filters_and_sort_order_are_in_the_url(visitor: Callable[..., Visitor], 
     member = installation.case(tenant, case["id"])["reporters"][0]
     person = visitor("viewer", "shared")
     page = person.go("/console/clusters")
-    page.get_by_text("Filters", exact=False).first.click()
+    page.locator("summary", has_text="Filters").click()
     page.get_by_label("Reporter", exact=True).fill(member)
     page.get_by_role("button", name="Apply", exact=True).click()
     expect(page).to_have_url(re.compile(rf"\?(sort=-score&)?reporter={member}$"))
