@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlalchemy as sa
 from case_scenes import put_case
 from conftest import Api
@@ -18,7 +20,7 @@ CASE = "/console/clusters/k1"
 
 def unread(visitor: Visitor) -> int:
     page = texts(visitor.get("/console/search").text)
-    return int((page.partition("Mentions ")[2].split() or ["0"])[0].replace("Decisions", "0"))
+    return int((re.search(r"Mentions (\d+)", page) or ["", "0"])[1])
 
 
 def disable(api: Api, name: str) -> None:
@@ -42,6 +44,17 @@ def test_a_mention_in_a_note_is_counted_listed_and_read_on_the_case(api: Api) ->
     assert unread(ben) == 1
     assert ben.get(CASE).status_code == 200
     assert unread(ben) == 0 and "unread</span>" not in ben.get("/console/mentions").text
+
+
+def test_a_name_that_no_colleague_has_is_answered_with_a_remark(api: Api) -> None:
+    api.key()
+    put_case(api.engine, tenant_id(api.engine, "default"))
+    anna = sign_in(api)
+    put_user(api, "ben boss")
+    sign_in(api, "eve", tenant="elsewhere")
+    anna.post(f"{CASE}/notes", {"text": "@Ben Boss, @nobody-here and @eve: see x@example.org"})
+    page = texts(anna.get(CASE).text)
+    assert "Mentioned: ben boss. No colleague has the name @nobody-here, @eve, so they see nothing of it." in page
 
 
 def test_mentions_are_marked_as_read_by_their_person_alone(api: Api) -> None:
