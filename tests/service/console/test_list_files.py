@@ -216,5 +216,6 @@ def test_the_accuracy_of_each_member_is_beside_them_and_sorts_them(api: Api) -> 
     page = texts(person.get("/console/clusters/k-1").text)
     assert "1 of 2 upheld" in page and "2 of 2 upheld" in page and "not judged yet" in page
     # The estimate alone would read like what was found, so it never stands without its interval and its name.
+    assert "no action known" in page and "not reported" not in page  # it is reported; what is unknown is the action
     assert "Estimated accuracy" in page and f"{percent(mean)} ({percent(low)} to {percent(high)})" in page
     assert person.get("/console/clusters/k-1?order=sideways").status_code == 422
