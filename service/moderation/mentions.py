@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-
 _WRITTEN = re.compile(r"(?<![\w.+@/-])@(\w+(?:[.-]\w+)*)(?![\w@]|[.+-][\w@])")
 
 
