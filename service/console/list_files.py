@@ -78,6 +78,7 @@ def download_queue(request: Request, person: Viewer, privacy_filter: TenantFilte
         "Claimed by",
         "Verdict",
         "Changed by",
+        "Tags",
         "Summary",
     )
     items = every_page(api_context(request).engine, read)
@@ -101,6 +102,7 @@ def _case(row: QueueItem) -> tuple[Cell, ...]:
         None if row.claim is None else row.claim.by,
         None if row.verdict is None else row.verdict.replace("_", " "),
         row.changed_by,
+        "; ".join(item.tags),
         item.summary,
     )
 

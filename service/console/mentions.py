@@ -54,4 +54,7 @@ def mention_sentence(connection: Connection, person: Person, text: str) -> str |
     gone = [one.name for one in named if one.disabled_us is not None]
     parts = [f"Mentioned: {', '.join(seeing)}."] if seeing else []
     parts += [f"The account of {name} is disabled, so they will not see it." for name in gone]
+    if unknown := mentions.names_of_nobody(connection, person.tenant_id, text):
+        shown = ", ".join(f"@{name[:40]}" for name in unknown[:5]) + (" and others" if len(unknown) > 5 else "")
+        parts.append(f"No colleague has the name {shown}, so they see nothing of it.")
     return " ".join(parts) or None

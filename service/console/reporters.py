@@ -165,7 +165,7 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
 def picture(reputation: Reputation) -> Markup:
     """The reputation with its interval, as a chart."""
     title = (
-        f"{percent(reputation.mean)} of this reporter’s complaints are justified, 90 % interval"
+        f"Estimated share of this reporter’s justified complaints: {percent(reputation.mean)}, 90 % interval"
         f" {percent(reputation.low)} to {percent(reputation.high)}"
     )
     return interval(

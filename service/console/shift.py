@@ -221,17 +221,24 @@ async def download_list(request: Request, person: Viewer, times: Times, chosen: 
 
 
 @router.post("/shift/handover")
-def hand_over(request: Request, person: Moderator, text: Annotated[str, Form()] = "") -> Response:
-    """Leave a text for the next shift. The person's next report begins here."""
-    api = api_context(request)
+def hand_over(
+    request: Request, person: Moderator, text: Annotated[str, Form()] = "", since: Annotated[str, Form()] = ""
+) -> Response:
+    """Leave a text for the next shift. The person's next report begins here; shown is the shift that ends, which began
+    at `since`.
+    """
+    api, now = api_context(request), api_context(request).now().astimezone(UTC)
+    begun = _time(since, "from", person)
     try:
-        made = handovers.hand_over(api.engine, person.tenant_id, text, by=person.name, now=api.now())
+        made = handovers.hand_over(api.engine, person.tenant_id, text, by=person.name, now=now)
     except Refused as refused:
         raise HTTPException(422, f"{refused} Nothing was saved.") from None
     flash(
         request, person, "Saved. The next shift sees it above its report." if made else "Saved once; it was sent twice."
     )
-    return see_other(request, HERE)
+    if begun is None or not now - LONGEST <= begun < now:
+        return see_other(request, HERE)
+    return see_other(request, address(HERE, **ShiftTimes(begun, now).parameters))
 
 
 async def _content(request: Request, person: Person, times: ShiftTimes) -> ShiftContent:

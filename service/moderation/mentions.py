@@ -9,6 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+_WRITTEN = re.compile(r"(?<![\w.+@/-])@(\w+(?:[.-]\w+)*)(?![\w@]|[.+-][\w@])")
+
+
+def nobody_called(text: str, names: Iterable[str]) -> list[str]:
+    """The words after an @ that are nobody's name, in their order; of a name with spaces, the first word is looked at.
+
+    >>> nobody_called("@Anna Maria and @nobody-here. Not eve@example.org nor @me@example.org", ["anna maria"])
+    ['nobody-here']
+    """
+    known = [name.casefold() for name in names]
+    found: dict[str, None] = {}
+    for hit in _WRITTEN.finditer(text):
+        rest = text[hit.start(1) :].casefold()
+        if not any(re.match(re.escape(name) + r"(?!\w)", rest) for name in known):
+            found.setdefault(hit[1])
+    return list(found)
+
 
 def mentioned(text: str, names: Iterable[str]) -> list[str]:
     """The names after an @ in the text, the longest that fits at each place, in their order; letters large or small.

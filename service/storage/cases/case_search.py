@@ -64,6 +64,7 @@ def _search_words(connection: Connection, tenant_id: int, word: str, found: Foun
     # Compared here and not in SQL: the databases do not agree about small and capital letters beyond ASCII.
     for name, texts in (
         ("summary", _summaries(connection, tenant_id)),
+        ("tag", _tags(connection, tenant_id)),
         ("note", _notes(connection, tenant_id)),
         ("decision", _decision_notes(connection, tenant_id)),
         ("text", _complaints(connection, tenant_id)),
@@ -80,6 +81,17 @@ def _summaries(connection: Connection, tenant_id: int) -> Iterator[tuple[str, st
     c = schema.clusters.c
     query = sa.select(c.id, c.summary).where(c.tenant_id == tenant_id).order_by(c.last_us.desc(), c.id)
     yield from ((row.id, row.summary) for row in connection.execute(query.limit(MOST_TEXTS)))
+
+
+def _tags(connection: Connection, tenant_id: int) -> Iterator[tuple[str, str]]:
+    c, of_case = schema.clusters.c, schema.case_tags.c
+    query = (
+        sa.select(of_case.cluster_id, of_case.tag)
+        .join(schema.clusters, (c.tenant_id == of_case.tenant_id) & (c.id == of_case.cluster_id))
+        .where(of_case.tenant_id == tenant_id, of_case.removed_us.is_(None))
+        .order_by(c.last_us.desc(), c.id, of_case.tag)
+    )
+    yield from ((row.cluster_id, row.tag) for row in connection.execute(query.limit(MOST_TEXTS)))
 
 
 def _notes(connection: Connection, tenant_id: int) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import microseconds, moment
-from service.moderation.mentions import mentioned
+from service.moderation.mentions import mentioned, nobody_called
 from service.storage.accounts.mail_preferences import plan_at_once
 from service.storage.accounts.users import User, list_users
 from service.storage.cases.cases import merged_family
@@ -40,6 +40,11 @@ def people_named(connection: Connection, tenant_id: int, text: str) -> list[User
         return []
     by_name = {one.name: one for one in list_users(connection, tenant_id)}
     return [by_name[name] for name in mentioned(text, by_name)]
+
+
+def names_of_nobody(connection: Connection, tenant_id: int, text: str) -> list[str]:
+    """What the text mentions that is the name of none of the tenant's people."""
+    return nobody_called(text, [one.name for one in list_users(connection, tenant_id)]) if "@" in text else []
 
 
 def record_mentions(

@@ -12,10 +12,11 @@ import pytest
 import sqlalchemy as sa
 from case_world import at_us, put_cluster, put_complaint, put_decision, put_outcome
 from conftest import Api
-from console_pages import furnish
+from console_pages import furnish, texts
 from console_world import Visitor, sign_in
 
 from service.console import csv_files, rendering
+from service.console.formatting import percent
 from service.moderation.warnings import Suggestion
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import claims, notes, warnings
@@ -214,5 +215,9 @@ def test_the_accuracy_of_each_member_is_beside_them_and_sorts_them(api: Api) -> 
     assert by_name["new"]["Accuracy"] == "not judged yet" and by_name["new"]["Accuracy at least"] == ""
     low, mean, high = (float(by_name["good"][name]) for name in ("Accuracy at least", "Accuracy", "Accuracy at most"))
     assert low < mean < high
-    assert "not judged yet" in person.get("/console/clusters/k-1").text
+    page = texts(person.get("/console/clusters/k-1").text)
+    assert "1 of 2 upheld" in page and "2 of 2 upheld" in page and "not judged yet" in page
+    # The estimate alone would read like what was found, so it never stands without its interval and its name.
+    assert "no action known" in page and "not reported" not in page  # it is reported; what is unknown is the action
+    assert "Estimated accuracy" in page and f"{percent(mean)} ({percent(low)} to {percent(high)})" in page
     assert person.get("/console/clusters/k-1?order=sideways").status_code == 422

@@ -47,6 +47,17 @@ def test_a_mention_in_a_note_is_counted_listed_and_read_on_the_case(api: Api) ->
     assert unread(ben) == 0 and "unread</span>" not in ben.get("/console/mentions").text
 
 
+def test_a_name_that_no_colleague_has_is_answered_with_a_remark(api: Api) -> None:
+    api.key()
+    put_case(api.engine, tenant_id(api.engine, "default"))
+    anna = sign_in(api)
+    put_user(api, "ben boss")
+    sign_in(api, "eve", tenant="elsewhere")
+    anna.post(f"{CASE}/notes", {"text": "@Ben Boss, @nobody-here and @eve: see x@example.org"})
+    page = texts(anna.get(CASE).text)
+    assert "Mentioned: ben boss. No colleague has the name @nobody-here, @eve, so they see nothing of it." in page
+
+
 def test_mentions_are_marked_as_read_by_their_person_alone(api: Api) -> None:
     api.key()
     put_case(api.engine, tenant_id(api.engine, "default"))

@@ -182,7 +182,8 @@ def test_a_reporter_page_shows_history_reputation_and_a_suggested_warning(world:
         "12",
         "92 %",
         "90 % interval",
-        "upheld 0 and rejected 1",
+        "upheld 0 of 1 complaint that they reviewed",
+        "Estimated share of justified complaints: ",
         "Art. 23 DSA",
     ):
         assert words in page_text, words

@@ -193,6 +193,15 @@ def test_a_handover_is_seen_by_the_next_shift_and_begins_the_persons_next_report
     assert mine[1] == END.strftime("%Y-%m-%dT%H:%M")
     assert default[1] == (END + timedelta(hours=3 - 8)).strftime("%Y-%m-%dT%H:%M")
     assert "Watch n-90." in anna.get("/console/shift.csv").text
+    begun = (END - timedelta(hours=5)).isoformat()
+    saved = anna.post("/console/shift/handover", data={"text": "The shift that ends.", "since": begun})
+    ended = anna.get(saved.headers["location"]).text  # not an empty one that begins with the handover
+    assert f'value="{(END - timedelta(hours=5)).strftime("%Y-%m-%dT%H:%M")}"' in ended
+    assert f'value="{(END + timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M")}"' in ended
+    assert f'name="since" value="{begun}"' in ended
+    assert anna.post("/console/shift/handover", data={"text": "x", "since": "soon"}).status_code == 422
+    late = {"text": "Later than now.", "since": (END + timedelta(hours=9)).isoformat()}
+    assert anna.post("/console/shift/handover", data=late).headers["location"] == "/console/shift"
     assert anna.post("/console/shift/handover", data={"text": " "}).status_code == 422
     assert anna.post("/console/shift/handover", data={"text": "x" * 4_097}).status_code == 422
     assert (

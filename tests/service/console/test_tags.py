@@ -21,10 +21,13 @@ def test_a_moderator_adds_and_removes_tags_and_finds_cases_by_them(api: Api) -> 
     rows = anna.get("/console/clusters?tag=%3Cb%3Esports%3C/b%3E+%26+more").text
     assert 'id="case-k1"' in rows and 'id="case-k2"' not in rows and "tag: <bdi>" in rows
     assert '<option value="&lt;b&gt;Sports&lt;/b&gt; &amp; more">' in anna.get("/console/clusters/k2").text
+    assert 'href="/console/clusters/k1"' in anna.get("/console/search?q=SPORTS").text
+    assert ",<b>Sports</b> & more," in anna.get("/console/clusters.csv?tab=all").text
     anna.post("/console/clusters/k2/tags/add", {"tag": "x" * 41})
     assert "No tag was added: a tag must have 1 to 40 characters" in anna.get("/console/clusters/k2").text
     anna.post(f"{CASE}/tags/remove", {"tag": "<b>Sports</b> & more"})
     assert 'id="case-k1"' not in anna.get("/console/clusters?tag=sports").text
+    assert "/console/clusters/k1" not in anna.get("/console/search?q=sports").text
     assert "removed the tag" in anna.get(CASE).text
 
 
