@@ -81,7 +81,7 @@
       host.dataset.bin = bw.lasting(seconds);
       host.dataset.usual = String(usual);
       const caption = document.getElementById("timeline-parts");
-      if (caption) caption.textContent = `${bw.interval(seconds)} intervals; ${usual === 0 ? "normally none" : `up to ${usual} complaint${usual === 1 ? "" : "s"} is normal`}.${data.others_left_out ? " Only the latest complaints of others are shown." : ""}`;
+      if (caption) caption.textContent = `${bw.interval(seconds)} intervals; ${usual === 0 ? "normally none" : `up to ${usual} complaint${usual === 1 ? " is" : "s are"} normal`}.${data.others_left_out ? " Only the latest complaints of others are shown." : ""}`;
     };
 
     const axes = (pen, ink, y, tick, bottom) => {
