@@ -145,8 +145,9 @@ def download_reporters(request: Request, person: Viewer) -> Response:
             suggestion, handled = one.suggested.suggestion, one.suggested.handled
             yield (
                 one.suggested.reporter_id,
-                suggestion.unfounded,
-                suggestion.judged,
+                suggestion.by_outcome,
+                suggestion.reviewed,
+                suggestion.by_decision,
                 round(suggestion.share, 3),
                 one.suggested.at,
                 "to review" if handled is None else handled.choice,
@@ -157,8 +158,9 @@ def download_reporters(request: Request, person: Viewer) -> Response:
 
     header = (
         "Reporter",
-        "Found unfounded",
+        "Rejected in the period",
         "Reviewed in the period",
+        "Not reviewed, in brigades",
         "Share",
         "Suggested",
         "Status",

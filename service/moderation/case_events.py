@@ -214,6 +214,7 @@ def warn_event(reporter_id: str, found: Suggestion, at_us: int) -> Event:
             "as_of": _text(moment(at_us)),
             "unfounded": found.unfounded,
             "judged": found.judged,
+            "reviewed": found.reviewed,
             "share": found.share,
             "period_seconds": found.period_seconds,
             "rejected_by_outcome": found.by_outcome,
@@ -221,7 +222,8 @@ def warn_event(reporter_id: str, found: Suggestion, at_us: int) -> Event:
             "clusters": list(found.clusters[:10]),
             "note": (
                 "A suggestion to review the case (DSA Art. 23): only a person can judge whether the notices were"
-                " manifestly unfounded, and with what intention."
+                " manifestly unfounded, and with what intention. `unfounded` is the sum of those that moderators"
+                " rejected and of those that were not reviewed, but belong to groups decided to be brigades."
             ),
         },
     )

@@ -6,9 +6,9 @@ by proportion, and requires a warning before any suspension. So:
 - Only people's decisions count: an outcome by a person or on appeal about the reporter's complaint or its target
   (service/moderation/track_record.verdict_on), or, without one, a moderator's decision that the complaint belongs to a
   brigade. Coordination found by the detector and automatic removals do not count.
-- Absolute numbers and proportion: at least `warn_unfounded` complaints were found unfounded in the period, and they are
-  at least `warn_share` of all that were reviewed. Honest readers, who are wrong in four of ten complaints, do not get
-  there.
+- Absolute numbers and proportion: at least `warn_unfounded` complaints of the period count as unfounded, and they are
+  at least `warn_share` of all that were reviewed or belong to a brigade. Honest readers, who are wrong in four of ten
+  complaints, do not get there.
 - A trusted flagger's complaints are left out: Art. 22(6) has another procedure for those.
 - At most one suggestion for each reporter and period.
 """
@@ -38,16 +38,21 @@ class Noticed:
 class Suggestion:
     """The facts that speak for a warning."""
 
-    unfounded: int  # complaints that moderators found unfounded, in the period
-    judged: int
+    unfounded: int  # complaints that count against the reporter, in the period: `by_outcome` and `by_decision`
+    judged: int  # these, and those upheld
     by_outcome: int  # of the unfounded: rejected by a person or on appeal
     by_decision: int  # of the unfounded: without an outcome, but in a cluster that a moderator decided to be a brigade
     period_seconds: int
     clusters: tuple[str, ...]
 
     @property
+    def reviewed(self) -> int:
+        """Complaints that a person upheld or rejected; those decided only as part of a group were not reviewed."""
+        return self.judged - self.by_decision
+
+    @property
     def share(self) -> float:
-        """The share of the reviewed complaints that was unfounded."""
+        """The share of the judged complaints that counts against the reporter."""
         return round(self.unfounded / self.judged, 6)
 
 
@@ -90,14 +95,38 @@ def suggest(
 def letter(suggestion: Suggestion) -> str:
     """A draft that a person may send to the reporter: the facts, the consequences, how to object.
 
-    Art. 23(2), (4) DSA.
+    Art. 23(2), (4) DSA. What was decided about a whole group is not said to have been reviewed.
     """
-    days = suggestion.period_seconds // 86_400
     return (
-        f"Hello,\n\nin the last {days} days our moderators reviewed {suggestion.judged:,} of your reports and found"
-        f" {suggestion.unfounded:,} of them unfounded: the content you reported did not break our rules. People read"
-        " every report, and reports help most when they are about content that does.\n\nPlease report only content"
-        " that breaks our rules. If many more of your reports turn out to be unfounded, we may stop processing reports"
-        " from your account for a limited time. Our terms of service say when and for how long.\n\nIf you think we"
-        " judged your reports wrongly, reply to this message and a person will look at them again.\n"
+        f"Hello,\n\n{_facts(suggestion)} Reports help most when they are about content that breaks our rules.\n\n"
+        f"Please report only such content{', on your own judgement' if suggestion.by_decision else ''}. If this goes"
+        " on, we may stop processing reports from your account for a limited time. Our terms of service say when and"
+        " for how long.\n\nIf you think that we are wrong, reply to this message and a person will look at your"
+        " reports.\n"
     )
+
+
+def _facts(suggestion: Suggestion) -> str:
+    days, together = suggestion.period_seconds // 86_400, suggestion.by_decision
+    one_by_one = "This was decided about the group as a whole, not about each report."
+    if not suggestion.reviewed:
+        return (
+            f"in the last {days} days {together:,} of your reports {_were(together)} part of a group that our"
+            f" moderators found to be coordinated. {one_by_one}"
+        )
+    reviewed = (
+        f"in the last {days} days our moderators reviewed {suggestion.reviewed:,} of your reports and found"
+        f" {suggestion.by_outcome:,} of them unfounded"
+    )
+    if suggestion.by_outcome:
+        reviewed += ": the content you reported did not break our rules"
+    if not together:
+        return f"{reviewed}."
+    return (
+        f"{reviewed}. {together:,} more {_were(together)} part of a group that our moderators found to be coordinated."
+        f" {one_by_one}"
+    )
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"

@@ -350,7 +350,8 @@ def test_a_person_who_calls_it_a_brigade_has_judged_its_complaints(paper: Newspa
     detect.run(paper.name, paper.resources)
     events = told(paper, "reporter.warn_suggested")
     assert len(events) >= 8 and all(
-        data["in_decided_brigades"] >= 10 and data["clusters"] == [identity] for _, data in events
+        data["in_decided_brigades"] >= 10 and data["reviewed"] == 0 and data["clusters"] == [identity]
+        for _, data in events
     )
     assert {key_of(data["reporter_id"]) for _, data in events} <= paper.clusters()[identity].members
 

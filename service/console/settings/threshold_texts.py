@@ -91,13 +91,13 @@ FAMILIES = (
             ThresholdText(
                 "warn_unfounded",
                 "Minimum number of unfounded complaints",
-                "Found unfounded by moderators within the period below.",
+                "Rejected by moderators, or in a group decided to be a brigade, within the period below.",
                 "complaints",
             ),
             ThresholdText(
                 "warn_share",
                 "Minimum share of unfounded complaints",
-                "0.8 means that 8 of 10 reviewed complaints were unfounded.",
+                "0.8 means 8 of 10 of the complaints that were reviewed or are in such a group.",
                 "0 to 1",
             ),
             ThresholdText("warn_period_seconds", "Period", "Older complaints are ignored.", "days", _DAY),

@@ -73,7 +73,17 @@ def test_nothing_is_handled_where_nothing_is_suggested(engine: Engine, tenant: i
 def test_the_letter_names_the_figures_what_follows_and_how_to_object() -> None:
     text = letter(FOUND)
     assert "90 days" in text
-    assert "13 of your reports" in text
-    assert "12 of them" in text
+    assert "reviewed 3 of your reports and found 2 of them unfounded" in text
+    assert "10 more were part of a group that our moderators found to be coordinated" in text
     assert "stop processing reports" in text
     assert "reply to this message" in text
+
+
+def test_the_letter_claims_no_review_of_what_was_only_decided_about_as_part_of_a_group() -> None:
+    text = letter(Suggestion(10, 10, by_outcome=0, by_decision=10, period_seconds=86_400, clusters=("k-1",)))
+    assert "10 of your reports were part of a group that our moderators found to be coordinated" in text
+    assert "reviewed" not in text and "did not break our rules" not in text
+    text = letter(Suggestion(10, 12, by_outcome=10, by_decision=0, period_seconds=86_400, clusters=()))
+    assert "reviewed 12 of your reports and found 10 of them unfounded" in text and "group" not in text
+    text = letter(Suggestion(10, 11, by_outcome=0, by_decision=10, period_seconds=86_400, clusters=()))
+    assert "found 0 of them unfounded. 10 more" in text and "did not break our rules" not in text
