@@ -224,6 +224,7 @@ def _read(
         "assessment": assessment,
         "threshold": policy.default_threshold,
         "figures": dossier.figures,
+        "verdict": dossier.verdict,
         "groups": _groups(dossier, assessment),
         "outcomes": dossier.outcomes,
         "retracted": {o.id for o in dossier.outcomes} - {o.id for o in dossier.counting},

@@ -26,6 +26,13 @@ AutomatedDecision = Literal[
 SourceType = Literal["SOURCE_ARTICLE_16", "SOURCE_TRUSTED_FLAGGER", "SOURCE_TYPE_OTHER_NOTIFICATION"]
 
 
+_RANK = {"automatic": 0, "person": 1, "appeal": 2}
+_UNINFORMED = (
+    "A person has upheld the complaints, but not with knowledge of the group: nobody has decided since whether the"
+    " removal stands."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ComplaintFigures:
     """The archived complaints about the target."""
@@ -95,6 +102,15 @@ class Dossier:
         """The outcomes that none of the others retracts."""
         return not_retracted(self.outcomes)
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """What people found about the target as a whole; an appeal before a moderator."""
+        found = [
+            o for o in self.counting if o.decided_by != "automatic" and o.verdict is not None and not o.complaint_id
+        ]
+        last = max(found, key=lambda o: (_RANK[o.decided_by], o.decided_at, o.id), default=None)
+        return None if last is None else last.verdict
+
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
@@ -120,17 +136,18 @@ class Fragment:
 def sentences(assessment: Assessment, dossier: Dossier, threshold: int) -> list[str]:
     """The brief in plain words, most important first."""
     return [
-        *_count(assessment, dossier.figures, threshold),
+        *_count(assessment, dossier.figures, threshold, dossier.verdict),
         *_groups(assessment, dossier.groups),
         *_notices(dossier.figures),
         *_outcomes(dossier),
-        *_restoration(dossier.restoration),
+        *_restoration(dossier.restoration, dossier.verdict),
     ]
 
 
 def not_known(assessment: Assessment, dossier: Dossier) -> list[str]:
     """Questions that the brief does not answer."""
-    unknown = ["Whether the content breaks a rule or a law: it was not examined here."]
+    beyond = ": it was not examined here" if dossier.verdict is None else ", beyond what people found about it"
+    unknown = [f"Whether the content breaks a rule or a law{beyond}."]
     if not any(o.decided_by != "automatic" and o.verdict is not None for o in dossier.counting):
         unknown.append("Whether the complaints are justified: no moderator's verdict was received.")
     if dossier.figures.standing or dossier.groups:
@@ -174,7 +191,7 @@ def fragment(assessment: Assessment, dossier: Dossier, threshold: int, policy_ve
     )
 
 
-def _count(assessment: Assessment, figures: ComplaintFigures, threshold: int) -> list[str]:
+def _count(assessment: Assessment, figures: ComplaintFigures, threshold: int, verdict: Verdict | None) -> list[str]:
     n, independent = assessment.complaints, assessment.independent_complaints
     if not n:
         lines = ["There are no standing complaints about this target."]
@@ -190,9 +207,10 @@ def _count(assessment: Assessment, figures: ComplaintFigures, threshold: int) ->
             )
         ]
     if assessment.recommendation == "hold":
+        whom = "having a moderator review it" if verdict is None else f"going by who has {verdict} the complaints"
         lines.append(
             f"It reaches the threshold of {threshold} only because of coordinated complaints. We recommend not removing"
-            " it by its count, and having a moderator review it."
+            f" it by its count, and {whom}."
         )
     elif assessment.recommendation == "review":
         lines.append(
@@ -298,7 +316,7 @@ def _outcomes(dossier: Dossier) -> list[str]:
     return lines
 
 
-def _restoration(restoration: TargetRestoration | None) -> list[str]:
+def _restoration(restoration: TargetRestoration | None, verdict: Verdict | None) -> list[str]:
     if restoration is None:
         return []
     then = (
@@ -307,7 +325,7 @@ def _restoration(restoration: TargetRestoration | None) -> list[str]:
         f" {restoration.threshold}."
     )
     state = {
-        "open": "Nobody has decided yet whether to restore it.",
+        "open": _UNINFORMED if verdict == "upheld" else "Nobody has decided yet whether to restore it.",
         "restored": "It has been restored since.",
         "stands": "The removal has since been confirmed by a moderator or on appeal.",
     }[restoration.state]
@@ -315,9 +333,8 @@ def _restoration(restoration: TargetRestoration | None) -> list[str]:
 
 
 def _latest_action(outcomes: Sequence[ReceivedOutcome]) -> ReceivedOutcome | None:
-    rank = {"automatic": 0, "person": 1, "appeal": 2}
     acts = [o for o in outcomes if o.action is not None and o.complaint_id is None]
-    return max(acts, key=lambda o: (o.decided_at, rank[o.decided_by], o.id), default=None)
+    return max(acts, key=lambda o: (o.decided_at, _RANK[o.decided_by], o.id), default=None)
 
 
 def _looked_at(outcomes: Sequence[ReceivedOutcome], since: ReceivedOutcome) -> bool:

@@ -238,6 +238,21 @@ def test_a_restoration_says_what_the_count_was_made_of(state: Any, words: str) -
     assert "12 complaints stood, 3 of them independent, at a threshold of 8" in said and words in said
 
 
+def test_an_upheld_verdict_is_said_beside_the_inflated_count() -> None:
+    seen = outcome("o2", 1, verdict="upheld", action="removed", decided_by="person")
+    dossier = Dossier(FIGURES, [GROUP], [AUTOMATIC, seen], TargetRestoration("open", 12, 3.0, 8, NOW, "automatic"))
+    said = text(asked(), dossier)
+    assert "not removing it by its count, and going by who has upheld the complaints" in said
+    assert "having a moderator review it" not in said and "Nobody has decided yet" not in said
+    assert "A person has upheld the complaints, but not with knowledge of the group" in said
+    unknown = " ".join(not_known(asked(), dossier))
+    assert "not examined here" not in unknown and "beyond what people found" in unknown
+    undone = [AUTOMATIC, seen, outcome("o3", 2, decided_by="person", retracts="o2")]
+    assert "having a moderator review it" in text(asked(), Dossier(FIGURES, [GROUP], undone))
+    kept = outcome("o3", 0.5, verdict="rejected", action="kept", decided_by="appeal")
+    assert "by who has rejected the complaints" in text(asked(), Dossier(FIGURES, [GROUP], [seen, kept]))
+
+
 def test_what_is_not_known_is_never_left_out() -> None:
     unknown = " ".join(not_known(asked(pending=True), Dossier(FIGURES, [GROUP])))
     assert all(
