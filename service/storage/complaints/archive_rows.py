@@ -64,11 +64,13 @@ def write_rows(connection: Connection, draft: CommitDraft) -> None:
         tenant,
         [row.occurred_us for row in draft.complaints.values() if row.state != MACHINE and row.act is None],
     )
-    daily_files.note_rows(
-        connection, tenant, "complaints", ((base | row.seq, row.occurred_us) for row in draft.complaints.values())
+    daily_files.note_commit(
+        connection,
+        tenant,
+        ((base | row.seq, row.occurred_us) for row in draft.complaints.values()),
+        [base | seq for _, seq in draft.changes],
+        [base | seq for seq, *_ in draft.outcomes.values()],
     )
-    daily_files.note_keys(connection, tenant, "complaints", [base | seq for _, seq in draft.changes])
-    daily_files.note_keys(connection, tenant, "outcomes", [base | seq for seq, *_ in draft.outcomes.values()])
 
 
 def _give_up_ids(connection: Connection, draft: CommitDraft) -> None:

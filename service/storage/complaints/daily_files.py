@@ -100,8 +100,31 @@ def state_of(connection: Connection, tenant_id: int) -> DailyFilesState | None:
 
 def note_rows(connection: Connection, tenant_id: int, noun: Noun, rows: Iterable[tuple[int, int]]) -> None:
     """These rows, as (row key, time in microseconds), changed, came or went: their days' files are no longer right."""
-    if not _has_them(connection, tenant_id):
-        return
+    if _has_them(connection, tenant_id):
+        _note_rows(connection, tenant_id, noun, rows)
+
+
+def note_keys(connection: Connection, tenant_id: int, noun: Noun, row_keys: Sequence[int]) -> None:
+    """The same for rows of which only the keys are at hand; those that are gone are passed over."""
+    if row_keys and _has_them(connection, tenant_id):
+        _note_keys(connection, tenant_id, noun, row_keys)
+
+
+def note_commit(
+    connection: Connection,
+    tenant_id: int,
+    complaints: Iterable[tuple[int, int]],
+    changed: Sequence[int],
+    outcomes: Sequence[int],
+) -> None:
+    """The same for all that a commit of ingest wrote: complaints that came, those that changed, and outcomes."""
+    if _has_them(connection, tenant_id):
+        _note_rows(connection, tenant_id, "complaints", complaints)
+        _note_keys(connection, tenant_id, "complaints", changed)
+        _note_keys(connection, tenant_id, "outcomes", outcomes)
+
+
+def _note_rows(connection: Connection, tenant_id: int, noun: Noun, rows: Iterable[tuple[int, int]]) -> None:
     days: dict[int, tuple[int, int]] = {}
     for row_key, at_us in rows:
         low, high = days.get(at_us // DAY_US, (row_key, row_key))
@@ -109,15 +132,14 @@ def note_rows(connection: Connection, tenant_id: int, noun: Noun, rows: Iterable
     _write_notes(connection, tenant_id, noun, days)
 
 
-def note_keys(connection: Connection, tenant_id: int, noun: Noun, row_keys: Sequence[int]) -> None:
-    """The same for rows of which only the keys are at hand; those that are gone are passed over."""
-    if row_keys and _has_them(connection, tenant_id):
+def _note_keys(connection: Connection, tenant_id: int, noun: Noun, row_keys: Sequence[int]) -> None:
+    if row_keys:
         statement = (
             f"SELECT r.row_key, r.{_TIMES[noun]} FROM k CROSS JOIN {noun} r"
             " WHERE r.row_key = k.column1 AND r.tenant_id = ?"
         )
         found = select_by_keys(connection, statement, (tenant_id,), [(key,) for key in row_keys])
-        note_rows(connection, tenant_id, noun, ((row_key, at_us) for row_key, at_us in found))
+        _note_rows(connection, tenant_id, noun, ((row_key, at_us) for row_key, at_us in found))
 
 
 def require(connection: Connection, tenant_id: int, now_us: int) -> None:
