@@ -37,6 +37,7 @@ from service.storage.accounts.tenants import create_tenant
 from service.storage.accounts.users import create_user
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import SEQ_BITS
+from service.storage.complaints.archive_rows import COMPLAINT_COLUMNS
 from service.storage.redis_store import assessments, redis_keys
 from service.storage.sql import schema
 from service.storage.sql.engine import insert_rows, write
@@ -105,20 +106,6 @@ def _plant_complaints(
     reporters: list[tuple[str, int]],
     targets: list[tuple[str, int]],
 ) -> None:
-    columns = (
-        "row_key",
-        "tenant_id",
-        "id",
-        "occurred_us",
-        "received_us",
-        "reporter_key",
-        "target_key",
-        "state",
-        "late",
-        "reporter_id",
-        "target_id",
-        "content",
-    )
     who, what = rng.integers(0, len(reporters), len(times)), rng.integers(0, len(targets), len(times))
     what[rng.choice(len(times), min(CROWD, len(times) // 10), replace=False)] = -1
     crowd = ("crowd", key_of("crowd"))
@@ -152,10 +139,11 @@ def _plant_complaints(
                     reporter,
                     target,
                     content,
+                    None,
                 )
             )
         with write(engine) as connection:
-            insert_rows(connection, schema.complaints, columns, rows)
+            insert_rows(connection, schema.complaints, COMPLAINT_COLUMNS, rows)
             complaint_counts.add(connection, tenant, (row[3] for row in rows))
 
 

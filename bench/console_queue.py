@@ -36,6 +36,7 @@ from service.storage.accounts.passwords import hash_password
 from service.storage.accounts.tenants import create_tenant
 from service.storage.accounts.users import create_user
 from service.storage.complaints.archive_reader import SEQ_BITS
+from service.storage.complaints.archive_rows import COMPLAINT_COLUMNS
 from service.storage.sql import schema
 from service.storage.sql.engine import insert_rows, write
 from service.storage.sql.hashing import key_of
@@ -52,21 +53,6 @@ STATES = (
     ("decided", "not_coordinated", 0.15),
     ("escalated", None, 0.02),
     ("snoozed", None, 0.08),
-)
-
-ARCHIVED = (
-    "row_key",
-    "tenant_id",
-    "id",
-    "occurred_us",
-    "received_us",
-    "reporter_key",
-    "target_key",
-    "state",
-    "late",
-    "reporter_id",
-    "target_id",
-    "content",
 )
 
 
@@ -174,7 +160,7 @@ def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
             ("cluster_id", "row_key", "tenant_id", "reporter_key", "target_key", "occurred_us", "exempt", "gone"),
             complaints,
         )
-        insert_rows(connection, schema.complaints, ARCHIVED, archived)
+        insert_rows(connection, schema.complaints, COMPLAINT_COLUMNS, archived)
         insert_rows(connection, schema.claims, ("cluster_id", "tenant_id", "by", "at_us"), claims)
         _plant_team(connection, tenant_id, [row[0] for row in clusters])
         person = create_user(
@@ -192,10 +178,10 @@ def plant(engine: Engine, cases: int, now: datetime, seed: int = 1) -> int:
 
 def _archived(
     tenant_id: int, seq: int, at_us: int, reporter: tuple[str, int], target: str
-) -> tuple[int | str | bool, ...]:
+) -> tuple[int | str | bool | None, ...]:
     row_key = tenant_id << SEQ_BITS | seq
     about = (reporter[1], key_of(target), schema.STANDING, False, reporter[0], target)
-    return (row_key, tenant_id, f"c-{seq}", at_us, at_us, *about, _content(seq, reporter[0], target))
+    return (row_key, tenant_id, f"c-{seq}", at_us, at_us, *about, _content(seq, reporter[0], target), None)
 
 
 def _content(number: int, reporter: str, target: str) -> str:

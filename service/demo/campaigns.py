@@ -80,8 +80,9 @@ def draw_attack(paper: Newspaper, end: float) -> None:
 
 
 def _harmless_comments(paper: Newspaper, since: float, until: float, count: int) -> Ints:
-    taken = np.array([*paper.campaign_of_comment, *paper.crowd_of_comment, *paper.group_of_comment], int)
-    free = np.setdiff1d(np.flatnonzero((paper.written > since) & (paper.written < until) & (paper.malice < 0.2)), taken)
+    free = np.setdiff1d(
+        np.flatnonzero((paper.written > since) & (paper.written < until) & (paper.malice < 0.2)), paper.taken()
+    )
     weight = np.sqrt(paper.popularity[paper.article[free]])
     return paper.rng.choice(free, min(count, len(free)), replace=False, p=weight / weight.sum())
 

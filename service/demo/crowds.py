@@ -69,13 +69,9 @@ def _report(
 
 def _fresh_comments_between(paper: Newspaper, since: float, until: float, count: int) -> Ints:
     """Distinct comments of the time that no crowd or campaign uses, in the order in which they were written."""
-    free = np.setdiff1d(np.flatnonzero((paper.written > since) & (paper.written < until)), _taken(paper))
+    free = np.setdiff1d(np.flatnonzero((paper.written > since) & (paper.written < until)), paper.taken())
     chosen = paper.rng.choice(free, min(count, len(free)), replace=False)
     return chosen[np.argsort(paper.written[chosen])]
-
-
-def _taken(paper: Newspaper) -> Ints:
-    return np.array([*paper.campaign_of_comment, *paper.crowd_of_comment, *paper.group_of_comment], int)
 
 
 def _evening(paper: Newspaper, index: int) -> float:
@@ -85,7 +81,7 @@ def _evening(paper: Newspaper, index: int) -> float:
 def _fresh_comments(paper: Newspaper, at: float, count: int) -> Ints:
     """Distinct comments of the 36 hours before `at` that no other crowd or campaign uses."""
     age = at - paper.written
-    free = np.setdiff1d(np.flatnonzero((age > 0) & (age < 1.5 * DAY)), _taken(paper))
+    free = np.setdiff1d(np.flatnonzero((age > 0) & (age < 1.5 * DAY)), paper.taken())
     return paper.rng.choice(free, min(count, len(free)), replace=False)
 
 

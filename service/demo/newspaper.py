@@ -86,6 +86,10 @@ class Newspaper:
             kept.append(at[self.rng.random(len(at)) < _daylight(at)])
         return np.concatenate(kept)[:count]
 
+    def taken(self) -> Ints:
+        """The comments that a crowd, a group or a campaign uses."""
+        return np.array([*self.campaign_of_comment, *self.crowd_of_comment, *self.group_of_comment], int)
+
     def pick_readers(self, topics: Ints) -> Ints:
         """Pick one reader per topic, usually one of that topic, busy readers more often."""
         rng = self.rng

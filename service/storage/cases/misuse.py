@@ -18,7 +18,7 @@ from service.moderation.track_record import verdict_on
 from service.moderation.trusted_flaggers import is_notice
 from service.storage.accounts import audit_log
 from service.storage.accounts.flagger_registry import flaggers_of
-from service.storage.complaints.archive_reader import SEQ_MASK, outcomes_of
+from service.storage.complaints.archive_reader import SEQ_MASK, acts_of, outcomes_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 from service.storage.sql.hashing import key_of
@@ -38,20 +38,9 @@ class ListedStep:
 
 def notices_of(connection: Connection, tenant_id: int, reporter_id: str, *, since: datetime) -> list[Notice]:
     """The reporter's standing notices since then, newest first, those by a trusted flagger left out."""
-    c, flaggers, key = schema.complaints.c, flaggers_of(connection, tenant_id), key_of(reporter_id)
-    rows = connection.execute(
-        sa.select(c.row_key, c.id, c.target_key, c.target_id, c.occurred_us, c.content)
-        .where(
-            c.tenant_id == tenant_id,
-            c.reporter_key == key,
-            c.reporter_id == reporter_id,
-            c.state == schema.STANDING,
-            c.act_key.is_(None),  # one report of several targets is one notice
-            c.occurred_us >= microseconds(since),
-        )
-        .order_by(c.occurred_us.desc(), c.row_key.desc())
-        .limit(NOTICES_AT_MOST)
-    ).all()
+    flaggers, key = flaggers_of(connection, tenant_id), key_of(reporter_id)
+    acts = acts_of(tenant_id, reporter_id).where(schema.complaints.c.occurred_us >= microseconds(since))
+    rows = connection.execute(acts.limit(NOTICES_AT_MOST)).all()
     found = [
         (row, body)
         for row in rows

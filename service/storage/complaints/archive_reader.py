@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Row, exists, func, select
+from sqlalchemy import Connection, Row, Select, exists, func, select
 
 from service.model import JsonObject, microseconds
 from service.moderation.outcomes import JudgedComplaint
@@ -233,6 +233,22 @@ def _feed_row(row: Row[Any]) -> FeedRow:
         row.watermark_us,
         row.newest_us,
         unpack(row.payload),
+    )
+
+
+def acts_of(tenant_id: int, reporter_id: str) -> Select[Any]:
+    """The query of a reporter's standing complaints, newest first; of one report of several targets the first alone."""
+    c = schema.complaints.c
+    return (
+        select(c.row_key, c.id, c.target_key, c.target_id, c.occurred_us, c.content)
+        .where(
+            c.tenant_id == tenant_id,
+            c.reporter_key == key_of(reporter_id),
+            c.reporter_id == reporter_id,
+            c.state == schema.STANDING,
+            c.act_key.is_(None),
+        )
+        .order_by(c.occurred_us.desc(), c.row_key.desc())
     )
 
 

@@ -18,7 +18,7 @@ from service.moderation.restorations import latest_action
 from service.moderation.track_record import verdict_on
 from service.moderation.trusted_flaggers import Flaggers
 from service.storage.accounts.flagger_registry import flaggers_of
-from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, outcomes_of
+from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, acts_of, outcomes_of
 from service.storage.complaints.feed import FeedOutcome
 from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
@@ -57,18 +57,8 @@ class WaitingTarget:
 
 def notices_by(connection: Connection, tenant_id: int, reporter_id: str) -> list[FlaggerNotice]:
     """All standing complaints of the reporter, an act once, newest first, with what became of each."""
-    c, key, flaggers = schema.complaints.c, key_of(reporter_id), flaggers_of(connection, tenant_id)
-    rows = connection.execute(
-        sa.select(c.row_key, c.id, c.target_key, c.target_id, c.occurred_us, c.content)
-        .where(
-            c.tenant_id == tenant_id,
-            c.reporter_key == key,
-            c.reporter_id == reporter_id,
-            c.state == schema.STANDING,
-            c.act_key.is_(None),
-        )
-        .order_by(c.occurred_us.desc(), c.row_key.desc())
-    ).all()
+    key, flaggers = key_of(reporter_id), flaggers_of(connection, tenant_id)
+    rows = connection.execute(acts_of(tenant_id, reporter_id)).all()
     outcomes = outcomes_of(connection, tenant_id, {row.target_key for row in rows})
     found = []
     for row in rows:
