@@ -225,7 +225,7 @@ def test_without_cron_an_old_queue_is_sent_by_a_page(site: Site, up: Up, key: st
     site.set_all("queue", "queued_at", int(time.time()) - 300)
     report(site, comment, address="203.0.113.9")
     up.wait(lambda: site.table("queue") == [])
-    with Client(up.api, key, when_unreachable="closed") as client:
+    with Client(up.api, key, when_unreachable="closed", timeout=10) as client:
         up.wait(lambda: client.assess(site.target(comment)).complaints == 2)
 
 
@@ -252,7 +252,7 @@ def test_a_person_s_data_is_exported_erased_and_forgotten_in_the_service(site: S
     assert erased["items_removed"] and "cannot be found by an e-mail address" in erased["messages"][0]
     (row,) = site.table("reports")
     assert (row["user_id"], row["text"]) == ("0", "")
-    with Client(up.api, key, when_unreachable="closed") as client:
+    with Client(up.api, key, when_unreachable="closed", timeout=10) as client:
         up.wait(lambda: client.assess(site.target(comment)).complaints == 1)
         send_all(site, up)
         assert client.assess(site.target(comment)).complaints == 1  # the count stays

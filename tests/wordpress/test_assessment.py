@@ -124,7 +124,7 @@ def test_without_an_answer_the_comment_stays_up_until_the_bound(site: Site, mode
 
 
 def test_while_the_answer_is_to_wait_it_stays_up_and_the_next_page_asks_again(site: Site, up: Up, key: str) -> None:
-    site.settings(url=up.api, key=key, when_unreachable="open", threshold=3, timeout=0.5)
+    site.settings(url=up.api, key=key, when_unreachable="open", threshold=3, timeout=2.0)
     post = site.post()
     (comment,) = site.comments(post)
     crowd(site, comment, 2)
@@ -264,7 +264,7 @@ def test_more_reports_than_one_question_takes_are_sent_first(site: Site, up: Up,
 
 
 def test_a_key_that_is_refused_is_said_to_administrators_alone(site: Site, up: Up) -> None:
-    site.settings(url=up.api, key="bw_not_a_key", when_unreachable="closed", threshold=2, timeout=2.0)
+    site.settings(url=up.api, key="bw_not_a_key", when_unreachable="closed", threshold=2, timeout=5.0)
     (comment,) = site.comments(site.post())
     crowd(site, comment, 2)
     assert site.status(comment) == "1"

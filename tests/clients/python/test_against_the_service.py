@@ -319,8 +319,8 @@ def test_a_brigade_is_held_by_the_running_service_and_the_client_survives_its_en
     town = draw_town(7)
     documents = [document(row) for row in town.rows]
     hit = Counter(row.target for row in town.rows if row.reporter in town.brigades[0]).most_common(1)[0][0]
-    with Client(up.api, key, when_unreachable="closed") as client:
-        # the first answer of a fresh process may take longer than 300 ms
+    # what is tested is the end of the service: an answer of a busy machine may take longer than the default 300 ms
+    with Client(up.api, key, when_unreachable="closed", timeout=3) as client:
         up.wait(lambda: client.may_remove("t", 8).reached)
         receipt = client.complain_many(documents)
         assert (receipt.accepted, receipt.rejected_count) == (len(documents), 0)
