@@ -97,29 +97,32 @@ class Database(Process):
     """A MariaDB on a socket."""
 
     def __init__(self, folder: Path) -> None:
-        data, log = folder / "data", folder / "mariadb.log"
+        data, log, temporary = folder / "data", folder / "mariadb.log", folder / "temporary"
+        temporary.mkdir()  # a server that starts removes every other's temporary tables where they share a folder
         self.socket = Path(f"/tmp/bw-wp-{os.getpid()}-{os.urandom(3).hex()}.sock")  # a socket's path has 107 bytes
         user = getpass.getuser()
         with log.open("wb") as file:
-            subprocess.run(
+            installed = subprocess.run(
                 [
                     "mariadb-install-db",
                     "--no-defaults",
                     f"--user={user}",
                     f"--datadir={data}",
+                    f"--tmpdir={temporary}",
                     "--auth-root-authentication-method=normal",
                     "--skip-test-db",
                 ],
-                check=True,
                 stdout=file,
                 stderr=file,
             )
+        assert installed.returncode == 0, log.read_text()
         super().__init__(
             log,
             shutil.which("mariadbd") or "mariadbd",
             "--no-defaults",
             f"--user={user}",
             f"--datadir={data}",
+            f"--tmpdir={temporary}",
             f"--socket={self.socket}",
             "--skip-networking",
             "--innodb-flush-log-at-trx-commit=0",  # the data is of no worth after the tests
