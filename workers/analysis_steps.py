@@ -28,8 +28,9 @@ from workers.feed_columns import joined
 from workers.known_members import publish_all_known_members
 from workers.publish import publish, totals_in
 from workers.resources import Resources
+from workers.sweep import sweep_ahead
 from workers.tenant_analyzer import TenantAnalyzer
-from workers.tick_size import ITEMS_AT_ONCE, items_for, rows_of_one_tick, sweep_comes_first
+from workers.tick_size import ITEMS_AT_ONCE, items_for, rows_of_one_tick, stop_after, sweep_comes_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ def take_step(analyzer: TenantAnalyzer, resources: Resources, at_most: int = ITE
         enqueue(resources.redis, "sweep", analyzer.tenant)  # the clock would, at its next beat
         return False
     else:
-        rows = rows_of_one_tick(waiting.rows, analyzer.policy)
+        stop_us = stop_after(analyzer.state.swept_watermark_us, analyzer.policy)
+        rows = rows_of_one_tick(waiting.rows, analyzer.policy, stop_us)
         began = time.monotonic()
         tick(analyzer, resources, rows)
         speed = sum(row.items for row in rows) / max(1e-6, time.monotonic() - began)
@@ -76,7 +78,7 @@ def _waiting(connection: Connection, analyzer: TenantAnalyzer, at_most: int) -> 
     state = analyzer.state = analysis_state_of(connection, analyzer.number)
     check_epoch(state, analyzer.number, analyzer.epoch)
     decided = decided_since(connection, analyzer.number, state.decision_cursor)
-    sweep = sweep_to_adopt(connection, analyzer.number, state.swept_us)
+    sweep = sweep_to_adopt(connection, analyzer.number, state)
     changed = analyzer.clusters.exemptions is None or timers.planned(connection, analyzer.number, WORK)
     rows = (
         []
@@ -167,6 +169,8 @@ def adopt_sweep(analyzer: TenantAnalyzer, resources: Resources, sweep: SweepResu
             policy_version=analyzer.policy.version,
         )
     publish(resources.redis, analyzer, effects.summaries, {})
+    with resources.engine.connect() as connection:
+        sweep_ahead(connection, analyzer.tenant, analyzer.number, analyzer.policy, resources)
     logs.add(sweeps_taken=1, clusters_changed=len(changed))
 
 

@@ -60,7 +60,7 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
 def load_window(analyzer: TenantAnalyzer, connection: Connection) -> None:
     """Bring the stored complaints into an empty window, by the analyzer's thresholds. Reads only."""
     number, state, policy = analyzer.number, analyzer.state, analyzer.policy
-    sweep = latest_sweep(connection, number)
+    sweep = latest_sweep(connection, number, state.cursor_seq)
     if sweep is not None:
         since = (sweep.watermark_us or 0) - policy.window_seconds * SECOND_US
         rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, sweep.seq)])
