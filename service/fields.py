@@ -53,6 +53,8 @@ def _time(value: object) -> datetime:
             raise ValueError(f"{text[:40]!r} is not a valid date and time: {error}") from None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError("expected an RFC 3339 time with an offset, like 2021-12-23T14:02:11Z")
+    if value.tzinfo is UTC and EARLIEST.year < value.year < LATEST.year:
+        return value  # nearly all; the rest of this takes longer than reading the time
     # Compared before converting: at the ends of the calendar the conversion itself overflows.
     if value.replace(tzinfo=UTC) < EARLIEST or value.replace(tzinfo=UTC) > LATEST:
         raise ValueError(f"time is out of range: it has to be between {EARLIEST.date()} and {LATEST.date()}")

@@ -366,6 +366,7 @@ class Decision(Frozen):
     version: int = Field(description="The cluster's version that the decision was based on.")
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LINE = "Line of the NDJSON document or place in the array, from 1. Null: a single object."
 
 
@@ -389,10 +390,10 @@ class ItemNote(Frozen):
 
 def microseconds(moment: datetime) -> int:
     """Whole microseconds since 1970 of an aware time; exact, unlike `timestamp()`."""
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    delta = moment - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 def moment(us: int) -> datetime:
     """The aware UTC time of microseconds since 1970."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+    return _EPOCH + timedelta(microseconds=us)

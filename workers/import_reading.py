@@ -20,7 +20,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from service.errors import Refused
-from service.intake.items import COMPLAINT, canonical
+from service.intake.items import COMPLAINT
 from service.intake.privacy_filter import Erased, PrivacyFilter
 from service.model import Complaint, JsonObject, RejectedItem, microseconds, moment
 from service.storage.complaints.import_content import ContentSeal, chunks
@@ -80,7 +80,7 @@ class Preview:
         self.newest_us = at if self.newest_us is None else max(at, self.newest_us)
         try:
             if len(self.rows) < ROWS_SHOWN:
-                self.rows.append(_shown(self.privacy_filter.line(canonical(item, COMPLAINT))))
+                self.rows.append(_shown(self.privacy_filter.line_of(item, COMPLAINT)))
             elif self.privacy_filter.is_erased(item.reporter.id):
                 raise Erased("the reporter was erased")
         except Erased as erased:

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from service.errors import TooMany
 from service.intake.encoding import MARK, wide_encoding
-from service.intake.items import Amended, CheckedItem, MachineComplaint, Noun, canonical, parsed, read_line, read_value
+from service.intake.items import Amended, CheckedItem, MachineComplaint, Noun, parsed, read_line, read_value
 from service.intake.json_bounds import MAX_VALUES_OF_BODY
 from service.intake.namespaces import item_under
 from service.intake.notes import MAX_REPORTED, NoteCount
@@ -71,7 +71,7 @@ class Submission:
         if not isinstance(item, RejectedItem):
             try:
                 kept = item_under(self.namespace, item)
-                self.lines.append(self.privacy_filter.line(canonical(kept, noun)))
+                self.lines.append(self.privacy_filter.line_of(kept, noun))
                 if self.marker is not None:
                     self.marks.append(self._mark(kept, self.marker))
                 for note in notes:

@@ -89,9 +89,10 @@ def read_value(
     return _timely(item, noun, now, line)
 
 
-def canonical(item: CheckedItem, noun: Noun) -> bytes:
-    """The item's line: its kind's letter and compact JSON without nulls, times in UTC."""
-    return noun.letter + item.__pydantic_serializer__.to_json(item, exclude_none=True)
+def canonical(item: CheckedItem, noun: Noun, without: str | None = None) -> bytes:
+    """The item's line: its kind's letter and compact JSON without nulls, times in UTC; one field may be left out."""
+    left_out = None if without is None else {without}
+    return noun.letter + item.__pydantic_serializer__.to_json(item, exclude_none=True, exclude=left_out)
 
 
 def withdrawal(complaint_id: str) -> bytes:

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field, replace
 
 from pydantic_core import from_json, to_json
 
+from service.intake.items import CheckedItem, Noun, canonical
 from service.intake.text_fingerprints import COMMON_KEY, signature_of
-from service.model import JsonObject
+from service.model import Complaint, JsonObject
 
 KEY_BYTES = 32
 _TAG_BYTES, _CHECK_BYTES = 16, 4
@@ -42,6 +43,20 @@ class PrivacyFilter:
     keep_text: bool = True
     # by the mark (`mark`) of an erased reporter: the token that replaces the id
     erased: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def line_of(self, item: CheckedItem, noun: Noun) -> bytes:
+        """The canonical line of an item as it may be stored: `line(canonical(item, noun))`, not parsed again for
+        the text alone. Raises Erased.
+        """
+        if not isinstance(item, Complaint) or self.pseudonyms or self._names_erased(item):
+            return self.line(canonical(item, noun))
+        if self.keep_text or item.text is None:
+            return canonical(item, noun)
+        return canonical(item, noun, without="text")[:-1] + b"," + to_json(self._instead_of(item.text))[1:]
+
+    def _names_erased(self, complaint: Complaint) -> bool:
+        author = complaint.target.author_id
+        return self.is_erased(complaint.reporter.id) or (author is not None and self.is_erased(author))
 
     def line(self, line: bytes) -> bytes:
         """A canonical line as it may be stored.
@@ -129,10 +144,12 @@ class PrivacyFilter:
         return {name: value for name, value in strict.items() if name != "text_signature"} | {"target": target}
 
     def _without_text(self, body: JsonObject) -> JsonObject:
-        text = body["text"]
         kept = {name: value for name, value in body.items() if name != "text"}
+        return kept | self._instead_of(body["text"])
+
+    def _instead_of(self, text: str) -> dict[str, str]:
         # tells whether the same complaint is sent again with other words; the first version stands
-        kept["text_hash"] = hmac.digest(self.key, b"text\0" + _bytes(text), "sha256")[:_TAG_BYTES].hex()
+        kept = {"text_hash": hmac.digest(self.key, b"text\0" + _bytes(text), "sha256")[:_TAG_BYTES].hex()}
         signature = signature_of(text, self.key)
         if signature is not None:
             kept["text_signature"] = b64encode(signature).decode()

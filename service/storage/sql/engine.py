@@ -26,6 +26,7 @@ from service.storage.sql import deadlines
 from service.storage.sql.deadlines import Deadline, DeadlinePassed
 from service.storage.sql.postgresql import WRITES, copy_rows, open_postgresql
 from service.storage.sql.private_files import create_private
+from service.storage.sql.write_turns import begin_writing
 
 HEAD = "0018"  # the newest migration; a test compares it with the files in migrations/versions
 BUSY_SECONDS = 30
@@ -99,9 +100,12 @@ def _begin_sqlite(connection: Connection, patience_seconds: float) -> None:
     left = min(BUSY_SECONDS, deadlines.left(patience_seconds))
     if left <= 0:
         raise DeadlinePassed("BEGIN")
+    writes = bool(connection.get_execution_options().get("writes"))
+    if writes:  # takes its lock first: a transaction that read before it writes could not wait for the lock
+        begin_writing(connection, left)
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {max(1, round(left * 1000))}")
-    # A writer takes its lock first: a transaction that read before it writes could not wait for the lock.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+    if not writes:
+        connection.exec_driver_sql("BEGIN")
 
 
 @contextmanager

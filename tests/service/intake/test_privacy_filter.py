@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.intake.documents import Submission, read_document
-from service.intake.items import COMPLAINT
+from service.intake.items import COMPLAINT, canonical
 from service.intake.privacy_filter import Erased, PrivacyFilter
 from service.intake.text_fingerprints import signature_of
+from service.model import Complaint
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 HIDING = PrivacyFilter(KEY, pseudonyms=True, keep_text=False)
@@ -169,3 +171,35 @@ def test_a_batch_lists_what_an_erased_reporter_sent_beside_what_was_taken() -> N
 
 def test_the_key_is_in_no_representation() -> None:
     assert "key" not in repr(HIDING)
+
+
+@pytest.mark.parametrize("pseudonyms", [False, True])
+@pytest.mark.parametrize("keep_text", [False, True])
+@pytest.mark.parametrize("erased", ["nobody", "r", "a"])
+@given(
+    text=st.none() | st.text(max_size=80) | st.just("one two three four five six seven"),
+    more=st.fixed_dictionaries({}, optional={"reason": st.text(max_size=9), "notice_type": st.just("terms")}),
+    author=st.sampled_from([None, "a", "r"]),
+)
+def test_a_line_made_of_a_complaint_is_the_same_as_one_that_is_parsed_again(
+    pseudonyms: bool, keep_text: bool, erased: str, text: str | None, more: dict[str, Any], author: str | None
+) -> None:
+    filter_ = PrivacyFilter(KEY, pseudonyms=pseudonyms, keep_text=keep_text)
+    filter_ = replace(filter_, erased={filter_.mark(erased): "erased-1"})
+    complaint = Complaint.model_validate(
+        {
+            "id": "c",
+            "occurred_at": "2026-01-01T00:00:00Z",
+            "reporter": {"id": "r", "fingerprint": "f"},
+            "target": {"id": "t"} | ({} if author is None else {"author_id": author}),
+            **more,
+        }
+        | ({} if text is None else {"text": text})
+    )
+    try:
+        expected = filter_.line(canonical(complaint, COMPLAINT))
+    except Erased:
+        with pytest.raises(Erased):
+            filter_.line_of(complaint, COMPLAINT)
+    else:
+        assert filter_.line_of(complaint, COMPLAINT) == expected
