@@ -7,9 +7,11 @@ own by sum mu / (mu + b) = #{X^c >= 2}, three rounds without p < 1e-3; times 5. 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from workers.detection.arrays import Floats, Ints
+from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.null_model import expectations
 from workers.detection.pairs import PAIR_BITS, all_neighbours, collected, pair_keys
 from workers.detection.window import Window
@@ -32,15 +34,24 @@ def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
     small = np.zeros(window.size, bool)
     small[events] = size <= SCALES[-1][1]
     mine, other = collected(all_neighbours(window, limit, max(reach for reach, _ in SCALES), small))
-    lag = np.abs(window.time[mine] - window.time[other])
-    pairs, number = np.unique(pair_keys(window.reporter[mine], window.reporter[other]), return_inverse=True)
+    keys = pair_keys(window.reporter[mine], window.reporter[other])
+    order = np.argsort(keys, kind="stable")
+    keys, mine, other = keys[order], mine[order], other[order]
+    first = np.r_[True, keys[1:] != keys[:-1]][: len(keys)]
+    pairs, number = keys[first], np.cumsum(first) - 1
     caps = tuple(sorted({cap for _, cap in SCALES}))
-    people = np.unique(np.concatenate([pairs >> PAIR_BITS, pairs & 0xFFFFFFFF]))
-    expected, _ = expectations(window, people, caps)
-    # Sorted once by pair and place: distinct places are then changes between neighbours, at every scale.
-    place = number.astype(np.int64) << 32 | window.context[mine]
+    u, w = pairs >> PAIR_BITS, pairs & 0xFFFFFFFF
+    crosses = np.zeros(len(window.reporters), bool)
+    crosses[u] = crosses[w] = True
+    expected, _ = expectations(window, np.flatnonzero(crosses), caps)
+    place_of = np.cumsum(crosses) - 1  # in `expected`
+    ends = _Ends(window.degree[u], window.degree[w], place_of[u], place_of[w])
+    # Sorted once by pair and place: distinct places are then changes between neighbours, at every scale. By pair they
+    # are in order already, which is next to no work for a stable sort.
+    place = number << 32 | window.context[mine]
     order = np.argsort(place, kind="stable")
-    place, lag, room = place[order], lag[order], crowd[mine[order]]
+    place, mine, other = place[order], mine[order], other[order]
+    lag, room = np.abs(window.time[mine] - window.time[other]), crowd[mine]
     best = np.ones(len(pairs))
     for reach, cap in SCALES:
         here = place[(lag <= reach) & (room <= cap)]
@@ -48,9 +59,7 @@ def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
             distinct = here[np.r_[True, here[1:] != here[:-1]]] >> 32
             _lower(
                 best,
-                window,
-                people,
-                pairs,
+                ends,
                 np.bincount(distinct, minlength=len(pairs)),
                 expected[:, scales.index(reach), caps.index(cap)],
             )
@@ -58,12 +67,21 @@ def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
     return pairs[best <= SEED_P], best[best <= SEED_P]
 
 
-def _lower(best: Floats, window: Window, people: Ints, pairs: Ints, contexts: Ints, expected: Floats) -> None:
-    """Lower `best` to one scale's p where pairs meet in two contexts or more; `expected` is by place in `people`."""
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The two of each pair: complaints, and place in what is expected of them."""
+
+    degree_u: Events
+    degree_w: Events
+    u: Ints
+    w: Ints
+
+
+def _lower(best: Floats, ends: _Ends, contexts: Ints, expected: Floats) -> None:
+    """Lower `best` to one scale's p where pairs meet in two contexts or more; `expected` is by such places."""
     met = np.flatnonzero(contexts)
-    u, w, contexts = pairs[met] >> PAIR_BITS, pairs[met] & 0xFFFFFFFF, contexts[met]
-    one, two = np.searchsorted(people, u), np.searchsorted(people, w)
-    mu = np.maximum(window.degree[w] * expected[one], window.degree[u] * expected[two]) + 1e-12
+    contexts, one, two = contexts[met], ends.u[met], ends.w[met]
+    mu = np.maximum(ends.degree_w[met] * expected[one], ends.degree_u[met] * expected[two]) + 1e-12
     twice, use = contexts >= 2, np.ones(len(met), bool)
     p = np.ones(len(met))
     for _ in range(3):
@@ -76,7 +94,9 @@ def _lower(best: Floats, window: Window, people: Ints, pairs: Ints, contexts: In
 def _rate(mu: Floats, met_twice: int) -> float:
     """b with sum mu / (mu + b) = met_twice, by bisection in the logarithm."""
     low, high = 1e-3, 100.0
+    share = np.empty_like(mu)
     for _ in range(40):
         middle = float((low * high) ** 0.5)
-        low, high = (middle, high) if (mu / (mu + middle)).sum() > met_twice else (low, middle)
+        np.divide(mu, np.add(mu, middle, out=share), out=share)
+        low, high = (middle, high) if share.sum() > met_twice else (low, middle)
     return float((low * high) ** 0.5)
