@@ -79,7 +79,7 @@ class PairGraph:
         )
         keys = pairs.pair_keys(joined.first, joined.second)
         crossing, crossing_p = self.crossing
-        inside = np.isin(crossing >> pairs.PAIR_BITS, who) & np.isin(crossing & 0xFFFFFFFF, who)
+        inside = pairs.pairs_among(crossing, who)
         return surprise.best_pair(
             self.window, np.concatenate([keys, crossing[inside]]), np.concatenate([p, crossing_p[inside]])
         )

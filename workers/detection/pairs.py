@@ -68,6 +68,15 @@ def pair_keys(a: Ints, b: Ints) -> Ints:
     return np.minimum(a, b).astype(np.int64) << PAIR_BITS | np.maximum(a, b)
 
 
+def pairs_among(keys: Ints, people: Ints) -> Ints:
+    """Which of the pairs, whose keys are sorted, are of two of these people: places in `keys`, ascending. Looks at the
+    people's pairs alone: a large window has millions of others.
+    """
+    people = np.sort(people).astype(np.int64)
+    _, place = spread(np.searchsorted(keys, people << PAIR_BITS), np.searchsorted(keys, (people + 1) << PAIR_BITS))
+    return place[np.isin(keys[place] & 0xFFFFFFFF, people)]
+
+
 def neighbours(window: Window, events: Events, limit: int, *, after: bool = False) -> tuple[Events, Events]:
     """Each event with the up to `limit` complaints before it (or after it) on its target within the largest scale."""
     index, reach = window.by_target, int(window.scales[-1])
