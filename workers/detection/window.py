@@ -8,7 +8,7 @@ and no counters have to be kept in sync. A tick costs one merge per index (memor
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,10 @@ class Complaints:
 
     def __len__(self) -> int:
         return len(self.seq)
+
+    def only(self, rows: Bools) -> Complaints:
+        """Those that are marked; all texts stay."""
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "texts"})
 
 
 _COLUMNS = {
