@@ -44,6 +44,7 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
         stored = clusters.load(connection, number)
         analyzer = TenantAnalyzer(tenant, number, epoch, policy, state, stored, secret)
         load_window(analyzer, connection)
+        analyzer.names_at_build = analyzer.detector.window.names
         # After a change of thresholds the next look is at all targets.
         analyzer.notifier.begin(
             connection,
