@@ -8,8 +8,9 @@ thousand complaints. Each notes the kernel's peak for the process (VmHWM) and wh
 complaint are those between the two sizes: libraries and other fixed parts do not count.
 
 The worlds are the last 14 days of the demo's, many times over, each copy with people, targets, contexts and authors of
-its own, without texts (`usual`); the same with texts where the demo has them (`texts`); sixteen copies share targets,
-an hour apart (`dense`); everybody complains once (`strangers`); every second complaint was withdrawn (`withdrawn`).
+its own, without texts (`usual`); the same with texts where the demo has them (`texts`), or without contexts (`bare`);
+sixteen copies share targets, an hour apart (`dense`); everybody complains once (`strangers`); every second complaint
+was withdrawn (`withdrawn`).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from workers.sweep import read_window
 from workers.tenant_analyzer import TenantAnalyzer
 from workers.window_build import load_window
 
-WORLDS = ("usual", "dense", "strangers", "texts", "withdrawn")
+WORLDS = ("usual", "dense", "strangers", "texts", "bare", "withdrawn")
 SHARING, HOUR_MS = 16, 3_600_000  # copies of the dense world that share their targets, so far apart
 KEPT_BACK = 1_000  # complaints that are analysed once the window stands
 ITEMS = 8_000  # of one ingest transaction
@@ -69,6 +70,8 @@ def drawn(name: str, base: Complaints, size: int) -> Complaints:
     elif name == "strangers":
         with np.errstate(over="ignore"):
             c = replace(c, reporter=(np.arange(len(c)) + 1) * np.int64(STEP))
+    elif name == "bare":
+        c = replace(c, context=np.zeros(len(c), np.int64))
     elif name == "dense":
         copy, row = np.divmod(np.arange(len(c)), len(base))
         first = (copy - copy % SHARING) * len(base) + row

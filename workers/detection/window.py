@@ -237,7 +237,7 @@ class Window:
         if len(old):
             self._leave(old)
         dead = self.size - self.live
-        if dead > 1024 and dead * 4 > self.size:
+        if dead > 1024 and dead * 8 > self.size:
             self._compact()
 
     def _leave(self, events: Events) -> None:
