@@ -15,6 +15,7 @@ import numpy.typing as npt
 from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.null_model import expectations
 from workers.detection.pairs import PAIR_BITS, all_neighbours, moved_together, pair_keys
+from workers.detection.sorted_index import run_starts
 from workers.detection.window import Window
 
 HOUR_MS = 3_600_000
@@ -38,7 +39,7 @@ def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
         here = visits[visits >> k & 1 == 1] >> len(SCALES)
         if len(here):
             # Sorted by pair and place: distinct places are changes between neighbours.
-            distinct = here[np.r_[True, here[1:] != here[:-1]]] >> PLACE_BITS
+            distinct = here[run_starts(here)] >> PLACE_BITS
             contexts = np.bincount(distinct, minlength=len(pairs)).astype(np.int32)
             del here, distinct
             usual = np.zeros(len(window.reporters))
@@ -73,7 +74,7 @@ def _visits(window: Window, limit: int) -> tuple[Ints, Ints]:
     place = place[order]
     met = met[order]
     del order
-    first = np.r_[True, met[1:] != met[:-1]][: len(met)]
+    first = run_starts(met)
     pairs = met[first]
     del met
     visits = np.cumsum(first)

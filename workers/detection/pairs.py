@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.detection.arrays import Bools, Events, Ints
-from workers.detection.sorted_index import portions, spread
+from workers.detection.sorted_index import portions, run_starts, spread
 from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 PAIR_BITS = 32
@@ -174,7 +174,7 @@ def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
         lone.append(pair_keys(window.reporter[mine[order]], window.reporter[other[order]]))
     keys, alone = moved_together(parts), moved_together(lone)
     keys.sort()  # in place: this is the largest array of a sweep, and nothing of its size is made besides
-    first = np.r_[True, keys[1:] != keys[:-1]][: len(keys)]
+    first = run_starts(keys)
     again = np.unique(keys[~first])
     distinct = int(np.count_nonzero(first))
     places = drawn_places(distinct + len(alone), sample)

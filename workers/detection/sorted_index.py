@@ -106,6 +106,13 @@ class NameIndex:
         return len(self.keys)
 
 
+def run_starts(values: Ints | Events) -> Bools:
+    """Which values differ from the one before them, the first among them."""
+    starts = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=starts[1:])
+    return starts
+
+
 def portions(sizes: Ints, most: int) -> Iterator[slice]:
     """Consecutive slices whose sizes come to `most` at the most, or of one element: bounds memory, not results."""
     end, start = np.cumsum(sizes), 0

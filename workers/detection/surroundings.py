@@ -14,6 +14,7 @@ from service.intake.text_fingerprints import slots_alike, slots_of
 from service.moderation.signals.fresh_accounts import is_prepared
 from service.policy import Policy
 from workers.detection.arrays import Bools, Events, Ints
+from workers.detection.sorted_index import run_starts
 from workers.detection.window import UNKNOWN_MS, Window
 
 PRIOR_HITS, PRIOR_TOTAL = 1.0, 20.0
@@ -109,7 +110,7 @@ class Surroundings:
         window = self._window
         events = window.by_pair.events[use[window.by_pair.events]]  # by reporter and target: nothing has to be sorted
         time, reporter = window.time[events], window.reporter[events]
-        begins = np.flatnonzero(np.r_[True, reporter[1:] != reporter[:-1]][: len(events)])
+        begins = np.flatnonzero(run_starts(reporter))
         if not len(events):
             return events
         earliest = np.repeat(np.minimum.reduceat(time, begins), np.diff(begins, append=len(events)))

@@ -16,6 +16,7 @@ import numpy as np
 
 from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.pairs import PAIR_BITS, all_neighbours, collected, moved_together, pair_keys
+from workers.detection.sorted_index import run_starts
 from workers.detection.window import Window
 
 LAG_MS, MEETINGS, JACCARD = 3_600_000, 3, 0.5
@@ -67,7 +68,7 @@ def twin_pairs(window: Window, limit: int) -> Ints:
     # Who did not meet often enough at the widest lag did not at a smaller one.
     keys = moved_together([pair_keys(window.reporter[mine], window.reporter[other]) for mine, other in meetings])
     keys.sort()
-    first = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]][: len(keys)])
+    first = np.flatnonzero(run_starts(keys))
     pairs, count = keys[first], np.diff(first, append=len(keys))
     del keys, first
     pairs = pairs[_often(window, pairs, count, min(rule.meetings for rule in RULES))]

@@ -16,7 +16,7 @@ from worlds import Row, columns
 
 from service.intake.text_fingerprints import signature_of
 from workers.detection import sorted_index
-from workers.detection.sorted_index import Index, NameIndex, portions, spread
+from workers.detection.sorted_index import Index, NameIndex, portions, run_starts, spread
 from workers.detection.window import TIME_MASK, Complaints, Window
 
 SPAN, SCALES = 120_000, (1_000, 10_000, 40_000)  # milliseconds
@@ -305,6 +305,12 @@ def test_portions_hold_everything_once_and_no_more_than_was_asked_for(sizes: lis
     assert [size for part in parts for size in part] == sizes
     assert all(part and (sum(part) <= most or len(part) == 1) for part in parts)
     assert all(sum(one) + other[0] > most for one, other in pairwise(parts)), "as few as can be"
+
+
+@pytest.mark.parametrize("values", [[], [5], [5, 5], [1, 1, 2, 2, 2, 7, 1]])
+def test_runs_start_where_a_value_differs_from_the_one_before(values: list[int]) -> None:
+    expected = [k == 0 or values[k] != values[k - 1] for k in range(len(values))]
+    assert run_starts(np.array(values, np.int64)).tolist() == expected
 
 
 def text_of(k: int) -> str:
