@@ -19,6 +19,7 @@ from service.storage.detection.sweeps import latest_sweep
 from service.storage.redis_store.leases import take_analysis_epoch
 from service.storage.sql.engine import write
 from workers import sweep_codec
+from workers.array_memory import no_holes
 from workers.feed_columns import parts_of
 from workers.resources import Resources
 from workers.tenant_analyzer import TenantAnalyzer
@@ -67,8 +68,9 @@ def load_window(analyzer: TenantAnalyzer, connection: Connection) -> None:
         rows = read_feed_window(connection, number, since, sweep.seq)
         fitted = sweep_codec.unpack(sweep.payload)
         analyzer.detector.inferred = fitted.contexts
-        analyzer.detector.load(parts_of((row.batch for row in rows), since))
-        analyzer.detector.adopt(fitted, sweep.seq)
+        with no_holes():
+            analyzer.detector.load(parts_of((row.batch for row in rows), since))
+            analyzer.detector.adopt(fitted, sweep.seq)
     since, swept = (state.watermark_us or 0) - policy.window_seconds * SECOND_US, 0 if sweep is None else sweep.seq
     for row in read_feed_window(connection, number, since, state.cursor_seq, swept):
         for _ in analyzer.detect(row.batch):

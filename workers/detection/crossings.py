@@ -77,7 +77,7 @@ def _visits(window: Window, limit: int) -> tuple[Ints, Ints]:
     first = run_starts(met)
     pairs = met[first]
     del met
-    visits = np.cumsum(first)
+    visits: Ints = np.cumsum(first, dtype=np.int64)
     visits -= 1
     visits <<= PLACE_BITS + len(SCALES)
     visits |= place

@@ -101,20 +101,35 @@ def all_neighbours(window: Window, limit: int, lag_ms: int, of: Bools | None = N
 
     In the target index the k-th before a complaint stands k places before it, so that nothing has to be looked up.
     """
+    keys, events = _by_target(window)
+    reach = min(lag_ms, int(window.scales[-1]))
+    before = np.empty(len(events), np.int32)
+    for start in range(0, len(events), _CHUNK):
+        before[start : start + _CHUNK] = _within_reach(window, keys, start, reach)
+    del keys
+    place = np.flatnonzero(before if of is None else of[events] & (before > 0)).astype(np.int32)
+    before = before[place]
+    yield from _steps(events, place, before, limit)
+
+
+def _by_target(window: Window) -> tuple[Ints, Events]:
+    """The target index of the window, without what is older."""
     keys, events = window.by_target.keys, window.by_target.events
     inside = (keys & TIME_MASK) >= window.since
-    if not inside.all():
-        keys, events = keys[inside], events[inside]
-    reach = min(lag_ms, int(window.scales[-1]))
-    before = np.empty(len(events), np.int32)  # complaints within reach
-    for start in range(0, len(events), _CHUNK):
-        part = keys[start : start + _CHUNK]
-        earliest = part & ~TIME_MASK | np.maximum((part & TIME_MASK) - reach, window.since)
-        before[start : start + _CHUNK] = np.arange(start, start + len(part)) - np.searchsorted(keys, earliest, "left")
-    del keys, inside
-    place = np.flatnonzero(before if of is None else of[events] & (before > 0)).astype(np.int32)
+    return (keys, events) if inside.all() else (keys[inside], events[inside])
+
+
+def _within_reach(window: Window, keys: Ints, start: int, reach: int) -> Events:
+    """For _CHUNK places of that index: how many complaints stand before each on its target, at most `reach` apart."""
+    part = keys[start : start + _CHUNK]
+    earliest = part & ~TIME_MASK | np.maximum((part & TIME_MASK) - reach, window.since)
+    return np.asarray(np.arange(start, start + len(part)) - np.searchsorted(keys, earliest, "left"), np.int32)
+
+
+def _steps(events: Events, place: Events, before: Events, limit: int) -> Iterator[tuple[Events, Events]]:
     for k in range(1, limit + 1):
-        place = place[before[place] >= k]
+        near = before >= k
+        place, before = place[near], before[near]
         if not len(place):
             return
         yield events[place], events[place - k]
@@ -216,9 +231,12 @@ def drawn_places(total: int, sample: int) -> Ints:
 
 def mark_all(window: Window, limit: int, met: MetBefore) -> None:
     """Remember all meetings of the window, whose complaints were loaded, not analysed: the rebuild."""
-    for mine, other in all_neighbours(window, limit, int(window.scales[-1])):
-        for start in range(0, len(mine), _CHUNK):
-            u, w = (window.reporter[part[start : start + _CHUNK]] for part in (mine, other))
+    keys, events = _by_target(window)
+    for start in range(0, len(events), _CHUNK):
+        before = _within_reach(window, keys, start, int(window.scales[-1]))
+        place = np.arange(start, start + len(before), dtype=np.int32)
+        for mine, other in _steps(events, place, before, limit):
+            u, w = window.reporter[mine], window.reporter[other]
             both = (window.degree[u] > 1) & (window.degree[w] > 1)
             met.check_and_mark(pair_keys(u[both], w[both]))
 

@@ -266,7 +266,7 @@ class Window:
     def _reserve(self, rows: int) -> None:
         if rows <= len(self.seq):
             return
-        room = max(rows, len(self.seq) * 3 // 2, 1024)
+        room = max(rows, len(self.seq) * 9 // 8, 1024)
         for name, kind in _COLUMNS.items():
             setattr(self, name, _stretched(getattr(self, name), room, kind))
         for name in ("exempt", "gone", "texted", "_final"):
