@@ -39,7 +39,7 @@ def loaded(c: Complaints, upto: int) -> Detector:
     held = part(c, first, upto)
     swept, _ = Detector.sweep(DEFAULT_POLICY, held)
     live = Detector(DEFAULT_POLICY)
-    live.load(held)
+    live.load([(held, ())])
     live.adopt(swept.fitted(), int(held.seq.max()))
     live.regroup()
     return live

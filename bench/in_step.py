@@ -161,7 +161,7 @@ class Town:
         """A detector as a worker has it after a rebuild."""
         detector = Detector(DEFAULT_POLICY)
         detector.inferred = self._fitted.contexts
-        detector.load(self.held)
+        detector.load([(self.held, ())])
         detector.adopt(self._fitted, int(self.held.seq.max()))
         detector.regroup()
         return detector

@@ -55,8 +55,9 @@ def copies(c: Complaints, count: int) -> Complaints:
 
 def measured(folder: Path, count: int, engine: str, memory_gib: float) -> dict[str, Any]:
     """A whole sweep with that engine."""
-    c = columns(WorldFiles(folder.name, folder))
-    c = copies(c, count) if count > 1 else c
+    held = [columns(WorldFiles(folder.name, folder))]
+    if count > 1:
+        held.append(copies(held.pop(), count))
     spilled, stop = [0], threading.Event()
     with tempfile.TemporaryDirectory() as temporary:
         watcher = threading.Thread(target=_watch, args=(Path(temporary), spilled, stop))
@@ -71,7 +72,8 @@ def measured(folder: Path, count: int, engine: str, memory_gib: float) -> dict[s
             return found
 
         before, wall, cpu = _peak(), time.perf_counter(), time.process_time()
-        detector, groups = Detector.sweep(DEFAULT_POLICY, c, pair_sweep if engine == "duckdb" else in_numpy)
+        # Popped, as the sweep worker does.
+        detector, groups = Detector.sweep(DEFAULT_POLICY, held.pop(), pair_sweep if engine == "duckdb" else in_numpy)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         stop.set()
         watcher.join()

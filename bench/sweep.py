@@ -26,10 +26,10 @@ from workers.detection.detector import Detector
 
 def sweep(folder: Path) -> None:
     """One tick of the whole world on an empty detector; prints its figures."""
-    c = columns(WorldFiles(folder.name, folder))
+    held = [columns(WorldFiles(folder.name, folder))]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, cpu = time.perf_counter(), time.process_time()
-    detector, groups = Detector.sweep(DEFAULT_POLICY, c)
+    detector, groups = Detector.sweep(DEFAULT_POLICY, held.pop())  # as the sweep worker does
     size = len(sweep_codec.pack(detector.fitted()))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

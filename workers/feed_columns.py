@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from service.storage.complaints.feed import COMPLAINT, EXEMPT, UNKNOWN_US, FeedBatch
 from workers.detection.window import UNKNOWN_MS, Complaints
+
+PART = 100_000  # complaints of the feed at a time, and what the last batch brings besides
 
 
 def columns_of(rows: npt.NDArray[np.void], texts: dict[int, bytes]) -> Complaints:
@@ -26,6 +31,49 @@ def columns_of(rows: npt.NDArray[np.void], texts: dict[int, bytes]) -> Complaint
         (rows["flags"] & EXEMPT) > 0,
         texts,
     )
+
+
+def parts_of(batches: Iterable[FeedBatch], since_us: int) -> Iterator[tuple[Complaints, list[int]]]:
+    """The batches in order, so many complaints at a time: the seqs that no longer stand of earlier parts, and what
+    stands of this one and is not older than `since_us`. All of them at once would be a multiple of the window.
+    """
+    held: list[FeedBatch] = []
+    count = newest = 0
+    for batch in batches:
+        held.append(batch)
+        count += len(batch.complaints)
+        if count >= PART:
+            yield _part(held, since_us, newest)
+            newest = max(newest, *(int(b.complaints["seq"].max(initial=0)) for b in held))
+            held, count = [], 0
+    if held:
+        yield _part(held, since_us, newest)
+
+
+def whole(parts: Iterable[tuple[Complaints, list[int]]]) -> Complaints:
+    """What stands after all the parts."""
+    columns: dict[str, list[npt.NDArray[Any]]] = {f.name: [] for f in fields(Complaints) if f.name != "texts"}
+    texts: dict[int, bytes] = {}
+    gone: dict[int, int] = {}  # seq -> the last part that says that no earlier one's stands
+    for k, (part, removed) in enumerate(chain([(columns_of(np.empty(0, COMPLAINT), {}), [])], parts)):
+        gone.update(dict.fromkeys(removed, k))
+        texts.update(part.texts)
+        for name, held in columns.items():
+            held.append(getattr(part, name))
+    at = np.repeat(np.arange(len(columns["seq"])), [len(part) for part in columns["seq"]])
+    every = Complaints(**{name: np.concatenate(columns.pop(name)) for name in list(columns)}, texts=texts)
+    keep = np.ones(len(every), bool)
+    for row in np.flatnonzero(np.isin(every.seq, np.fromiter(gone, np.int64, len(gone)))).tolist():
+        keep[row] = at[row] >= gone[int(every.seq[row])]
+    return every if keep.all() else every.only(keep)
+
+
+def _part(batches: Sequence[FeedBatch], since_us: int, newest: int) -> tuple[Complaints, list[int]]:
+    rows, texts = standing(batches)
+    rows = rows[rows["time_us"] >= since_us]
+    # One that was promoted again may have come with an earlier part.
+    again = rows["seq"][rows["seq"] <= newest].tolist()
+    return columns_of(rows, texts), [*again, *(seq for batch in batches for seq in batch.removed)]
 
 
 def standing(batches: Sequence[FeedBatch]) -> tuple[npt.NDArray[np.void], dict[int, bytes]]:

@@ -19,15 +19,15 @@ from service.moderation.usual import Usual
 from service.ops import worker_metrics
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenants import tenant_id
-from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
+from service.storage.complaints.archive_reader import analysis_state_of
 from service.storage.detection.rebuild_reads import members_of_clusters
 from service.storage.redis_store.leases import held
 from workers.detection.contexts import MOSTLY_GIVEN, labelled, share_given
 from workers.detection.detector import Detector
 from workers.detection.permutation import permuted_within_contexts
-from workers.feed_columns import columns_of, standing
 from workers.large import large_windows
 from workers.resources import Resources
+from workers.sweep import read_window
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +41,15 @@ def run(tenant: str, resources: Resources) -> None:
         number = tenant_id(resources.engine, tenant)
         with resources.engine.connect() as connection:
             state, policy = analysis_state_of(connection, number), policy_of(connection, number)
-            since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
-            rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, state.cursor_seq)])
+            batch = read_window(connection, number, policy, state)
             known = members_of_clusters(connection, number)
-        rows = rows[~np.isin(rows["reporter"], np.fromiter(known, np.int64, len(known)))]
-        batch = columns_of(rows[rows["time_us"] >= since], texts)
+        batch = batch.only(~np.isin(batch.reporter, np.fromiter(known, np.int64, len(known))))
         if share_given(batch) < MOSTLY_GIVEN:
             inferred = Detector.sweep(policy, batch, large)[0].inferred
             batch = labelled(batch, inferred) if inferred is not None else batch
-        _, groups = Detector.sweep(policy, permuted_within_contexts(batch, seed=state.cursor_seq), large)
+        count, shuffled = len(batch), [permuted_within_contexts(batch, seed=state.cursor_seq)]
+        del batch
+        _, groups = Detector.sweep(policy, shuffled.pop(), large)
         nobody = VerdictTally(0, 0, 0)
         flagged = sum(
             judge(g.evidence, nobody, len(g.targets), usual=Usual(), flag_score=policy.flag_score).disposition
@@ -58,12 +58,12 @@ def run(tenant: str, resources: Resources) -> None:
         )
         with worker_metrics.WorkerMetrics(resources.redis, tenant) as metrics:
             metrics.put(worker_metrics.SELFCHECK_FALSE, flagged)
-            metrics.put(worker_metrics.SELFCHECK_COMPLAINTS, len(batch))
+            metrics.put(worker_metrics.SELFCHECK_COMPLAINTS, count)
             metrics.put(worker_metrics.SELFCHECK_FINISHED, resources.now_us() / 1e6)
         log.info(
             "tenant %s: self-check of %d shuffled complaints would flag %d clusters, %.2f s",
             tenant,
-            len(batch),
+            count,
             flagged,
             time.monotonic() - began,
         )

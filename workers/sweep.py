@@ -30,7 +30,7 @@ from service.storage.sql.engine import write
 from workers import sweep_codec
 from workers.detection.detector import Detector
 from workers.detection.window import Complaints
-from workers.feed_columns import columns_of, standing
+from workers.feed_columns import parts_of, whole
 from workers.large import large_windows
 from workers.resources import Resources
 from workers.tick_size import stop_after
@@ -61,8 +61,9 @@ def _sweep(tenant: str, number: int, lease: Lease, resources: Resources) -> bool
         state = state_to_sweep(connection, number, policy)
         if state is None:
             return False
-        window = read_window(connection, number, policy, state)
-    detector, groups = Detector.sweep(policy, window, large_windows.of_settings(resources.settings))
+        columns = [read_window(connection, number, policy, state)]
+    # Popped: the sweep needs its memory once they are in its window.
+    detector, groups = Detector.sweep(policy, columns.pop(), large_windows.of_settings(resources.settings))
     payload = sweep_codec.pack(detector.fitted())
     lease.check()
     seconds = time.monotonic() - began
@@ -126,8 +127,7 @@ def read_window(connection: Connection, tenant_id: int, policy: Policy, state: A
     """The standing complaints of the window up to what was analysed."""
     since = (state.watermark_us or 0) - policy.window_seconds * 1_000_000
     rows = read_feed_window(connection, tenant_id, since, state.cursor_seq)
-    complaints, texts = standing([row.batch for row in rows])
-    return columns_of(complaints[complaints["time_us"] >= since], texts)
+    return whole(parts_of((row.batch for row in rows), since))
 
 
 def _check_unchanged(connection: Connection, tenant: str, number: int, state: AnalysisState) -> None:

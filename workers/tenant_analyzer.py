@@ -22,7 +22,7 @@ from workers.feed_columns import columns_of, slices
 
 SECOND_US = 1_000_000
 # a window is built again once it knows so many names of which most have left it
-STALE_NAMES, NAMES_PER_COMPLAINT = 200_000, 4
+STALE_NAMES, NAMES_PER_COMPLAINT = 200_000, 2
 
 
 class TenantAnalyzer:
@@ -44,12 +44,16 @@ class TenantAnalyzer:
         self.detector = Detector(policy, self.clusters.known)
         self.notifier = ChangeNotifier(number, policy)
         self.metrics = DetectionMetrics(tenant)
+        self.names_at_build = 0
         self.items_per_second = 100_000.0  # of the last ticks, on this machine as it is now
 
     def has_stale_names(self) -> bool:
-        """Whether so many names have left the window that it is time to build it again."""
+        """Whether so many names have left the window that it is time to build it again.
+
+        A window that was built knows the names of withdrawn complaints too: it is not built for those again and again.
+        """
         window = self.detector.window
-        return len(window.reporters) > max(STALE_NAMES, NAMES_PER_COMPLAINT * window.live)
+        return window.names > max(STALE_NAMES, NAMES_PER_COMPLAINT * window.live, 2 * self.names_at_build)
 
     def detect(self, batch: FeedBatch) -> Iterator[list[Group]]:
         """Bring the batch into the window, tick by tick; the groups after each."""

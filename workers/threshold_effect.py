@@ -24,9 +24,8 @@ from service.storage.complaints.archive_reader import AnalysisState, analysis_st
 from service.storage.detection import dry_runs
 from service.storage.detection.analysis_state import decided_since
 from service.storage.detection.exemptions import changed_clusters, exemptions_of
-from workers.detection.detector import Detector, Fitted
+from workers.detection.detector import Detector
 from workers.detection.swept_pairs import PairSweep, in_numpy
-from workers.detection.window import Complaints
 from workers.sweep import read_window
 from workers.tenant_analyzer import TenantAnalyzer
 from workers.window_build import load_window
@@ -105,10 +104,11 @@ def effect_of(
         before, now = clusters.load(connection, number), policy_of(connection, number)
         state = analysis_state_of(connection, number)
         _check_size(connection, number, then, state)
-        window = read_window(connection, number, then, state)
+        columns = [read_window(connection, number, then, state)]
     if not progress(0.1):
         return None
-    fitted = _swept(then, window, pair_sweep)
+    # Nothing of the sweep is kept, so that its memory is free before the window is loaded.
+    fitted = Detector.sweep(then, columns.pop(), pair_sweep)[0].fitted()
     if not progress(0.6):
         return None
     analyzer = TenantAnalyzer(tenant, number, state.epoch, then, state, before, None)
@@ -146,11 +146,6 @@ def _check_size(connection: Connection, number: int, policy: Policy, state: Anal
             f"this window would hold {count:,} complaints, more than the {MOST_COMPLAINTS:,} that a dry run can read:"
             " try a shorter one"
         )
-
-
-def _swept(policy: Policy, window: Complaints, pair_sweep: PairSweep) -> Fitted:
-    """In a function of its own, so that what the sweep needed is free before the window is loaded."""
-    return Detector.sweep(policy, window, pair_sweep)[0].fitted()
 
 
 def _take_in_what_people_did(analyzer: TenantAnalyzer, connection: Connection) -> None:

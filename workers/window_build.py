@@ -19,7 +19,8 @@ from service.storage.detection.sweeps import latest_sweep
 from service.storage.redis_store.leases import take_analysis_epoch
 from service.storage.sql.engine import write
 from workers import sweep_codec
-from workers.feed_columns import columns_of, standing
+from workers.array_memory import no_holes
+from workers.feed_columns import parts_of
 from workers.resources import Resources
 from workers.tenant_analyzer import TenantAnalyzer
 from workers.tenant_filter import open_filter_or_warn
@@ -44,6 +45,7 @@ def build_analyzer(tenant: str, resources: Resources) -> TenantAnalyzer:
         stored = clusters.load(connection, number)
         analyzer = TenantAnalyzer(tenant, number, epoch, policy, state, stored, secret)
         load_window(analyzer, connection)
+        analyzer.names_at_build = analyzer.detector.window.names
         # After a change of thresholds the next look is at all targets.
         analyzer.notifier.begin(
             connection,
@@ -63,16 +65,16 @@ def load_window(analyzer: TenantAnalyzer, connection: Connection) -> None:
     sweep = latest_sweep(connection, number, state.cursor_seq)
     if sweep is not None:
         since = (sweep.watermark_us or 0) - policy.window_seconds * SECOND_US
-        rows, texts = standing([row.batch for row in read_feed_window(connection, number, since, sweep.seq)])
+        rows = read_feed_window(connection, number, since, sweep.seq)
         fitted = sweep_codec.unpack(sweep.payload)
         analyzer.detector.inferred = fitted.contexts
-        analyzer.detector.load(columns_of(rows[rows["time_us"] >= since], texts))
-        analyzer.detector.adopt(fitted, sweep.seq)
-    since = (state.watermark_us or 0) - policy.window_seconds * SECOND_US
-    for row in read_feed_window(connection, number, since, state.cursor_seq):
-        if sweep is None or row.last_seq > sweep.seq:
-            for _ in analyzer.detect(row.batch):
-                pass  # these groups were analysed before
+        with no_holes():
+            analyzer.detector.load(parts_of((row.batch for row in rows), since))
+            analyzer.detector.adopt(fitted, sweep.seq)
+    since, swept = (state.watermark_us or 0) - policy.window_seconds * SECOND_US, 0 if sweep is None else sweep.seq
+    for row in read_feed_window(connection, number, since, state.cursor_seq, swept):
+        for _ in analyzer.detect(row.batch):
+            pass  # these groups were analysed before
 
 
 def _renew_signatures(

@@ -21,7 +21,7 @@ from service.storage.redis_store import assessments, redis_keys
 from service.storage.redis_store.job_queue import enqueue
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import field_of, key_of, key_of_field
-from workers import analysis_steps, detect, ingest, tick_size
+from workers import analysis_steps, detect, ingest, tenant_analyzer, tick_size
 from workers.detection.detector import Detector
 from workers.detection_metrics import DetectionMetrics
 from workers.resident_windows import ResidentWindows
@@ -119,6 +119,33 @@ def test_a_window_reports_its_digest_after_the_turn_and_one_built_again_has_the_
         f" {window.digest()}"
     )
     assert window.live == len(town.rows) - 14
+
+
+def test_names_that_left_the_window_are_forgotten_by_building_it_again_and_those_of_withdrawn_complaints_only_once(
+    paper: Newspaper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_analyzer, "STALE_NAMES", 20)
+
+    def day(number: int, targets: int) -> list[dict[str, Any]]:
+        """Few reporters, and targets that nobody complained about before."""
+        rows = [Row(1_000 * number + k, k % 3, 1_000 * number + k, number * DAY + k) for k in range(targets)]
+        return [document(row) for row in rows]
+
+    held = []
+    for number in range(0, 400, 20):
+        paper.posts(day(number, 10))
+        resident = paper.resident()
+        assert resident is not None and resident.detector.window.live == 10
+        held.append(resident.detector.window.names)
+    assert max(held) < 100 < 20 * 10
+    gone = day(400, 90)
+    paper.posts(gone)
+    paper.posts([{"withdraws": document["id"]} for document in gone])
+    analyzers = []
+    for number in range(401, 409):
+        paper.posts(day(number, 1))
+        analyzers.append(paper.resident())
+    assert len(set(map(id, analyzers))) <= 2, "names of withdrawn complaints come back with each build"
 
 
 class Flaky:

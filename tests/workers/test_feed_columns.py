@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given, settings
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from service.intake.text_fingerprints import SIGNATURE_BYTES
 from service.storage.complaints.feed import COMPLAINT, EXEMPT, TOTAL, UNKNOWN_US, FeedBatch, FeedOutcome, pack, unpack
-from workers.detection.window import UNKNOWN_MS
-from workers.feed_columns import columns_of, joined, slices, standing
+from workers import feed_columns
+from workers.detection.window import UNKNOWN_MS, Window
+from workers.feed_columns import columns_of, joined, parts_of, slices, standing, whole
 
 
 def rows(*seqs: int, day: float = 0.0) -> Any:
@@ -34,10 +36,12 @@ def batch(*seqs: int, removed: tuple[int, ...] = ()) -> FeedBatch:
     st.lists(
         st.tuples(st.frozensets(st.integers(1, 8), max_size=4), st.frozensets(st.integers(1, 8), max_size=3)),
         max_size=8,
-    )
+    ),
+    st.sampled_from([1, 3, 100]),
+    st.integers(0, 9),
 )
 def test_what_stands_is_what_applying_the_batches_in_order_leaves(
-    steps: list[tuple[frozenset[int], frozenset[int]]],
+    steps: list[tuple[frozenset[int], frozenset[int]]], least: int, since: int
 ) -> None:
     held: set[int] = set()
     batches = []
@@ -47,6 +51,19 @@ def test_what_stands_is_what_applying_the_batches_in_order_leaves(
     found, texts = standing(batches)
     assert sorted(found["seq"].tolist()) == sorted(held)
     assert {texts[s] for s in held} == {text_of(s) for s in held}
+    with patch.object(feed_columns, "PART", least):
+        parts = list(parts_of(batches, since))
+    young = {seq for seq in held if rows(seq)["time_us"][0] >= since}
+    once = columns_of(found[found["time_us"] >= since], texts)
+    every = whole(parts)
+    for name in ("seq", "time_ms", "reporter", "target", "created_ms", "exempt"):
+        assert np.array_equal(getattr(every, name), getattr(once, name)), "in the order of the feed"
+    assert {s: every.texts[s] for s in young} == {s: text_of(s) for s in young}
+    window = Window(10**9, (1_000,))
+    for part, removed in parts:
+        window.remove(removed)
+        window.append(part)
+    assert sorted(window.seq[: window.size][~window.gone[: window.size]].tolist()) == sorted(young)
 
 
 def test_columns_say_what_the_rows_said() -> None:

@@ -22,7 +22,7 @@ def test_what_is_packed_comes_back_and_serves_as_well() -> None:
     for column in ("first", "second", "p"):
         assert np.array_equal(getattr(back, column), getattr(fitted, column))
     live = Detector(DEFAULT_POLICY)
-    live.load(columns(town.rows))
+    live.load([(columns(town.rows), ())])
     live.adopt(back, max(r.seq for r in town.rows))
     assert members_of(live.regroup()) == members_of(groups) != set()
 

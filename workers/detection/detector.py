@@ -7,6 +7,7 @@ an empty one: there is one code path.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -132,6 +133,7 @@ class Detector:
             self.grouping.measurement.contexts = _source_of(inferred)
         swept = pair_sweep(policy, batch)  # before the window is filled: both need memory
         events = self.window.append(batch)
+        del batch  # its caller may not need it any more either
         if swept is None:
             self._sweep_pairs(events)
         else:
@@ -199,14 +201,20 @@ class Detector:
             else []
         )
 
-    def load(self, batch: Complaints) -> None:
-        """Take complaints in without analysing them (a rebuild): their pairs come from `adopt`."""
-        if self.inferred is not None:
-            batch = contexts.labelled(batch, self.inferred)
-        elif batch.context.any():
-            self.grouping.measurement.contexts = "given"
-        events = self.window.append(batch)
-        pairs.mark_all(self.window, events, self.policy.neighbours, self.met)
+    def load(self, parts: Iterable[tuple[Complaints, Sequence[int]]]) -> None:
+        """Take complaints into an empty window without analysing them (a rebuild): their pairs come from `adopt`.
+
+        Beside each part, the seqs of earlier parts that no longer stand.
+        """
+        for batch, removed in parts:
+            if self.inferred is not None:
+                batch = contexts.labelled(batch, self.inferred)
+            elif batch.context.any():
+                self.grouping.measurement.contexts = "given"
+            if removed:
+                self.window.remove(removed)
+            self.window.append(batch)
+        pairs.mark_all(self.window, self.policy.neighbours, self.met)
 
     def fitted(self) -> Fitted:
         """What the next live detector needs of this sweep."""

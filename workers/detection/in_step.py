@@ -42,7 +42,7 @@ class InStep:
 
     def look(self, joined: Joined) -> None:
         """Take over which of these pairs are in step now."""
-        self.look_at(joined.first, joined.second, joined.meetings[:, 0, -1])
+        self.look_at(joined.first, joined.second, joined.meetings[:, 0, -1].astype(np.int64))
 
     def look_at(self, first: Ints, second: Ints, near: Ints) -> None:
         """The same of pairs that met so often within the smallest scale; those with fewer than MEETINGS may be missing

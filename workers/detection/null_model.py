@@ -11,6 +11,8 @@ every target is its own, Y is 0 and E_Y about 0: the null is weaker there, and t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
@@ -18,11 +20,12 @@ from scipy.special import betainc, gammaln
 
 from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.pairs import Joined, shared_contexts, shared_targets
+from workers.detection.sorted_index import portions
 from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 SHAPE_BOUNDS, RATE_BOUNDS = (0.3, 5.0), (0.02, 2.0)
 LEAST_CONTROL = 50  # pairs that the affinity is fitted on
-_CHUNK = 100_000  # pairs or reporters at a time: bounds memory, not results
+_PAIRS, _COMPLAINTS = 20_000, 200_000  # at a time: bounds memory, not results
 
 
 def expectations(
@@ -36,8 +39,7 @@ def expectations(
     """
     expected = np.empty((len(reporters), len(window.scales), len(strata) + 1))
     control = np.empty(len(reporters))
-    for start in range(0, len(reporters), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    for part in portions(window.degree[reporters], _COMPLAINTS):
         expected[part], control[part] = _expected(window, reporters[part], strata, group)
     return expected, control
 
@@ -82,8 +84,8 @@ def pair_p_values(
     expected, control = expectations(window, reporters, strata, group)
     degree = window.degree[reporters].astype(float)
     best = np.ones(len(one))
-    for start in range(0, len(one), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    for start in range(0, len(one), _PAIRS):
+        part = slice(start, start + _PAIRS)
         u, w, met = one[part], two[part], joined.meetings[part]
         mu = np.maximum(degree[w, None, None] * expected[u], degree[u, None, None] * expected[w]) + 1e-12
         chance = np.maximum(degree[w] * control[u], degree[u] * control[w])
@@ -94,7 +96,9 @@ def pair_p_values(
     return np.asarray(np.minimum(1.0, best * tests))
 
 
-def smallest_p(met: Ints, elsewhere: Ints | Floats, mu: Floats, chance: Floats, shape: float, rate: float) -> Floats:
+def smallest_p(
+    met: npt.NDArray[Any], elsewhere: Ints | Floats, mu: Floats, chance: Floats, shape: float, rate: float
+) -> Floats:
     """Of each pair the smallest p over its columns (scales and strata), of meetings and what is expected of them."""
     best = np.ones(len(met))
     # For one pair and one X the smallest mu gives the smallest p: one incomplete beta a distinct X, not twenty.

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from workers.detection.arrays import Bools, Events, Ints
-from workers.detection.sorted_index import spread
-from workers.detection.window import TIME_BITS, Window
+from workers.detection.sorted_index import portions, run_starts, spread
+from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 PAIR_BITS = 32
 MET_BITS = 24
-_CHUNK = 200_000  # pairs joined at a time: bounds memory, not results
+_CHUNK = 200_000  # complaints compared at a time: bounds memory, not results
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Joined:
 
     first: Ints
     second: Ints
-    meetings: npt.NDArray[np.int64]  # X by scale and stratum: (pairs, scales, strata), cumulative in both
+    # X by scale and stratum: (pairs, scales, strata), cumulative in both; in as few bytes as they fit into
+    meetings: npt.NDArray[Any]
     elsewhere: Ints  # Y: same context, other targets
     single: int  # pairs of the input with exactly one meeting
 
@@ -108,16 +110,35 @@ def all_neighbours(window: Window, limit: int, lag_ms: int, of: Bools | None = N
 
     In the target index the k-th before a complaint stands k places before it, so that nothing has to be looked up.
     """
-    index = window.by_target
-    events = index.events[window.time[index.events] >= window.since]
-    base, time = window.target[events].astype(np.int64) << TIME_BITS, window.time[events]
+    keys, events = _by_target(window)
     reach = min(lag_ms, int(window.scales[-1]))
-    earliest = np.searchsorted(base | time, base | np.maximum(time - reach, window.since), "left")
-    del base, time
-    before = (np.arange(len(events)) - earliest).astype(np.int32)
+    before = np.empty(len(events), np.int32)
+    for start in range(0, len(events), _CHUNK):
+        before[start : start + _CHUNK] = _within_reach(window, keys, start, reach)
+    del keys
     place = np.flatnonzero(before if of is None else of[events] & (before > 0)).astype(np.int32)
+    before = before[place]
+    yield from _steps(events, place, before, limit)
+
+
+def _by_target(window: Window) -> tuple[Ints, Events]:
+    """The target index of the window, without what is older."""
+    keys, events = window.by_target.keys, window.by_target.events
+    inside = (keys & TIME_MASK) >= window.since
+    return (keys, events) if inside.all() else (keys[inside], events[inside])
+
+
+def _within_reach(window: Window, keys: Ints, start: int, reach: int) -> Events:
+    """For _CHUNK places of that index: how many complaints stand before each on its target, at most `reach` apart."""
+    part = keys[start : start + _CHUNK]
+    earliest = part & ~TIME_MASK | np.maximum((part & TIME_MASK) - reach, window.since)
+    return np.asarray(np.arange(start, start + len(part)) - np.searchsorted(keys, earliest, "left"), np.int32)
+
+
+def _steps(events: Events, place: Events, before: Events, limit: int) -> Iterator[tuple[Events, Events]]:
     for k in range(1, limit + 1):
-        place = place[before[place] >= k]
+        near = before >= k
+        place, before = place[near], before[near]
         if not len(place):
             return
         yield events[place], events[place - k]
@@ -167,7 +188,7 @@ def meet(window: Window, events: Events, limit: int, met: MetBefore | None, samp
 
 def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
     """All pairs of the window; a pair with a one-time reporter meets once, so each of its meetings is a pair."""
-    parts, lone = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    parts, lone = list[Ints](), list[Ints]()
     several = (window.degree > 1)[window.reporter[: window.size]]
     for mine, other in all_neighbours(window, limit, int(window.scales[-1])):
         both = several[mine] & several[other]
@@ -175,10 +196,10 @@ def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
         mine, other = mine[~both], other[~both]
         order = np.argsort(mine)  # by time, so that the sample does not depend on the numbers of targets
         lone.append(pair_keys(window.reporter[mine[order]], window.reporter[other[order]]))
-    keys = _moved_together(parts)
+    keys, alone = moved_together(parts), moved_together(lone)
     keys.sort()  # in place: this is the largest array of a sweep, and nothing of its size is made besides
-    first = np.r_[True, keys[1:] != keys[:-1]][: len(keys)]
-    again, alone = np.unique(keys[~first]), np.concatenate(lone)
+    first = run_starts(keys)
+    again = np.unique(keys[~first])
     distinct = int(np.count_nonzero(first))
     places = drawn_places(distinct + len(alone), sample)
     drawn = np.concatenate(
@@ -188,9 +209,9 @@ def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
     return Meetings(again >> PAIR_BITS, again & 0xFFFFFFFF, met, drawn >> PAIR_BITS, drawn & 0xFFFFFFFF, cut)
 
 
-def _moved_together(parts: list[Ints]) -> Ints:
+def moved_together(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """The parts as one array; each is freed as soon as it is copied."""
-    whole = np.empty(sum(map(len, parts)), np.int64)
+    whole = np.empty(sum(map(len, parts)), parts[0].dtype if parts else np.int64)
     end = len(whole)
     while parts:
         part = parts.pop()
@@ -217,13 +238,16 @@ def drawn_places(total: int, sample: int) -> Ints:
     return np.sort(np.random.default_rng(0).choice(total, sample, replace=False))
 
 
-def mark_all(window: Window, events: Events, limit: int, met: MetBefore) -> None:
-    """Remember the meetings of events that are loaded, not analysed: the rebuild."""
+def mark_all(window: Window, limit: int, met: MetBefore) -> None:
+    """Remember all meetings of the window, whose complaints were loaded, not analysed: the rebuild."""
+    keys, events = _by_target(window)
     for start in range(0, len(events), _CHUNK):
-        mine, other = neighbours(window, events[start : start + _CHUNK], limit)
-        u, w = window.reporter[mine], window.reporter[other]
-        both = (window.degree[u] > 1) & (window.degree[w] > 1)
-        met.check_and_mark(pair_keys(u[both], w[both]))
+        before = _within_reach(window, keys, start, int(window.scales[-1]))
+        place = np.arange(start, start + len(before), dtype=np.int32)
+        for mine, other in _steps(events, place, before, limit):
+            u, w = window.reporter[mine], window.reporter[other]
+            both = (window.degree[u] > 1) & (window.degree[w] > 1)
+            met.check_and_mark(pair_keys(u[both], w[both]))
 
 
 def _mark_first_complaints(window: Window, events: Events, limit: int, met: MetBefore) -> None:
@@ -258,10 +282,11 @@ def join(window: Window, first: Ints, second: Ints, strata: tuple[int, ...]) -> 
 
     Not limited to the K latest: once a pair is looked at, all its complaints in the window are.
     """
+    complaints = np.minimum(window.degree[first], window.degree[second]) + 1
     parts = [
-        _join_chunk(window, first[i : i + _CHUNK], second[i : i + _CHUNK], np.array(strata, np.int64))
-        for i in range(0, max(len(first), 1), _CHUNK)
-    ]
+        _join_chunk(window, first[part], second[part], np.array(strata, np.int64))
+        for part in portions(complaints, _CHUNK)
+    ] or [_join_chunk(window, first, second, np.array(strata, np.int64))]
     return Joined(
         np.concatenate([p.first for p in parts]),
         np.concatenate([p.second for p in parts]),
@@ -280,7 +305,7 @@ def _join_chunk(window: Window, first: Ints, second: Ints, strata: Ints) -> Join
     twice = count >= 2
     shape = (int(twice.sum()), len(scales), len(strata) + 1)
     if not shape[0]:
-        return Joined(first[:0], second[:0], np.zeros(shape, np.int64), first[:0], int((count == 1).sum()))
+        return Joined(first[:0], second[:0], np.zeros(shape, np.uint8), first[:0], int((count == 1).sum()))
     number = np.cumsum(twice) - 1
     use = close & twice[owner]
     mine, theirs, lag = mine[use], theirs[use], lag[use]
@@ -288,6 +313,7 @@ def _join_chunk(window: Window, first: Ints, second: Ints, strata: Ints) -> Join
     size = window.counts(later)[:, len(scales) - 1]
     cell = (pair * shape[1] + np.searchsorted(scales, lag)) * shape[2] + np.searchsorted(strata, size)
     meetings = np.bincount(cell, minlength=shape[0] * shape[1] * shape[2]).reshape(shape).cumsum(1).cumsum(2)
+    meetings = meetings.astype(np.min_scalar_type(int(meetings.max())))  # of millions of pairs, 25 numbers each
     first, second = first[twice], second[twice]
     everywhere = np.bincount(number[owner[twice[owner]]], minlength=shape[0])
     elsewhere = np.maximum(shared_contexts(window, first, second) - everywhere, 0)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 from workers.detection.arrays import Bools, Events, Ints
+
+LEAST_MERGED, MERGED_SHARE = 1_000, 16  # new names are merged in when they are so many, and this part of all
 
 
 class Index:
@@ -63,33 +67,60 @@ def _woven(old: npt.NDArray, new: npt.NDArray, edges: list[int], runs: list[int]
 class NameIndex:
     """Dense numbers for 64-bit keys, in order of first sight."""
 
-    __slots__ = ("_number_by_key", "keys")
+    __slots__ = ("_merged", "_recent", "keys")
 
     def __init__(self) -> None:
-        self._number_by_key: dict[int, int] = {}
-        self.keys: Ints = np.empty(0, np.int64)
+        self.keys: Ints = np.empty(0, np.int64)  # by number
+        self._merged = Index()  # the number of each key: a dictionary of all takes ten times the memory
+        self._recent: dict[int, int] = {}  # those not merged in yet, so that a tick need not copy all
 
     def numbers(self, keys: Ints) -> Ints:
         """The number of each key; new keys get the next ones."""
         unique, inverse = np.unique(keys, return_inverse=True)
-        known = self._number_by_key
-        before = len(known)
-        numbers = np.fromiter((known.setdefault(k, len(known)) for k in unique.tolist()), np.int64, len(unique))
-        if len(known) > before:
-            fresh = numbers >= before
-            grown = np.empty(len(known), np.int64)
-            grown[:before] = self.keys[:before]
-            grown[numbers[fresh]] = unique[fresh]
-            self.keys = grown
+        numbers, before = self.find(unique), len(self)
+        fresh = np.flatnonzero(numbers < 0)
+        if len(fresh):
+            numbers[fresh] = np.arange(before, before + len(fresh))
+            self.keys = np.concatenate([self.keys, unique[fresh]])
+            merged = len(self._merged.keys)
+            if len(self) - merged > max(LEAST_MERGED, merged // MERGED_SHARE):
+                self._recent.clear()
+                self._merged.insert(self.keys[merged:], np.arange(merged, len(self), dtype=np.int32))
+            else:
+                self._recent.update(zip(unique[fresh].tolist(), numbers[fresh].tolist(), strict=True))
         return numbers[inverse]
 
     def find(self, keys: Ints) -> Ints:
         """The number of each key, -1 for one never seen."""
-        known = self._number_by_key
-        return np.fromiter((known.get(k, -1) for k in keys.tolist()), np.int64, len(keys))
+        numbers, merged = np.full(len(keys), -1, np.int64), self._merged
+        if len(merged.keys):
+            at = np.minimum(np.searchsorted(merged.keys, keys), len(merged.keys) - 1)
+            known = merged.keys[at] == keys
+            numbers[known] = merged.events[at[known]]
+        if self._recent:
+            rest = np.flatnonzero(numbers < 0)
+            numbers[rest] = [self._recent.get(key, -1) for key in keys[rest].tolist()]
+        return numbers
 
     def __len__(self) -> int:
-        return len(self._number_by_key)
+        return len(self.keys)
+
+
+def run_starts(values: Ints | Events) -> Bools:
+    """Which values differ from the one before them, the first among them."""
+    starts = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=starts[1:])
+    return starts
+
+
+def portions(sizes: Ints, most: int) -> Iterator[slice]:
+    """Consecutive slices whose sizes come to `most` at the most, or of one element: bounds memory, not results."""
+    end, start = np.cumsum(sizes), 0
+    while start < len(sizes):
+        before = end[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(end, before + most, "right")))
+        yield slice(start, stop)
+        start = stop
 
 
 def spread(low: Ints, high: Ints) -> tuple[Ints, Ints]:

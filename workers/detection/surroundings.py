@@ -13,7 +13,8 @@ import numpy.typing as npt
 from service.intake.text_fingerprints import slots_alike, slots_of
 from service.moderation.signals.fresh_accounts import is_prepared
 from service.policy import Policy
-from workers.detection.arrays import Bools, Ints
+from workers.detection.arrays import Bools, Events, Ints
+from workers.detection.sorted_index import run_starts
 from workers.detection.window import UNKNOWN_MS, Window
 
 PRIOR_HITS, PRIOR_TOTAL = 1.0, 20.0
@@ -69,7 +70,7 @@ class Surroundings:
     def _freshness(self) -> tuple[Bools, Bools, Bools]:
         """By reporter: whether the age is known; whether the account was fresh at its first complaint; and prepared."""
         window = self._window
-        first = self._first_rows(self._rows())
+        first = self._first_rows(self._held)
         first = first[window.created[first] != UNKNOWN_MS]
         age, limit = window.time[first] - window.created[first], self._policy.fresh_account_seconds * 1000
         known, young, prepared = (np.zeros(len(window.reporters), bool) for _ in range(3))
@@ -82,8 +83,7 @@ class Surroundings:
     def _fingerprints(self) -> tuple[Ints, Ints]:
         """By target: complaints with a fingerprint, and those of them that share it with another on the target."""
         window = self._window
-        rows = self._rows()
-        rows = rows[window.fingerprint[rows] != 0]
+        rows = np.flatnonzero(self._held & (window.fingerprint[: window.size] != 0))
         target = window.target[rows].astype(np.int64)
         sharing = shared_on_target(target, window.fingerprint[rows])
         targets = len(window.targets)
@@ -93,24 +93,29 @@ class Surroundings:
     def _texts(self) -> tuple[Ints, Ints, npt.NDArray[np.uint8]]:
         """Reporter, target and signature of a sample of texts, one of each reporter."""
         window = self._window
-        rows = self._rows()
-        rows = self._first_rows(rows[window.texted[rows]])
+        rows = self._first_rows(self._held & window.texted[: window.size])
         # The keys are hashes, so that their order is a fair draw, and the same for the same people.
         order = np.argsort(window.reporters.keys[window.reporter[rows]], kind="stable")
         rows = rows[order[: TEXTS_SAMPLED + SPARE_TEXTS]]
         slots = slots_of([window.text[int(row)] for row in rows])
         return window.reporter[rows].astype(np.int64), window.target[rows].astype(np.int64), slots
 
-    def _rows(self) -> Ints:
-        """The complaints in the window, as places in its columns: they hold until it is compacted."""
-        return np.flatnonzero(~self._window.gone[: self._window.size])
+    @property
+    def _held(self) -> Bools:
+        """Which rows of the columns are complaints in the window; it holds until they are compacted."""
+        return ~self._window.gone[: self._window.size]
 
-    def _first_rows(self, rows: Ints) -> Ints:
-        """Of each reporter, the first of these complaints."""
+    def _first_rows(self, use: Bools) -> Events:
+        """Of each reporter, the first of the marked complaints; of several at once, that on the smallest target."""
         window = self._window
-        order = np.lexsort((window.target[rows], window.time[rows], window.reporter[rows]))
-        _, first = np.unique(window.reporter[rows][order], return_index=True)
-        return np.asarray(rows[order[first]])
+        events = window.by_pair.events[use[window.by_pair.events]]  # by reporter and target: nothing has to be sorted
+        time, reporter = window.time[events], window.reporter[events]
+        begins = np.flatnonzero(run_starts(reporter))
+        if not len(events):
+            return events
+        earliest = np.repeat(np.minimum.reduceat(time, begins), np.diff(begins, append=len(events)))
+        first = np.flatnonzero(time == earliest)
+        return events[first[np.unique(reporter[first], return_index=True)[1]]]
 
 
 def shared_on_target(target: Ints, fingerprint: Ints) -> Bools:

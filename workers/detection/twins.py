@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.detection.arrays import Bools, Events, Ints
-from workers.detection.pairs import PAIR_BITS, all_neighbours, collected, pair_keys
+from workers.detection.pairs import PAIR_BITS, all_neighbours, collected, moved_together, pair_keys
+from workers.detection.sorted_index import run_starts
 from workers.detection.window import Window
 
 LAG_MS, MEETINGS, JACCARD = 3_600_000, 3, 0.5
@@ -57,21 +58,27 @@ def meetings_of(window: Window, limit: int) -> TwinMeetings:
 def twin_pairs(window: Window, limit: int) -> Ints:
     """Pair keys of all twins among complaints that are at most `limit` apart on a target."""
     degree = window.degree[window.reporter[: window.size]]
-    mine, other = collected(
+    meetings = [
         # If half of what either did is common to both, neither did more than twice as much as the other.
         (mine[alike], other[alike])
         for mine, other in _active_meetings(window, limit, max(rule.lag_ms for rule in RULES), degree)
         for one, two in ((degree[mine], degree[other]),)
         for alike in (np.minimum(one, two) >= JACCARD * np.maximum(one, two),)
-    )
+    ]
     # Who did not meet often enough at the widest lag did not at a smaller one.
-    keys = pair_keys(window.reporter[mine], window.reporter[other])
-    pairs, count = np.unique(keys, return_counts=True)
+    keys = moved_together([pair_keys(window.reporter[mine], window.reporter[other]) for mine, other in meetings])
+    keys.sort()
+    first = np.flatnonzero(run_starts(keys))
+    pairs, count = keys[first], np.diff(first, append=len(keys))
+    del keys, first
     pairs = pairs[_often(window, pairs, count, min(rule.meetings for rule in RULES))]
     if not len(pairs):
         return pairs
-    few = pairs[np.minimum(np.searchsorted(pairs, keys), len(pairs) - 1)] == keys
-    mine, other = mine[few], other[few]
+    mine, other = collected(
+        (mine[few], other[few])
+        for mine, other in meetings
+        for few in (np.isin(pair_keys(window.reporter[mine], window.reporter[other]), pairs),)
+    )
     lag = np.abs(window.time[mine] - window.time[other])
     found = [_twins(window, rule, mine[lag <= rule.lag_ms], other[lag <= rule.lag_ms]) for rule in RULES]
     return np.unique(np.concatenate(found))

@@ -8,7 +8,7 @@ and no counters have to be kept in sync. A tick costs one merge per index (memor
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,10 @@ class Complaints:
 
     def __len__(self) -> int:
         return len(self.seq)
+
+    def only(self, rows: Bools) -> Complaints:
+        """Those that are marked; all texts stay."""
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "texts"})
 
 
 _COLUMNS = {
@@ -94,6 +98,11 @@ class Window:
         self._counts: npt.NDArray[np.int32] = np.empty((0, len(scales_ms) + 1), np.int32)
         self._hourly: tuple[tuple[int, int, int], Ints] | None = None  # of a state of the columns
         self._final: Bools = np.empty(0, bool)  # cached counts that no later complaint can change
+
+    @property
+    def names(self) -> int:
+        """Reporters, targets, contexts and authors that it knows; no number is used again when one leaves."""
+        return sum(map(len, (self.reporters, self.targets, self.contexts, self.authors)))
 
     # --- coming and going
 
@@ -228,7 +237,7 @@ class Window:
         if len(old):
             self._leave(old)
         dead = self.size - self.live
-        if dead > 1024 and dead * 4 > self.size:
+        if dead > 1024 and dead * 8 > self.size:
             self._compact()
 
     def _leave(self, events: Events) -> None:
@@ -257,7 +266,7 @@ class Window:
     def _reserve(self, rows: int) -> None:
         if rows <= len(self.seq):
             return
-        room = max(rows, len(self.seq) * 3 // 2, 1024)
+        room = max(rows, len(self.seq) * 9 // 8, 1024)
         for name, kind in _COLUMNS.items():
             setattr(self, name, _stretched(getattr(self, name), room, kind))
         for name in ("exempt", "gone", "texted", "_final"):

@@ -190,15 +190,24 @@ def read_feed(connection: Connection, tenant_id: int, after_seq: int, limit_item
     return rows
 
 
-def read_feed_window(connection: Connection, tenant_id: int, since_us: int, upto_seq: int) -> list[FeedRow]:
-    """Feed rows up to and including `upto_seq` that concern complaints of `since_us` or later, in order."""
+def read_feed_window(
+    connection: Connection, tenant_id: int, since_us: int, upto_seq: int, after_seq: int = 0
+) -> Iterator[FeedRow]:
+    """Feed rows after `after_seq`, up to and including `upto_seq`, that concern complaints of `since_us` or later, in
+    order; a few at a time, so that nothing else may use the connection meanwhile.
+    """
     feed = schema.feed
     statement = (
         select(*_FEED_COLUMNS)
-        .where(feed.c.tenant_id == tenant_id, feed.c.last_seq <= upto_seq, feed.c.newest_us >= since_us)
+        .where(
+            feed.c.tenant_id == tenant_id,
+            feed.c.last_seq > after_seq,
+            feed.c.last_seq <= upto_seq,
+            feed.c.newest_us >= since_us,
+        )
         .order_by(feed.c.last_seq)
     )
-    return [_feed_row(row) for row in connection.execute(statement.execution_options(yield_per=64))]
+    yield from map(_feed_row, connection.execute(statement.execution_options(yield_per=8)))
 
 
 def read_feed_before(connection: Connection, tenant_id: int, upto_seq: int, items: int) -> list[FeedBatch]:

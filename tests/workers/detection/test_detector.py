@@ -221,13 +221,32 @@ def test_a_window_that_was_loaded_goes_on_like_one_that_was_never_lost() -> None
     sweep, _ = Detector.sweep(POLICY, columns(half))
     never_lost, rebuilt = ticked(half, [70]), Detector(POLICY)
     never_lost.adopt(sweep.fitted(), max(r.seq for r in half))
-    rebuilt.load(columns(half))
+    rebuilt.load([(columns(half), ())])
     rebuilt.adopt(sweep.fitted(), max(r.seq for r in half))
     assert canonical(rebuilt.regroup()) == canonical(never_lost.regroup())
     for at in range(len(half), len(town.rows), 70):
         one, two = (d.tick(columns(town.rows[at : at + 70])) for d in (never_lost, rebuilt))
         assert members_of(one) == members_of(two)
     assert rebuilt.pairs_met == never_lost.pairs_met
+
+
+def test_a_window_that_was_loaded_in_parts_is_the_one_that_was_loaded_at_once() -> None:
+    town = draw_town(4, brigades=2)
+    rows, withdrawn = list(town.rows), {r.seq for r in town.rows[::9]}
+    rows[50], rows[290] = rows[290], rows[50]  # one came late
+    stand = [r for r in rows if r.seq not in withdrawn]
+    sweep, groups = Detector.sweep(POLICY, columns(stand))
+    one, other = Detector(POLICY), Detector(POLICY)
+    one.load([(columns(stand), ())])
+    parts = [columns(rows[at : at + 70]) for at in range(0, len(rows), 70)]
+    other.load([(part, ()) for part in parts] + [(columns([]), sorted(withdrawn))])
+    assert one.window.digest() == other.window.digest()
+    newest = [Row(9_000 + k, r.reporter, r.target, 8.1 * DAY + k) for k, r in enumerate(stand[-90:-60])]
+    for detector in (one, other):
+        detector.adopt(sweep.fitted(), max(r.seq for r in stand))
+        assert members_of(detector.regroup()) == members_of(groups)
+        detector.tick(columns(newest))
+    assert one.pairs_met == other.pairs_met > sweep.pairs_met, "the same pairs are known to have met"
 
 
 def test_groups_that_nothing_touched_are_the_same_objects() -> None:

@@ -145,7 +145,7 @@ def test_a_sweep_finds_them_as_well_and_passes_them_on() -> None:
     assert coordinated(groups) == [frozenset(GANG)]
     assert [lead.members for lead in sweep.fitted().leads if lead.tier == "in_step"] == [frozenset(GANG)]
     rebuilt = Detector(POLICY)
-    rebuilt.load(columns(rows))
+    rebuilt.load([(columns(rows), ())])
     rebuilt.adopt(sweep.fitted(), rows[-1].seq)
     assert coordinated(rebuilt.regroup()) == [frozenset(GANG)]
 

@@ -226,7 +226,7 @@ def test_what_comes_live_at_such_a_platform_joins_what_its_readers_were_in_just_
         swept = Detector.sweep(POLICY, columns(rows[:half]))[0].fitted()
         detector = Detector(POLICY)
         detector.inferred = swept.contexts
-        detector.load(columns(rows[:half]))
+        detector.load([(columns(rows[:half]), ())])
         detector.adopt(swept, max(r.seq for r in rows[:half]))
         for start in range(half, len(rows), 100):
             detector.tick(columns(rows[start : start + 100]))

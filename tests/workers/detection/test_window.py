@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 from worlds import Row, columns
 
 from service.intake.text_fingerprints import signature_of
-from workers.detection.sorted_index import Index, spread
+from workers.detection import sorted_index
+from workers.detection.sorted_index import Index, NameIndex, portions, run_starts, spread
 from workers.detection.window import TIME_MASK, Complaints, Window
 
 SPAN, SCALES = 120_000, (1_000, 10_000, 40_000)  # milliseconds
@@ -272,9 +275,42 @@ def test_an_index_holds_all_keys_in_order_equal_ones_as_they_came(batches: list[
     assert index.keys.tolist() == [flat[i] for i in expected]
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 9), max_size=12), max_size=12),
+    st.sampled_from([0, 3, 1_000]),
+)
+def test_names_are_numbered_as_they_were_first_seen_and_found_again(batches: list[list[int]], least: int) -> None:
+    names, known = NameIndex(), dict[int, int]()
+    with patch.object(sorted_index, "LEAST_MERGED", least):
+        for batch in batches:
+            for key in sorted(set(batch)):
+                known.setdefault(key, len(known))
+            before = names.find(np.array(batch, np.int64))
+            assert names.numbers(np.array(batch, np.int64)).tolist() == [known[key] for key in batch]
+            assert all(number in (-1, known[key]) for key, number in zip(batch, before.tolist(), strict=True))
+            assert names.find(np.array([*known, 77], np.int64)).tolist() == [*known.values(), known.get(77, -1)]
+    assert names.keys.tolist() == list(known) and len(names) == len(known)
+
+
 def test_spread_is_a_nested_loop() -> None:
     owner, place_ = spread(np.array([3, 5, 9]), np.array([5, 5, 10]))
     assert list(zip(owner.tolist(), place_.tolist(), strict=True)) == [(0, 3), (0, 4), (2, 9)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 9), max_size=20), st.integers(1, 12))
+def test_portions_hold_everything_once_and_no_more_than_was_asked_for(sizes: list[int], most: int) -> None:
+    parts = [sizes[part] for part in portions(np.array(sizes, np.int64), most)]
+    assert [size for part in parts for size in part] == sizes
+    assert all(part and (sum(part) <= most or len(part) == 1) for part in parts)
+    assert all(sum(one) + other[0] > most for one, other in pairwise(parts)), "as few as can be"
+
+
+@pytest.mark.parametrize("values", [[], [5], [5, 5], [1, 1, 2, 2, 2, 7, 1]])
+def test_runs_start_where_a_value_differs_from_the_one_before(values: list[int]) -> None:
+    expected = [k == 0 or values[k] != values[k - 1] for k in range(len(values))]
+    assert run_starts(np.array(values, np.int64)).tolist() == expected
 
 
 def text_of(k: int) -> str:
