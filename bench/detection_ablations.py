@@ -41,10 +41,8 @@ def _all_shared(window: Window, members: Ints, share: float) -> Ints:
 _grow = growth.grow
 
 
-def _unguarded(
-    window: Window, seed: MemberSet, barred: MemberSet, affinity: growth.Affinity, policy: Policy
-) -> MemberSet:
-    return _grow(window, seed, (), affinity, policy)
+def _unguarded(window: Window, seed: MemberSet, seeds: Ints, affinity: growth.Affinity, policy: Policy) -> MemberSet:
+    return _grow(window, seed, seeds[:0], affinity, policy)
 
 
 def _fisher_alone(

@@ -35,8 +35,9 @@ from world_files import DEMO, add_options, columns, part, world
 
 from service.policy import DEFAULT_POLICY
 from service.storage.accounts.tenants import create_tenant
-from service.storage.complaints.archive_reader import analysis_state_of, read_feed
+from service.storage.complaints.archive_reader import analysis_state_of
 from service.storage.complaints.feed import COMPLAINT, EXEMPT, TOTAL, UNKNOWN_US, FeedBatch, pack
+from service.storage.complaints.feed_reader import read_feed
 from service.storage.detection.sweeps import save_sweep
 from service.storage.sql import schema
 from service.storage.sql.engine import migrate, open_database, write

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from service.storage.complaints.archive_reader import FeedRow, read_feed
 from service.storage.complaints.archive_writer import CommitResult, commit
+from service.storage.complaints.feed_reader import FeedRow, read_feed
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
 from service.storage.sql.schema import complaints, targets

@@ -16,7 +16,8 @@ from service.moderation.cluster_state import ClusterState, is_judged
 from service.storage.accounts.flagger_registry import WORK
 from service.storage.cases import campaign_groups, clusters, warnings
 from service.storage.cases.queues import plan_placing
-from service.storage.complaints.archive_reader import FeedRow, analysis_state_of, read_feed
+from service.storage.complaints.archive_reader import analysis_state_of
+from service.storage.complaints.feed_reader import FeedRow, read_feed
 from service.storage.detection.analysis_state import check_epoch, decided_since
 from service.storage.detection.exemptions import changed_clusters, exemptions_of
 from service.storage.detection.sweeps import SweepResult, sweep_to_adopt

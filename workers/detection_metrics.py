@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from redis import Redis
 
 from service.ops import worker_metrics
-from service.storage.complaints.archive_reader import FeedRow
+from service.storage.complaints.feed_reader import FeedRow
 from workers.detection.detector import Detector
 
 COUNTED = (

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from redis import Redis
 
 from service.moderation.assessment import TargetSummary
-from service.storage.complaints.archive_reader import read_feed_before
 from service.storage.complaints.feed import FeedBatch
+from service.storage.complaints.feed_reader import read_feed_before
 from service.storage.redis_store import assessments
 from workers.known_members import publish_all_known_members, publish_known_members
 from workers.resources import Resources

@@ -20,7 +20,8 @@ from service.errors import LostLease
 from service.policy import Policy
 from service.storage.accounts.policy_overrides import SWEEP_WORK, policy_of
 from service.storage.accounts.tenants import tenant_id
-from service.storage.complaints.archive_reader import AnalysisState, analysis_state_of, read_feed_window
+from service.storage.complaints.archive_reader import AnalysisState, analysis_state_of
+from service.storage.complaints.feed_reader import read_feed_window
 from service.storage.detection.sweeps import SweepEnd, next_stop, save_sweep, waiting_sweeps
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.job_queue import enqueue

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from service.policy import Policy
-from service.storage.complaints.archive_reader import AnalysisState, FeedRow
+from service.storage.complaints.archive_reader import AnalysisState
+from service.storage.complaints.feed_reader import FeedRow
 from workers.detection.window import Window
 
 ITEMS_AT_ONCE = 20_000

@@ -12,7 +12,8 @@ from service.storage.accounts.policy_overrides import policy_of
 from service.storage.accounts.tenant_settings import settings_of
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import clusters
-from service.storage.complaints.archive_reader import analysis_state_of, read_feed_window
+from service.storage.complaints.archive_reader import analysis_state_of
+from service.storage.complaints.feed_reader import read_feed_window
 from service.storage.complaints.signature_renewal import mark_renewed, renew_signatures
 from service.storage.detection.exemptions import changed_clusters, exemptions_of
 from service.storage.detection.sweeps import latest_sweep

@@ -52,9 +52,10 @@ def author_groups(window: Window) -> list[AuthorGroup]:
     degrees = np.bincount(window.degree[: len(window.reporters)])
     groups = []
     for writer in many[count >= SMALLEST].tolist():
-        mine = devoted & (a == writer)
+        theirs = slice(*np.searchsorted(a, [writer, writer + 1]))  # pairs are sorted by author
+        mine = np.flatnonzero(devoted[theirs]) + theirs.start
         expected = _expected(degrees, float(size[writer] / window.live))
-        if float(poisson.sf(int(mine.sum()) - 1, expected)) * int((size > 0).sum()) < ALPHA:
+        if float(poisson.sf(len(mine) - 1, expected)) * int((size > 0).sum()) < ALPHA:
             groups.append(
                 AuthorGroup(
                     frozenset(r[mine].tolist()), float(np.mean(np.minimum(12, -np.log10(np.maximum(p[mine], 1e-12)))))

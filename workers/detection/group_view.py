@@ -130,8 +130,7 @@ class WindowView:
 
     def users_of(self, fingerprint: int) -> int:
         """Accounts in the whole window that have used the fingerprint."""
-        window, rows = self.window, slice(0, self.window.size)
-        return len(np.unique(window.reporter[rows][(window.fingerprint[rows] == fingerprint) & ~window.gone[rows]]))
+        return self.surroundings.fingerprints.count(fingerprint)
 
     @cached_property
     def _everyone(self) -> Events:

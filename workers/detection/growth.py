@@ -13,6 +13,7 @@ from scipy.special import bdtrc, betainc, pdtrc
 
 from service.policy import Policy
 from workers.detection.arrays import Events, Floats, Ints
+from workers.detection.sorted_index import are_in
 from workers.detection.window import Window
 
 MemberSet = frozenset[int]
@@ -112,14 +113,14 @@ def target_traffic(window: Window, members: Ints, targets: Ints, margin_ms: int)
     return TargetTraffic(targets, events[inside], member[inside])
 
 
-def grow(window: Window, seed: Iterable[int], barred: Iterable[int], affinity: Affinity, policy: Policy) -> MemberSet:
+def grow(window: Window, seed: Iterable[int], seeds: Ints, affinity: Affinity, policy: Policy) -> MemberSet:
     """The seed plus everyone who complains about its targets more often than chance, minus members who do not.
 
-    `barred` are members of other seeds: a brigade and a patrol that watch the same author must not become one
-    (growth guard). Empty if fewer than `policy.min_members` remain or no two targets are shared.
+    Nobody is taken in who is in another of the `seeds` (the members of all of them, sorted): a brigade and a patrol
+    that watch the same author must not become one. Empty if fewer than `policy.min_members` remain or no two targets
+    are shared.
     """
-    members = np.array(sorted(seed), np.int64)
-    shut = np.array(sorted(barred), np.int64)
+    own = members = np.array(sorted(seed), np.int64)
     for _ in range(policy.growth_rounds):
         targets = targets_of(window, members, policy.target_share)
         if len(targets) < 2:
@@ -128,7 +129,8 @@ def grow(window: Window, seed: Iterable[int], barred: Iterable[int], affinity: A
         found, counts = np.unique(window.reporter[traffic.events], return_counts=True)
         found, counts, candidates = found[counts >= 2].astype(np.int64), counts[counts >= 2], len(found)
         p = member_p(window, traffic, found, counts, affinity)
-        admitted = (p * candidates < policy.growth_p) & ~np.isin(found, shut)
+        shut = are_in(found, seeds) & ~are_in(found, own)
+        admitted = (p * candidates < policy.growth_p) & ~shut
         grown = found[admitted | np.isin(found, members)]
         if len(grown) < policy.min_members:
             return frozenset()

@@ -129,10 +129,10 @@ class SeedGrowth:
 
     def _grow_all(self) -> dict[tuple[Tier, MemberSet], Grown]:
         seeds = self.pair_graph.components
-        in_seeds = frozenset().union(*seeds)
+        in_seeds = np.array(sorted(frozenset().union(*seeds)), np.int64)
         grown: dict[tuple[Tier, MemberSet], Grown] = {}
         for seed in seeds:
-            grown["strong", seed] = self._known("strong", seed) or self._grow("strong", seed, in_seeds - seed)
+            grown["strong", seed] = self._known("strong", seed) or self._grow("strong", seed, in_seeds)
         strong = frozenset().union(*(g.members for g in grown.values()))
         weaker: list[tuple[Tier, MemberSet]] = [("weak", s) for s in self._weak]
         for lead in self._all_leads():
@@ -141,7 +141,7 @@ class SeedGrowth:
         for tier, seed in weaker:
             if len(seed & strong) >= OVERLAP_WITH_STRONG * len(seed) or len(seed) < self.policy.min_members:
                 continue
-            grown[tier, seed] = self._known(tier, seed) or self._grow(tier, seed, frozenset(), strong)
+            grown[tier, seed] = self._known(tier, seed) or self._grow(tier, seed, in_seeds[:0], strong)
         return grown
 
     def _known(self, tier: Tier, seed: MemberSet) -> Grown | None:
@@ -160,9 +160,9 @@ class SeedGrowth:
                     break
         return None if known is None or known.stale(share) else known
 
-    def _grow(self, tier: Tier, seed: MemberSet, barred: MemberSet, strong: MemberSet = frozenset()) -> Grown:
+    def _grow(self, tier: Tier, seed: MemberSet, seeds: Ints, strong: MemberSet = frozenset()) -> Grown:
         self.counters["grown"] += 1
-        members = growth.grow(self.window, seed, barred, self.pair_graph.affinity, self.policy)
+        members = growth.grow(self.window, seed, seeds, self.pair_graph.affinity, self.policy)
         if tier in BONDED:
             members = seed | members  # their bond is another than meeting more often than chance
         elif tier != "strong" and members and not self._stands_alone(members):

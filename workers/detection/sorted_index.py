@@ -123,6 +123,14 @@ def portions(sizes: Ints, most: int) -> Iterator[slice]:
         start = stop
 
 
+def are_in(values: Ints, keys: Ints) -> Bools:
+    """Which of the values are among the sorted keys, of which there may be many more."""
+    at = np.searchsorted(keys, values)
+    found = at < len(keys)
+    found[found] = keys[at[found]] == values[found]
+    return found
+
+
 def spread(low: Ints, high: Ints) -> tuple[Ints, Ints]:
     """Positions low[k]..high[k] of every k, with k beside each: the vectorised form of nested loops."""
     length = np.maximum(high - low, 0)

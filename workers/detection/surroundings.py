@@ -14,6 +14,7 @@ from service.intake.text_fingerprints import slots_alike, slots_of
 from service.moderation.signals.fresh_accounts import is_prepared
 from service.policy import Policy
 from workers.detection.arrays import Bools, Events, Ints
+from workers.detection.fingerprint_users import FingerprintUsers
 from workers.detection.sorted_index import run_starts
 from workers.detection.window import UNKNOWN_MS, Window
 
@@ -28,21 +29,19 @@ class Surroundings:
 
     def __init__(self, window: Window, policy: Policy) -> None:
         self._window, self._policy = window, policy
+        self.fingerprints = FingerprintUsers(window)
 
     def fresh_beside(self, who: Ints) -> float:
         """Share of the other accounts that were fresh at their first complaint, among those of known age."""
-        known, young, _ = self._freshness
-        return _share_beside(young, known, who)
+        return self._freshness[0].beside(who)
 
     def prepared_beside(self, who: Ints) -> float:
         """Share of them that were fresh and had been registered hours before."""
-        known, _, prepared = self._freshness
-        return _share_beside(prepared, known, who)
+        return self._freshness[1].beside(who)
 
     def sharing_beside(self, what: Ints) -> float:
         """Share of the complaints on other targets that share their fingerprint with another on the same target."""
-        total, sharing = self._fingerprints
-        return _share_beside(sharing, total, what)
+        return self._fingerprints.beside(what)
 
     def wording_beside(self, slots: npt.NDArray[np.uint8], who: Ints, what: Ints) -> npt.NDArray[np.float64]:
         """For each text (as the slots of its signature): share of other people's texts that are near-duplicates of it.
@@ -67,8 +66,8 @@ class Surroundings:
         return float(np.median(gaps)) if len(gaps) else NO_GAP_MS
 
     @cached_property
-    def _freshness(self) -> tuple[Bools, Bools, Bools]:
-        """By reporter: whether the age is known; whether the account was fresh at its first complaint; and prepared."""
+    def _freshness(self) -> tuple[_Shares, _Shares]:
+        """By reporter, of those of known age: whether the account was fresh at its first complaint; and prepared."""
         window = self._window
         first = self._first_rows(self._held)
         first = first[window.created[first] != UNKNOWN_MS]
@@ -77,17 +76,17 @@ class Surroundings:
         known[window.reporter[first]] = True
         young[window.reporter[first]] = age < limit
         prepared[window.reporter[first]] = is_prepared(age, limit)
-        return known, young, prepared
+        return _Shares(young, known), _Shares(prepared, known)
 
     @cached_property
-    def _fingerprints(self) -> tuple[Ints, Ints]:
-        """By target: complaints with a fingerprint, and those of them that share it with another on the target."""
+    def _fingerprints(self) -> _Shares:
+        """By target, of the complaints with a fingerprint: those that share it with another on the target."""
         window = self._window
         rows = np.flatnonzero(self._held & (window.fingerprint[: window.size] != 0))
         target = window.target[rows].astype(np.int64)
         sharing = shared_on_target(target, window.fingerprint[rows])
         targets = len(window.targets)
-        return np.bincount(target, minlength=targets), np.bincount(target[sharing], minlength=targets)
+        return _Shares(np.bincount(target[sharing], minlength=targets), np.bincount(target, minlength=targets))
 
     @cached_property
     def _texts(self) -> tuple[Ints, Ints, npt.NDArray[np.uint8]]:
@@ -128,8 +127,15 @@ def shared_on_target(target: Ints, fingerprint: Ints) -> Bools:
     return shared
 
 
-def _share_beside(showing: Ints | Bools, total: Ints | Bools, left_out: Ints) -> float:
-    """The share that shows something, both counted by reporter or by target, without some of those."""
-    own = left_out[left_out < len(total)]
-    hits, seen = showing.sum() - showing[own].sum(), total.sum() - total[own].sum()
-    return float((hits + PRIOR_HITS) / (seen + PRIOR_TOTAL))
+class _Shares:
+    """How many show something, and of how many, both by reporter or by target."""
+
+    def __init__(self, showing: Ints | Bools, total: Ints | Bools) -> None:
+        self._showing, self._total = showing, total
+        self._hits, self._seen = int(showing.sum()), int(total.sum())  # once, not for each group
+
+    def beside(self, left_out: Ints) -> float:
+        """The share without some of them."""
+        own = left_out[left_out < len(self._total)]
+        hits, seen = self._hits - int(self._showing[own].sum()), self._seen - int(self._total[own].sum())
+        return float((hits + PRIOR_HITS) / (seen + PRIOR_TOTAL))

@@ -13,6 +13,7 @@ from service.model import Evidence
 from service.moderation.signals import registry
 from service.moderation.signals.signal import ContextSource, GroupFacts
 from service.policy import DEFAULT_POLICY
+from workers.detection.arrays import Ints
 from workers.detection.group_view import WindowView, complaints_of, near_duplicates
 from workers.detection.growth import Affinity, MemberSet, grow, measured_targets, merge, target_traffic, targets_of
 from workers.detection.surroundings import Surroundings
@@ -39,6 +40,13 @@ def numbers(window: Window, people: range) -> MemberSet:
     return frozenset(window.reporters.find(np.array(list(people))).tolist())
 
 
+def sorted_of(members: MemberSet) -> Ints:
+    return np.array(sorted(members), np.int64)
+
+
+NO_SEEDS = sorted_of(frozenset())
+
+
 def keys(window: Window, members: MemberSet) -> set[int]:
     return set(window.reporters.keys[np.array(sorted(members), np.int64)].tolist()) if members else set()
 
@@ -55,22 +63,23 @@ def test_a_seed_takes_in_who_hits_the_same_targets_in_the_same_hours_and_nobody_
     window = window_of(
         [*raid(range(1, 9), range(20)), Row(0, 900, 0, 5 * DAY, context=500), Row(0, 900, 1, 9 * DAY, context=501)]
     )
-    assert keys(window, grow(window, numbers(window, range(1, 6)), (), AFFINITY, POLICY)) == set(range(1, 9))
+    assert keys(window, grow(window, numbers(window, range(1, 6)), NO_SEEDS, AFFINITY, POLICY)) == set(range(1, 9))
 
 
 def test_growth_leaves_members_of_other_seeds_outside() -> None:
     window = window_of(raid(range(1, 9), range(20)))
-    barred = numbers(window, range(6, 9))
-    assert keys(window, grow(window, numbers(window, range(1, 5)), barred, AFFINITY, POLICY)) == set(range(1, 6))
+    seeds = sorted_of(numbers(window, range(1, 5)) | numbers(window, range(6, 9)))
+    assert keys(window, grow(window, numbers(window, range(1, 5)), seeds, AFFINITY, POLICY)) == set(range(1, 6))
 
 
 def test_two_seeds_on_one_author_do_not_become_one() -> None:
     """A brigade and a patrol that watch the same author: neither swallows the other, and they are not merged."""
     window = window_of([*raid(range(1, 9), range(20)), *raid(range(11, 15), range(20), first=DAY + HOUR / 2)])
     brigade, patrol = numbers(window, range(1, 9)), numbers(window, range(11, 15))
-    one, two = grow(window, brigade, patrol, AFFINITY, POLICY), grow(window, patrol, brigade, AFFINITY, POLICY)
+    seeds = sorted_of(brigade | patrol)
+    one, two = grow(window, brigade, seeds, AFFINITY, POLICY), grow(window, patrol, seeds, AFFINITY, POLICY)
     assert sorted(merge([one, two], POLICY.merge_share), key=min) == sorted([brigade, patrol], key=min)
-    assert brigade | patrol <= grow(window, brigade, (), AFFINITY, POLICY), (
+    assert brigade | patrol <= grow(window, brigade, NO_SEEDS, AFFINITY, POLICY), (
         "without the guard they would be one: the test has lost its point"
     )
 
@@ -79,7 +88,7 @@ def test_a_seed_without_two_common_targets_grows_into_nothing() -> None:
     window = window_of(
         [Row(0, who, 40 + who, DAY) for who in range(1, 6)] + [Row(0, who, 39, DAY) for who in range(1, 6)]
     )
-    assert grow(window, numbers(window, range(1, 6)), (), AFFINITY, POLICY) == frozenset()
+    assert grow(window, numbers(window, range(1, 6)), NO_SEEDS, AFFINITY, POLICY) == frozenset()
 
 
 def test_targets_are_those_of_a_tenth_of_the_members_and_of_two_at_least() -> None:

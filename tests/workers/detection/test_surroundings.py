@@ -14,6 +14,7 @@ from service.moderation.signals import fresh_accounts, near_duplicate_texts, pac
 from service.moderation.signals.signal import GroupFacts
 from service.policy import DEFAULT_POLICY
 from workers.detection.arrays import Ints
+from workers.detection.fingerprint_users import FingerprintUsers
 from workers.detection.group_view import WindowView, complaints_of
 from workers.detection.surroundings import Surroundings
 from workers.detection.window import Window
@@ -192,3 +193,20 @@ def test_what_is_usual_may_be_asked_for_after_complaints_have_left_the_window() 
     measured = near_duplicate_texts.measure(view), fresh_accounts.measure(view), pace.measure(view)
     afresh = view_of(window, range(1, 13), range(3))
     assert measured == (near_duplicate_texts.measure(afresh), fresh_accounts.measure(afresh), pace.measure(afresh))
+
+
+def test_the_accounts_of_a_fingerprint_are_counted_alike_however_often_and_whenever_is_asked() -> None:
+    rng = np.random.default_rng(1)
+    window = window_of(
+        [
+            Row(0, int(rng.integers(40)), k, k * 60.0, fingerprint=int(rng.integers(-3, 9)))
+            for k, _ in enumerate(range(400), 1)
+        ]
+    )
+    users = FingerprintUsers(window)
+    for _ in range(3):
+        rows = ~window.gone[: window.size]
+        for fingerprint in [*range(-4, 0), *range(1, 11)] * 2:
+            used = rows & (window.fingerprint[: window.size] == fingerprint)
+            assert users.count(fingerprint) == len(set(window.reporter[: window.size][used].tolist())), fingerprint
+        window.remove(rng.choice(400, 60) + 1)

@@ -21,11 +21,10 @@ from service.storage.complaints.archive_reader import (
     ids_by_key,
     ingest_state_of,
     outcomes_of,
-    read_feed,
-    read_feed_window,
     unfinished_of,
 )
 from service.storage.complaints.feed import EXEMPT, NOT_ARCHIVED, pack, unpack
+from service.storage.complaints.feed_reader import read_feed, read_feed_window
 from service.storage.redis_store.leases import take_epoch
 from service.storage.redis_store.stream import StreamEntry
 from service.storage.sql.engine import write
