@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,7 @@ from workers.resources import Resources
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS, READERS, BATCH = 6, 1_500, 500
 MOST_SECONDS = 300.0
+SECRET = secrets.token_hex(32)
 
 
 def lines(seed: int, count: int, after_days: float = 0.0) -> list[bytes]:
@@ -82,11 +84,15 @@ class Hosts:
     """A clock and detect workers on one Redis and one database."""
 
     def __init__(self, folder: Path, redis_url: str, database_url: str, detectors: int) -> None:
-        environment = os.environ | {
-            "REDIS_URL": redis_url,
-            "DATABASE_URL": database_url,
-            "BRIGADEWATCH_DATA": str(folder),
-        }
+        environment = (
+            os.environ
+            | {"BRIGADEWATCH_SECRET_KEY": SECRET}
+            | {
+                "REDIS_URL": redis_url,
+                "DATABASE_URL": database_url,
+                "BRIGADEWATCH_DATA": str(folder),
+            }
+        )
         self.log = folder / "workers.log"
         self.processes = []
         with self.log.open("ab") as log:
@@ -127,7 +133,9 @@ def until_analysed(engine: Engine, hosts: Hosts, left_at_most: int = 0) -> float
 def run(folder: Path, server: RedisProcess, database_url: str, tenants: int, count: int, detectors: int) -> float:
     """Complaints a second of all tenants together, from when every worker is at work."""
     folder.mkdir()
-    settings = read_settings(folder, {"REDIS_URL": server.url, "DATABASE_URL": database_url})
+    settings = read_settings(
+        folder, {"REDIS_URL": server.url, "DATABASE_URL": database_url, "BRIGADEWATCH_SECRET_KEY": SECRET}
+    )
     engine, client = open_database(database_url), redis.Redis.from_url(server.url)
     client.flushall()
     migrate(engine)

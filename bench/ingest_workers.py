@@ -74,7 +74,7 @@ def archive(url: str, tenant: int, rows: int, part: int, parts: int, start: Barr
 def rate(url: str, rows: int, workers: int, name: str) -> float:
     """Complaints a second of so many workers together; prints it with the CPU of a complaint, the database's too."""
     engine = open_database(url)
-    tenants = [create_tenant(engine, f"{name}-{workers}-{part}", 0) for part in range(workers)]
+    tenants = [create_tenant(engine, f"of-{workers}-{part}", 0) for part in range(workers)]
     engine.dispose()
     context = multiprocessing.get_context("spawn")
     start, cpu = context.Barrier(workers + 1), context.Array("d", workers)
@@ -103,7 +103,7 @@ def database_cpu() -> float:
     """Seconds that PostgreSQL's processes on this machine have used."""
     found = 0.0
     for process in psutil.process_iter(["name", "cpu_times"]):
-        if process.info["name"] == "postgres" and process.info["cpu_times"]:
+        if (process.info["name"] or "").startswith("postgres") and process.info["cpu_times"]:
             found += sum(process.info["cpu_times"][:2])
     return found
 
