@@ -92,6 +92,7 @@ _REPORTER = (
     r"|whistleblower|melder|meldender|beschwerdefuehrer|denunciante|informante|reclamante|signaleur|signalant|plaignant"
     r"|segnalatore|segnalante|denunciador|zglaszajacy|anmelder|indsender|rapporteur)"
 )
+_ADDRESS = r"(?:ip|ip_addr|ip_address|ip_hash|digest|token|cookie|session|session_id|device|device_id|identifier)"
 _FILED = (
     r"(?:reported|flagged|complained|submitted|filed|raised|notified|opened|lodged|gemeldet|signale|reportado"
     r"|denunciado)"
@@ -162,13 +163,13 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (2, rf"{_WHO}{_PERSON}|(?:created|sent){_NAME}?_by{_PERSON}|by|from|sender{_PERSON}"),
         (2, rf"from_{_WHO}{_PERSON}|username|nickname"),
         (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){_PERSON}|actor{_PERSON}|email"),
-        (3, r"e_mail|uid|uploader"),
+        (3, rf"e_mail|uid|uploader|{_REPORTER}_(?:contact_)?{_ADDRESS}"),
     ),
     "target_id": (
         (0, r"target_id|target"),
         (1, rf"(?:(?:reported|flagged)_)?{_TARGET}(?:{_ID})*"),
         (1, rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:{_ID})*|(?!event_){_CONTENT}(?:{_ID})+"),
-        (1, r"(?:reported|flagged)_id"),
+        (1, r"(?:reported|flagged)_id|entry_id"),
         (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
         (2, rf"target_(?:object|content|entity|item|uri)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
@@ -282,6 +283,7 @@ _COMPILED = {
 _LETTERS = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "ae", "Ö": "oe", "Ü": "ue"} | dict(zip("łŁøØđĐıİ", "llooddii", strict=True))
 )
+_ADDRESS_OF_REPORTER = re.compile(rf"{_REPORTER}_(?:contact_)?{_ADDRESS}")
 _THING = re.compile(rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|listing|shop)(?:s|es|en|e|i)?")
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -320,6 +322,11 @@ def normalised(name: str) -> str:
     letters = spaced.translate(_LETTERS)
     bare = "".join(c for c in unicodedata.normalize("NFKD", letters) if not unicodedata.combining(c)).casefold()
     return re.sub(r"[\W_]+", "_", bare).strip("_")
+
+
+def is_address_of_reporter(name: str) -> bool:
+    """Whether a column has where reports came from, such as `submitter_ip`, rather than accounts."""
+    return _ADDRESS_OF_REPORTER.fullmatch(normalised(bare(name))) is not None
 
 
 def is_thing(value: str) -> bool:
