@@ -18,7 +18,7 @@ from typing import Any
 from service.errors import Refused
 from service.model import RejectedItem
 from service.moderation.phrases import plural
-from service.tabular.borders import is_drawn, is_remark, is_title, undrawn
+from service.tabular.borders import is_drawn, is_remark, is_title, of_one_column, undrawn
 from service.tabular.tables import MOST_COLUMNS, Batch, is_blank, refused, unique_names
 from service.tabular.text import TextBlocks
 from service.tabular.times import looks_like_time
@@ -116,10 +116,7 @@ class DelimitedTable:
             return unique_names(cells), skip + taken
         if not lines or all(is_blank(line) for line in lines):
             raise Refused(f"{self._name} is empty")
-        raise Refused(
-            f"{self._name} has one column only ({lines[at][:60].strip()!r}): columns have to be separated by comma,"
-            " semicolon, tab or bar"
-        )
+        raise Refused(f"{self._name} {of_one_column(lines[at:])}")
 
     def _rows_below(self, lines: list[str], skip: int) -> list[list[str]]:
         rows: list[list[str]] = []

@@ -16,6 +16,9 @@ _SEVERAL = 3  # times that go with targets
 _EVENT = re.compile(r"(?:event|action|activity|operation|log|entry|verb)(?:_(?:type|name|kind))?")
 _OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signal|segnala", re.IGNORECASE)
 _IS_REPORT = re.compile(r"is_(?:a_)?(?:report|flag|complaint)")
+_REPORT_IN_NAME = re.compile(r"(?:^|_)(?:report|flag|complaint)(?:_|\Z)")
+_OPENED = re.compile(r"(?:start|started|begin|began|opened|stage)(?:_|\Z)")
+_SUBMITTED = re.compile(r"(?:submit|submitted|end|finish|finished|complete|completed)(?:_|\Z)")
 _LENGTH_OF_A_DAY = 10  # 2026-11-29
 
 
@@ -32,6 +35,15 @@ def is_time_of_target(time: ColumnLook, target: ColumnLook) -> bool:
 def is_list_of_contents(target: ColumnLook) -> bool:
     """Whether every row is about another target: reports of people meet, contents are listed once."""
     return len(target.known) >= FEW and target.distinct == len(target.known)
+
+
+def when_sent(times: Sequence[ColumnLook]) -> Sequence[ColumnLook]:
+    """Of several times that of the report, as `comment_report.published` or the end of a form; all if unclear."""
+    of_report = [time for time in times if _REPORT_IN_NAME.search(normalised(time.name))]
+    if len(of_report) == 1:
+        return of_report
+    sent = [time for time in times if not _OPENED.match(normalised(time.name))]
+    return sent if len(sent) == 1 and _SUBMITTED.match(normalised(sent[0].name)) else times
 
 
 def not_theirs(account: ColumnLook, looks: Sequence[ColumnLook]) -> ColumnLook | None:
@@ -73,7 +85,7 @@ def not_only_reports(looks: Sequence[ColumnLook]) -> str | None:
             other = next(word for word in words if word not in reports)
             return (
                 f"{look.name!r} is {reports[0]!r} in some rows and {other!r} in others, so not all rows are reports:"
-                f" keep only those with {reports[0]!r}, for instance with a spreadsheet's filter"
+                f" keep only those with {reports[0]!r}, for instance with a spreadsheet's filter, or jq for JSON"
             )
     return None
 

@@ -111,6 +111,10 @@ _CONTENT = (
     r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet|anuncio|annonce|inserat|anzeige"
     r"|annuncio|ilan|iklan|advert|advertisement|job|event)"
 )
+_THINGS = (  # content of some sites, only with an id after it
+    r"(?:domain|link|paste|file|song|track|recipe|book|poll|question|quote|repository|repo|package|plugin|playlist|podcast"
+    r"|episode|chapter|artwork|clip|gif|meme|pet|property|vehicle|offer|auction|deal|moderation)"
+)
 _PLACE = (
     r"(?:context|thread|topic|article|discussion|story|page|parent|root|conversation|debate|board|forum|subforum|channel"
     r"|room|community|subreddit|group|category_thread|thema|artikel|diskussion|hilo|tema|articulo|sujet|fil|argomento)"
@@ -173,6 +177,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
         (2, rf"target_(?:object|content|entity|item|uri)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
+        (3, rf"{_THINGS}(?:{_ID})+"),
         (3, rf"event(?:{_ID})+|(?:reported|flagged)_(?!{_OF_THE_REPORT}|{_WHO}|name){_WORDS}"),
         (4, rf"{_PLACE}(?:{_ID})+"),
         (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
@@ -286,6 +291,10 @@ _LETTERS = str.maketrans(
 _ADDRESS_OF_REPORTER = re.compile(rf"{_REPORTER}_(?:contact_)?{_ADDRESS}")
 _THING = re.compile(rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|listing|shop)(?:s|es|en|e|i)?")
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
+_IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
+    r"(?:log|message|payload|body|data|detail|details|report|reports|flag|complaint|record|properties|params)\.(?=.)",
+    re.IGNORECASE,
+)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -338,7 +347,9 @@ def is_thing(value: str) -> bool:
 def ranks_of(name: str) -> Mapping[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(bare(name))
-    return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
+    found = _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
+    inner = _IN_OBJECT.match(name)
+    return found or (ranks_of(name[inner.end() :]) if inner else found)
 
 
 def place_named(name: str) -> str:

@@ -46,6 +46,9 @@ DOCUMENTS: dict[str, Any] = {
         {"type": "table", "name": "f", "data": ROWS},
     ],
     "beside another list": {"posts": POSTS, "flags": ROWS},
+    "DynamoDB": [{"Item": {k: {"S": r[k]} for k in KEYS} | {"open": {"BOOL": True}}} for r in ROWS],
+    "CouchDB": {"total_rows": 40, "rows": [{"id": str(k), "key": str(k), "doc": r} for k, r in enumerate(ROWS)]},
+    "the line of a log": [{"log": json.dumps(r) + "\n", "stream": "stdout"} for r in ROWS],
     "reports with notes": [r | {"notes": [{"user_id": "mod", "created_at": r["created_at"]}]} for r in ROWS],
 }
 
