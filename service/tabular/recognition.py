@@ -202,16 +202,14 @@ class _Recogniser:
             ):
                 return [finest], f"its name; finer than {quoted(o for o in looks if o is not finest)}"
         if name in ("occurred_at", "decided_at"):
-            created = [look for look in looks if "creat" in look.name.lower()] or looks
-            created = created if name == "decided_at" else list(when_sent(created))
+            created: Sequence[ColumnLook] = [look for look in looks if "creat" in look.name.lower()] or looks
+            created = when_sent(created) if name == "occurred_at" else created
             if len(created) == 1 or all(look.values == created[0].values for look in created):
                 return created[:1], "its name"
             raise self.unclear(name, looks)
         first = next((look for look in looks if normalised(look.name).endswith("id")), looks[0])
         others = [other for other in looks if other is not first]
-        if all(
-            same_people(first, other) or (name == "reporter_id" and self.goes_with(other, first)) for other in others
-        ):
+        if all(same_people(first, o) or (name == "reporter_id" and self.goes_with(o, first)) for o in others):
             return [first], f"its name; {quoted(others)} says the same"
         raise self.unclear(name, looks)
 
