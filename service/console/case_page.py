@@ -75,10 +75,13 @@ def case_page(
     )
     read = texts_read(connection, tenant_id, file)
     targets, contexts = target_rows(connection, tenant_id, file, raster, read)
+    devices = [one.letter for one in rows if not one.row.excluded]
     history = history_of(connection, tenant_id, file.cluster.id)
     return CasePage(
         raster=raster,
-        answers=case_answers(file.cluster.evidence, signals, [t.row for t in targets], file.policy.default_threshold),
+        answers=case_answers(
+            file.cluster.evidence, signals, [t.row for t in targets], file.policy.default_threshold, devices
+        ),
         signals=signals,
         strongest=max((s.share for s in signals), default=1.0) or 1.0,
         shared_traits=shared_traits_of(file.cluster.evidence),
