@@ -28,7 +28,7 @@ _MAIL_ADDRESS = (  # what forms of Google, Microsoft and LimeSurvey call the add
 _LINK = r"(?:link|links|url|urls|lien|enlace|odkaz|ссылка|リンク|链接|연결|baglanti|lank|tautan)"
 _REPORTED = (  # not the report, whose own page may have a link, too
     r"(?:reported|flagged|reporting|you_[a-z_]*report|signalee?s?|denunciad[oa]s?|reportad[oa]s?|segnalat[oaie]|gemeldet[a-z]*"
-    r"|gemelde|melden|zgl(?:asz|osz)[a-z]+)"
+    r"|gemelde|melden|zgl(?:asz|osz)[a-z]+|signaler|denunciar|reportar|segnalare)"
 )
 FURTHER: dict[str, list[tuple[int, str]]] = {
     "reporter_id": [
@@ -66,6 +66,10 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
         ),
         (1, r"zg[lł](?:aszan|oszon)[a-z]{1,3}_(?:tres[a-z]{1,2}|wpis[a-z]?|komentarz[a-z]?|post[a-z]?|link|url)"),
         (3, rf"{_LINK}_(?:.+_)?{_REPORTED}(?:_.+)?"),
+        (
+            3,
+            rf"(?:ссылка|адрес|url)_(?:на_)?{_CYRILLIC}(?:_.+)?|신고할?_?(?:게시글|게시물|댓글|글|콘텐츠)_?(?:의_)?(?:링크|url|주소)?",
+        ),
         (1, r"المنشور|التعليق|المحتوى|المنشور_المبلغ_عنه|رقم_(?:المنشور|التعليق)"),
         (1, r"(?:reported_)?(?:post|comment|message|article|review|board|bbs)_idx"),
         (1, r"reported_(?:rev|revision|edit|diff|page|thread|topic|message|file)_id"),

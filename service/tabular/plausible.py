@@ -18,7 +18,7 @@ _OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signa
 _IS_REPORT = re.compile(r"is_(?:a_)?(?:report|flag|complaint)")
 _REPORT_IN_NAME = re.compile(r"(?:^|_)(?:report|flag|complaint)(?:_|\Z)")
 _OPENED = re.compile(r"(?:start|started|begin|began|opened|stage)(?:_|\Z)")
-_SUBMITTED = re.compile(r"(?:submit|submitted|end|finish|finished|complete|completed)(?:_|\Z)")
+_SUBMITTED = re.compile(r"(?:submit|submitted|end|finish|finished|complete|completed|completion)(?:_|\Z)")
 _LENGTH_OF_A_DAY = 10  # 2026-11-29
 
 
