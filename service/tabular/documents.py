@@ -30,7 +30,9 @@ _BATCH = 5_000
 _DEEPEST = 6
 _BEGINS = re.compile(r"\s*\{")
 _WRAPPERS = frozenset(("node", "data"))  # add nothing to names
-_OUTER_WRAPPERS = _WRAPPERS | {"_source", "attributes", "relationships", "fields", "Item", "doc"}
+_OUTER_WRAPPERS = _WRAPPERS | {"_source", "attributes", "relationships", "fields"}
+_ALONE = frozenset(("Item", "doc"))  # wrap a record of DynamoDB or CouchDB if nothing but its key stands beside them
+_BESIDE = _ALONE | {"id", "key", "value"}
 _TYPES = frozenset(("$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "$uuid", "S", "N", "BOOL"))
 _TYPES |= {f"{kind}Value" for kind in ("string", "integer", "double", "timestamp", "boolean", "reference", "map")}
 
@@ -197,6 +199,7 @@ class ObjectTable:
                 inner = said  # as logs keep the line that was written
             if isinstance(inner, dict) and depth < _DEEPEST:
                 bare = key in (_WRAPPERS if depth else _OUTER_WRAPPERS)
+                bare = bare or (not depth and key in _ALONE and value.keys() <= _BESIDE)
                 self._flatten(inner, before if bare else f"{name}.", depth + 1, flat)
             elif isinstance(inner, list | dict):
                 self._lists.add(name)

@@ -60,6 +60,12 @@ def test_reports_are_found_in_what_wraps_them(tmp_path: Path, kind: str, indent:
     assert (facts(items), refused, len(items)) == (expected(ROWS), [], len(ROWS))
 
 
+def test_an_item_that_was_reported_is_no_wrapper(tmp_path: Path) -> None:
+    given = [{"Item": {"id": r["post_id"]}, "Reporter": r["reporter"], "created_at": r["created_at"]} for r in ROWS]
+    items, refused, _ = read(written(tmp_path / "a.json", json.dumps(given)))
+    assert (facts(items), refused) == (expected(ROWS), [])
+
+
 def test_objects_on_many_lines_each_are_read_one_after_another(tmp_path: Path) -> None:
     text = "\n".join(json.dumps(r, indent=2) for r in ROWS)
     items, refused, _ = read(written(tmp_path / "a.json", text))
