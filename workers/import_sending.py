@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from array import array
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from service.storage.sql.hashing import key_of
 from service.tabular.reading import ReadingOptions, SourceFile
 from service.wall_clock import now
 from workers.import_lines import ImportLines, ResidentImport
-from workers.import_reading import options_of, plain_file
+from workers.import_reading import StepStopped, options_of, plain_file, reading_progress
 from workers.resources import Resources
 from workers.stream_append import append
 
@@ -57,11 +58,16 @@ def own_id(import_id: str, privacy_filter: PrivacyFilter, identity: str) -> str:
 
 
 def lines_of(
-    path: Path, options: ReadingOptions, import_id: str, privacy_filter: PrivacyFilter, at: datetime
+    path: Path,
+    options: ReadingOptions,
+    import_id: str,
+    privacy_filter: PrivacyFilter,
+    at: datetime,
+    progress: Callable[[int], None],
 ) -> ImportLines:
     """The file's items under the import's ids. Raises Refused for a file that cannot serve."""
     found, times, ids = ImportLines(), array("q"), array("q")
-    source = SourceFile(path, COMPLAINT, at, options)
+    source = SourceFile(path, COMPLAINT, at, options, progress)
     for item in source.items():
         if not isinstance(item, Complaint):
             found.unread += 1
@@ -91,6 +97,7 @@ def send(tenant: str, number: int, one: ImportRecord, resources: Resources) -> i
     held = _held(tenant, number, one, resources, privacy_filter)
     identity = agree(resources.engine, resources.redis, user_of(resources.settings))
     sent, position, result = one.sent, one.position, {"refused": 0, **(one.result or {}), "total": len(held.lines)}
+    result.pop(import_sending.READ_AGAIN, None)
     began = time.monotonic()
     while lines := held.batch(sent, BATCH_ITEMS):
         _check_time(number, resources, int(held.times[sent]), lines[0])
@@ -122,8 +129,16 @@ def _held(
     if resident.import_id != one.id:
         with resources.engine.connect() as connection:
             seal = ContentSeal.of(connection, SecretBox(resources.settings), number, one.id)
+
+        def reading(share: float) -> None:
+            with write(resources.engine) as connection:
+                if not import_sending.note_reading(connection, number, one, share):
+                    raise StepStopped
+
+        reading(0.0)
         with plain_file(resources, number, one, seal) as path:
-            resident.lines = lines_of(path, options_of(one), one.id, privacy_filter, now())
+            progress = reading_progress(path, reading)
+            resident.lines = lines_of(path, options_of(one), one.id, privacy_filter, now(), progress)
         resident.tenant, resident.import_id = tenant, one.id
     return resident.lines
 

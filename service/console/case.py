@@ -159,7 +159,7 @@ def preview(request: Request, person: Viewer, id: str, form: Panel, queue_contex
     with api.engine.connect() as connection:
         file = read_case_file(connection, person.tenant_id, id, now=api.now())
         effects = decision_effects(connection, person.tenant_id, file, form, now=api.now())
-    return render(request, person, "case.html", fragment="effect", effects=effects, form=form, cluster=file.cluster)
+    return render(request, person, "case.html", fragment="effect", effects=effects, form=form, of_each_choice=True)
 
 
 @router.post("/clusters/{id}/decide")

@@ -33,9 +33,13 @@ class CaseAnswers:
 
 
 def case_answers(
-    evidence: Sequence[Evidence], signals: Sequence[SignalBar], targets: Sequence[TargetRow], threshold: int
+    evidence: Sequence[Evidence],
+    signals: Sequence[SignalBar],
+    targets: Sequence[TargetRow],
+    threshold: int,
+    devices: Sequence[str | None] = (),
 ) -> CaseAnswers:
-    """The four answers, from the evidence and the current state of the targets."""
+    """The four answers, from the evidence, the current state of the targets, and the members' devices (`A`, `B`)."""
     held, removed, restored = (
         sum(fits)
         for fits in (
@@ -49,6 +53,7 @@ def case_answers(
         for e in evidence
         if e.signal in _ABOUT_ACCOUNTS and e.value >= _LEAST_SHARE and e.value >= _LEAST_RATIO * e.usual
     )
+    who += _common_devices(evidence, devices)
     what = tuple(
         words
         for count, words in (
@@ -62,3 +67,13 @@ def case_answers(
     upheld, rejected = (sum(t.verdict == verdict for t in targets) for verdict in ("upheld", "rejected"))
     reviewed = verdicts(VerdictTally(upheld, rejected, 0))
     return CaseAnswers(who, what, tuple(signals_for[:REASONS_NAMED]), reviewed, bool(upheld or rejected))
+
+
+def _common_devices(evidence: Sequence[Evidence], devices: Sequence[str | None]) -> tuple[str, ...]:
+    """What members share with many others as well: their table shows it, and it is no evidence."""
+    rare = next((e.value for e in evidence if e.signal == "shared_fingerprints"), None)
+    sharing = sum(device is not None for device in devices)
+    common = 0 if rare is None else sharing - round(rare * len(devices))
+    if not devices or common < _LEAST_SHARE * len(devices):
+        return ()
+    return (f"{common:,} of {len(devices):,} are on devices or networks that many others use, too: no evidence",)

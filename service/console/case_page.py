@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +25,7 @@ from service.console.case_tables import (
     texts_read,
 )
 from service.console.chart_data import Raster, SharedTrait, SignalBar, shared_traits_of, signals_of
+from service.console.decision_form import RIGHT_TOGETHER, is_undo, verdict_words
 from service.storage.cases.campaign_reads import CasesCampaign, campaign_of_case
 from service.storage.cases.case_files import CaseFile
 from service.storage.cases.case_history import CaseHistoryItem, history_of
@@ -47,6 +49,12 @@ class CasePage:
     related: list[Related]
     campaign: CasesCampaign | None
     history: list[CaseHistoryItem]
+    decided: str  # the standing verdict in words; empty without one
+
+    @property
+    def right_together(self) -> bool:
+        """Whether a person found that they act together and are right."""
+        return self.decided == RIGHT_TOGETHER
 
 
 def case_page(
@@ -67,9 +75,13 @@ def case_page(
     )
     read = texts_read(connection, tenant_id, file)
     targets, contexts = target_rows(connection, tenant_id, file, raster, read)
+    devices = [one.letter for one in rows if not one.row.excluded]
+    history = history_of(connection, tenant_id, file.cluster.id)
     return CasePage(
         raster=raster,
-        answers=case_answers(file.cluster.evidence, signals, [t.row for t in targets], file.policy.default_threshold),
+        answers=case_answers(
+            file.cluster.evidence, signals, [t.row for t in targets], file.policy.default_threshold, devices
+        ),
         signals=signals,
         strongest=max((s.share for s in signals), default=1.0) or 1.0,
         shared_traits=shared_traits_of(file.cluster.evidence),
@@ -80,5 +92,13 @@ def case_page(
         lines=complaint_lines(connection, tenant_id, file, table_filter, read, raster),
         related=related_to(connection, tenant_id, file, now=now),
         campaign=campaign_of_case(connection, tenant_id, file.cluster.id),
-        history=history_of(connection, tenant_id, file.cluster.id),
+        history=history,
+        decided=_decided(file, history),
     )
+
+
+def _decided(file: CaseFile, history: Sequence[CaseHistoryItem]) -> str:
+    """The standing verdict, with the reason that was given for it."""
+    given = [h.decision for h in history if h.standing and h.decision is not None and not is_undo(h.decision)]
+    reasons = [one.reason_code for one in given if one.verdict == file.state.verdict]
+    return verdict_words(file.state.verdict, reasons[-1] if reasons else "other") if file.state.verdict else ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
+from service.console.decision_form import reason_word, verdict_words
 from service.console.formatting import clock
 from service.model import Cluster, Decision
 from service.moderation.phrases import plural
@@ -51,7 +52,7 @@ def _decided(decision: Decision, zone: tzinfo) -> str:
     what = (
         f"undid decision {decision.reverses}"
         if decision.reverses
-        else f"decided “{decision.verdict.replace('_', ' ')}” ({decision.reason_code})"
+        else f"decided “{verdict_words(decision.verdict, decision.reason_code)}” ({reason_word(decision.reason_code)})"
     )
     note = f" with the note “{decision.note}”" if decision.note else ""
     return f"{decision.by} {what} on {clock(decision.at, None, zone)}{note}."

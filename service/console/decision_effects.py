@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 
 from sqlalchemy import Connection
 
@@ -12,7 +13,7 @@ from service.console.case_tables import TEXTS_READ
 from service.console.decision_form import DecisionForm
 from service.console.text_groups import complaint_text, text_groups
 from service.errors import Refused
-from service.model import DecisionRequest, JsonObject, microseconds
+from service.model import DecisionRequest, JsonObject, ReasonCode, microseconds
 from service.moderation.cluster_state import Membership
 from service.moderation.decision_preview import Effect, sentence
 from service.moderation.rescoring import Rescored, rescore_without
@@ -38,7 +39,8 @@ def decision_effects(
     """The effect of both verdicts and of the current choice; with exclusions, the score of the remaining group."""
     version = file.cluster.version
     choices = ("coordinated", "not_coordinated")
-    requests = [DecisionForm(verdict=verdict).request(version, now) for verdict in choices]
+    reason = form.reason_code if form.reason_code in get_args(ReasonCode) else ""
+    requests = [DecisionForm(verdict, reason).request(version, now) for verdict in choices]
     refused = chosen = None
     if file.cluster.disposition == "merged":
         return DecisionEffects({}, None, None, None)

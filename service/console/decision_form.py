@@ -10,7 +10,7 @@ from typing import cast, get_args
 from pydantic import ValidationError
 
 from service.errors import Refused
-from service.model import DecisionRequest, DecisionVerdict, ReasonCode
+from service.model import Decision, DecisionRequest, DecisionVerdict, ReasonCode
 
 VERDICTS: tuple[tuple[str, str], ...] = (
     ("coordinated", "Coordinated"),
@@ -25,9 +25,10 @@ VERDICT_WORDS = {
     "escalated": "escalated",
     "snoozed": "snoozed",
 }
+RIGHT_TOGETHER = "acting together, but right"  # the members are cleared, and the detector was not wrong
 REASONS: tuple[tuple[str, str], ...] = (
     ("brigade", "Brigade: an organised group"),
-    ("patrol", "Patrol: volunteers whose complaints are right"),
+    ("patrol", "Patrol: they act together, and their complaints are right"),
     ("outrage", "Outrage: many honest people"),
     ("duplicate", "Duplicate of another case"),
     ("other", "Other"),
@@ -91,6 +92,23 @@ class DecisionForm:
         ):
             raise Refused("Snooze for 1 to 366 days.")
         return now + timedelta(days=int(self.snooze_for))
+
+
+def verdict_words(verdict: str, reason: str) -> str:
+    """What was decided, for people: who clears volunteers does not say that they do not act together."""
+    if (verdict, reason) == ("not_coordinated", "patrol"):
+        return RIGHT_TOGETHER
+    return VERDICT_WORDS.get(verdict, verdict.replace("_", " "))
+
+
+def reason_word(reason: str) -> str:
+    """A reason in one word."""
+    return dict(REASONS).get(reason, reason).partition(":")[0].lower()
+
+
+def is_undo(decision: Decision) -> bool:
+    """Whether a decision only takes another back: as the console records it, its reason says nothing."""
+    return decision.reverses is not None and decision.reason_code == "other"
 
 
 def undo_request(

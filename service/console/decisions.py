@@ -15,7 +15,14 @@ from starlette.responses import Response
 from service.api.api_context import api_context
 from service.api.decision_notice import announce_decision
 from service.console.csv_files import Cell, csv_response
-from service.console.decision_form import LONGEST_NOTE, VERDICT_WORDS, undo_request
+from service.console.decision_form import (
+    LONGEST_NOTE,
+    VERDICT_WORDS,
+    is_undo,
+    reason_word,
+    undo_request,
+    verdict_words,
+)
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, day_us, every_page, place_of
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other, segment
@@ -104,6 +111,8 @@ def show_decisions(request: Request, person: Viewer, filters: Entered, cursor: s
         filtered=any(filters.values()),
         people=people,
         verdicts=VERDICT_WORDS,
+        words=verdict_words,
+        reason_word=reason_word,
         reasons=REASONS,
         next_url=None if following is None else address("/console/decisions", **filters, cursor=following),
         first_url=address("/console/decisions", **filters) if cursor else None,
@@ -129,7 +138,7 @@ def _row(entry: DecisionLogEntry) -> tuple[Cell, ...]:
         d.id,
         d.cluster_id,
         d.verdict,
-        d.reason_code,
+        "" if is_undo(d) else d.reason_code,
         d.by,
         d.note,
         " ".join(d.excluded_reporters),

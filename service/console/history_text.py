@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
-from service.console.decision_form import VERDICT_WORDS
+from service.console.decision_form import reason_word, verdict_words
 from service.console.formatting import clock, offset
 from service.moderation.phrases import plural
 from service.storage.cases.case_history import CaseHistoryItem
@@ -73,7 +73,7 @@ def _decision_text(entry: CaseHistoryItem, zone: tzinfo) -> str:
     assert decision is not None
     if decision.reverses is not None:
         return f"undid decision {decision.reverses}"
-    text = f"decided: {VERDICT_WORDS[decision.verdict]} ({decision.reason_code})"
+    text = f"decided: {verdict_words(decision.verdict, decision.reason_code)} ({reason_word(decision.reason_code)})"
     if decision.snooze_until is not None:
         text += f", until {clock(decision.snooze_until, None, zone)} {offset(decision.snooze_until.astimezone(zone))}"
     if decision.excluded_reporters:

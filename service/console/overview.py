@@ -30,6 +30,7 @@ from service.errors import StoreUnavailable
 from service.model import microseconds, moment
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview, restorations
+from service.storage.cases.cases import verdicts_of
 from service.storage.cases.overview import Period, Slot
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import ingest_state_of
@@ -146,6 +147,7 @@ def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
         attacked = overview.read_attacked(
             connection, tenant_id, since_us=period.end_us - overview.DAY_US, until_us=period.end_us
         )
+        verdicts = verdicts_of(connection, tenant_id, [one.cluster_id for one in attacked])
         waiting = restorations.count_by_state(connection, tenant_id)
         progress, threshold = read_progress(connection, tenant_id), policy_of(connection, tenant_id).default_threshold
     bars = bars_of(slots, _TOGETHER[name])
@@ -163,6 +165,7 @@ def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
         "speed": speed,
         "precision": precision_of(cases.coordinated, cases.decided),
         "attacked": attacked,
+        "verdicts": verdicts,
         "restorations": waiting,
         "progress": progress,
         "threshold": threshold,

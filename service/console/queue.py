@@ -105,6 +105,8 @@ def queue_filter_of(query: QueueQuery, person: str, privacy_filter: PrivacyFilte
     filters = dict(query.filters)
     if "reporter" in filters:
         filters["reporter"] = privacy_filter.reporter(filters["reporter"])
+    if query.tab == "all" and filters.get("status") == "open":  # what waits, not what was merged or is reliable
+        filters.setdefault("disposition", "flagged,held_back")
     base = case_queue.of_tab(query.tab, person)
     return case_queue.narrowed(base, filters)
 
@@ -133,7 +135,14 @@ def next_case(
         pictures=False,
     )
     return next(
-        (one.item.id for one in items if one.item.id != done and one.item.status in ("open", "escalated")), None
+        (
+            one.item.id
+            for one in items
+            if one.item.id != done
+            and one.item.status in ("open", "escalated")
+            and one.item.disposition not in ("merged", "revoked")
+        ),
+        None,
     )
 
 

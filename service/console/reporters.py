@@ -32,6 +32,7 @@ from service.storage.cases.case_files import earned_by
 from service.storage.complaints import target_history
 from service.storage.complaints.archive_reader import ingest_state_of
 from service.storage.complaints.reporters import read_reporter
+from service.storage.complaints.target_content import words_of
 from service.storage.complaints.target_history import list_of_reporter
 from service.storage.detection.allow_list import find_allowed
 from service.storage.sql.engine import write
@@ -135,6 +136,7 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
         history = read_reporter(connection, person.tenant_id, reporter_id, now=api.now())
         suggested = warnings.read_suggested(connection, person.tenant_id, reporter_id)
         complaints, behind = list_of_reporter(connection, person.tenant_id, reporter_id, after=after, limit=PAGE)
+        words = words_of(connection, person.tenant_id, sorted({one.target_id for one in complaints}))
         summaries = cases.summaries_of(connection, person.tenant_id, [one.id for one in history.clusters])
         allowed = find_allowed(connection, person.tenant_id, reporter_id)
         entries = list_entries(connection, person.tenant_id, reporter_id)
@@ -152,6 +154,7 @@ def _read(request: Request, person: Person, reporter_id: str, after: tuple[Any, 
         "suggested": suggested,
         "letter": None if suggested is None else letter(suggested.suggestion),
         "complaints": complaints,
+        "words": words,
         "allowed": allowed,
         "flagger": next(((one, status) for one in entries if (status := one.status(now_us)) != "removed"), None),
         "patrols_url": patrols,

@@ -36,6 +36,7 @@ from service.moderation.target_assessment import Assessment
 from service.storage.accounts import audit_log
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import restorations
+from service.storage.cases.cases import verdicts_of
 from service.storage.cases.restorations import SORT_KEY_TYPES, RestorationRow
 from service.storage.complaints.target_content import UNKNOWN, TargetWords, words_of
 from service.storage.sql.engine import write
@@ -95,6 +96,7 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
 
     items, behind, counts, threshold = await run_in_threadpool(read)
     rows = await _with_counts(request, person, items, threshold)
+    verdicts = await run_in_threadpool(_verdicts_of, request, person, items)
     next_cursor = cursor_behind(behind, NAME, SORT, {"state": state})
     tabs = [
         {
@@ -113,6 +115,7 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
             person,
             "restorations.html",
             rows=rows,
+            verdicts=verdicts,
             tabs=tabs,
             state=state,
             threshold=threshold,
@@ -168,6 +171,8 @@ async def preview(
         return await run_in_threadpool(_nothing_changed, request, person)
     rows = await _with_counts(request, person, items, await run_in_threadpool(_threshold_of, request, person))
     clusters = sorted({cluster for item in items for cluster in item.clusters})
+    complaints = sum(row.now.complaints if row.now else row.item.complaints for row in rows)
+    verdicts = await run_in_threadpool(_verdicts_of, request, person, items)
     return await run_in_threadpool(
         lambda: render(
             request,
@@ -176,7 +181,9 @@ async def preview(
             rows=rows,
             choice=chosen,
             clusters=clusters,
-            complaints=sum(row.now.complaints if row.now else row.item.complaints for row in rows),
+            verdicts=verdicts,
+            complaints=complaints,
+            since=_since_removal(complaints, sum(row.item.complaints for row in rows), len(rows)),
             gone=len(wanted) - len(items),
             nonce=secrets.token_hex(8),
         )
@@ -215,6 +222,20 @@ async def handle(
     text = f"{plural(len(items), 'target')} {recorded}. Lists and counts will update within seconds."
     await run_in_threadpool(lambda: flash(request, person, text))
     return see_other(request, "/console/restorations")
+
+
+def _verdicts_of(request: Request, person: Person, items: Sequence[RestorationRow]) -> dict[str, str]:
+    named = {cluster for item in items for cluster in item.clusters}
+    with api_context(request).engine.connect() as connection:
+        return verdicts_of(connection, person.tenant_id, named)
+
+
+def _since_removal(now: int, removed: int, targets: int) -> str:
+    """How the complaints of now go with those at the removal; empty where they are the same."""
+    when = f"when {'it was' if targets == 1 else 'they were'} removed"
+    if now > removed:
+        return f" ({removed:,} {when}, {now - removed:,} since)"
+    return f" ({removed:,} {when}, {removed - now:,} withdrawn since)" if now < removed else ""
 
 
 def _outcome_id(nonce: str, target_id: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Literal
 
-from service.console.decision_form import REASONS, VERDICT_WORDS
+from service.console.decision_form import VERDICT_WORDS, reason_word, verdict_words
 from service.console.formatting import clock, offset
 from service.console.lists import address
 from service.console.person import Person
@@ -128,9 +128,10 @@ def _label(part: Part | Literal["holds"], group: ShiftGroup) -> str:
 
 
 def _what(part: Part | Literal["holds"], what: str, reason: str) -> str:
-    if part in ("decided", "undone", "undoing"):
-        why = dict(REASONS).get(reason, reason).partition(":")[0].lower()
-        return f"{VERDICT_WORDS.get(what, what)} ({why})"
+    if part == "undoing":
+        return f"undid “{VERDICT_WORDS.get(what, what)}”" + (f" ({reason_word(reason)})" if reason != "other" else "")
+    if part in ("decided", "undone"):
+        return f"{verdict_words(what, reason)} ({reason_word(reason)})"
     if part == "misuse":
         return _STEPS.get(what, what)
     if part in ("restorations", "warnings", "settings"):

@@ -33,6 +33,7 @@ from service.moderation.transparency_database import statement_of
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview
 from service.storage.cases.brief_reads import read_dossier
+from service.storage.cases.cases import verdicts_of
 from service.storage.complaints import target_history
 from service.storage.complaints.archive_reader import ingest_state_of, never_archived
 from service.storage.complaints.target_content import UNKNOWN, words_of
@@ -110,10 +111,12 @@ def find_target(request: Request, person: Viewer, id: str = "") -> Response:
     attacked, period = read_attacked(request, person)
     with api_context(request).engine.connect() as connection:
         waiting = waiting_targets(connection, person.tenant_id)[:WAITING_SHOWN]
+        verdicts = verdicts_of(connection, person.tenant_id, [one.cluster_id for one in attacked])
     return render(
         request,
         person,
         "find_target.html",
+        verdicts=verdicts,
         waiting=waiting,
         attacked=attacked,
         end=moment(period.end_us),

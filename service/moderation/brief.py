@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Literal
 
 from service.model import Action, DecidedBy, Decision, Disposition, Kind, Status, Verdict
+from service.moderation.decisions import decision_sentence
 from service.moderation.outcomes import not_retracted
 from service.moderation.restorations import RestorationState
 from service.moderation.target_assessment import Assessment
@@ -241,12 +242,7 @@ def _groups(assessment: Assessment, groups: Sequence[GroupOnTarget]) -> list[str
             else f"Group {group.id} is on this target"
         )
         lines.append(f"{whose} ({_standing(group)}): {group.summary}")
-        for decision in group.decisions:
-            undone = f", reversing decision {decision.reverses}" if decision.reverses else ""
-            lines.append(
-                f"{decision.by} decided about this group on {_time(decision.at)}: {decision.verdict.replace('_', ' ')}"
-                f" ({decision.reason_code}){undone}."
-            )
+        lines += [decision_sentence(one, group.decisions, _time(one.at)) for one in group.decisions]
         if part is not None and assessment.without_clusters.get(group.id) is not None:
             lines.append(
                 f"Without the discount for group {group.id}, {_number(assessment.without_clusters[group.id])}"

@@ -229,3 +229,15 @@ def _disposed(case: Case, now: datetime) -> Case:
     ):
         return replace(case, disposition="flagged", revoked_at=None, revoked_because=None)
     return case
+
+
+def decision_sentence(decision: Decision, log: Sequence[Decision], when: str) -> str:
+    """A decision about a group in a sentence; what only undoes another has no verdict and no reason of its own."""
+    undone = next((one for one in log if one.id == decision.reverses), None)
+    if is_plain_undo(decision, undone):
+        return f"{decision.by} undid decision {decision.reverses} about this group on {when}."
+    reversing = f", reversing decision {decision.reverses}" if decision.reverses else ""
+    return (
+        f"{decision.by} decided about this group on {when}: {decision.verdict.replace('_', ' ')}"
+        f" ({decision.reason_code}){reversing}."
+    )

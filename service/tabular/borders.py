@@ -14,6 +14,7 @@ from service.tabular.values import is_unknown, plain_text
 _ALIKE = 0.6  # of the cells of the rows below are filled in a header
 _LOOKED_AT = 12  # rows below
 _RULE = re.compile(r"(?=.*[|+])(?=.*---)[\s|+:-]*\Z")
+_WIDTHS = re.compile(r"\s*-{2,}(?: +-+)+\s*\Z")  # under the header, as SQL*Plus and sqlcmd print it
 _COUNT = re.compile(r"\(?\d+ (?:rows?|Zeilen?|lignes?|filas?)\b.*\Z")
 _TOTAL = re.compile(
     r"(?:grand |sub)?(?:totals?|sum|summe|gesamt|gesamtsumme|insgesamt|zwischensumme|somme|suma|totale|totaal|count"
@@ -35,6 +36,22 @@ def _filled(cells: Sequence[Any]) -> int:
 def is_drawn(lines: Sequence[str]) -> bool:
     """Whether a table is drawn for the terminal or in Markdown, as `psql` and `mysql` print it."""
     return any(_RULE.match(line) for line in lines)
+
+
+def of_one_column(lines: Sequence[str]) -> str:
+    """What to say of lines that nothing parts into columns."""
+    first = next((line for line in lines if line.strip()), "")
+    if any(_WIDTHS.match(line) for line in lines[:_LOOKED_AT]):
+        return (
+            "has columns of a fixed width: export it as CSV, in SQL*Plus after SET MARKUP CSV ON, in sqlcmd with"
+            " -s ';' -W"
+        )
+    if (first.rstrip().endswith("}") and "{" in first) or sum("=" in word for word in first[:999].split()) > 1:
+        return (
+            f"looks like a log ({first[:60].strip()!r}): write one JSON object a line (NDJSON), with who reported, what"
+            " and when"
+        )
+    return f"has one column only ({first[:60].strip()!r}): columns have to be separated by comma, semicolon, tab or bar"
 
 
 def undrawn(line: str) -> str:

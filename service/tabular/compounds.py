@@ -23,7 +23,8 @@ _PARTS = _words(
     "no:no n numero nr nummer num",
     "id:id identifiant identificador identificativo kennung",
     "ref:reference referencia riferimento referentie",
-    "name:nom nombre nome name naam",
+    "name:nom nombre nome name naam pseudo pseudonyme",
+    "email:e_mail email mail courriel correo correo_electronico adresse_e_mail",
     "reason:motif raison motivo razon grund reden",
     "text:texte texto testo text tekst",
     "title:titre titulo titolo titel",
@@ -42,10 +43,20 @@ _PLACE = _words(
     "article:article articulo artigo articolo artikel artikels", "topic:sujet tema topico argomento thema themas"
 )
 _PEOPLE = _words("user:utilisateur usuario utente nutzer nutzers benutzer benutzers gebruiker membre miembro mitglied")
+_REPORTERS = _words(
+    "reporter:signalant signalante signaleur plaignant declarant denunciante informante reclamante segnalante"
+    " segnalatore denunciador melder melders meldenden zglaszajacego"
+)
 _OWNERS = (
-    _REPORT | _CONTENT | _PLACE | _PEOPLE | _words("moderator:moderateur moderador moderatore moderator moderators")
+    _REPORTERS
+    | _REPORT
+    | _CONTENT
+    | _PLACE
+    | _PEOPLE
+    | _words("moderator:moderateur moderador moderatore moderator moderators")
 )
 _REPORTED = r"(?:signalee?|reportad[oa]|denunciad[oa]|segnalat[oa]|gemeldete?[rs]?|gemelde?)"
+_LINK = _words("url:url link lien enlace adresse")
 _OF = r"(?:d|de|du|des|del|de_la|de_el|de_l|do|da|di|della|dello|dell|der|van|van_de|van_het|von)"
 _BY, _ON = r"(?:par|por|da|door|von|durch)", r"(?:le|el|il|op|em|am)"
 
@@ -54,13 +65,14 @@ def _one_of(words: Mapping[str, str]) -> str:
     return "|".join(sorted(words, key=len, reverse=True))
 
 
-_PART_OF = re.compile(rf"({_one_of(_PARTS)})_{_OF}_({_one_of(_OWNERS)})")
+_PART_OF = re.compile(rf"({_one_of(_PARTS)})_{_OF}_({_one_of(_OWNERS)})(?:_{_REPORTED})?")
 _NUMBERED = re.compile(rf"({_one_of(_REPORT | _CONTENT | _PLACE)})_(?:n|no|n_o|nr|num|numero|nummer)")
 _RUN_ON = re.compile(
     rf"(melde|meldungs|meldings|{_one_of(_CONTENT)})s?(datum|zeitpunkt|zeit|nummer|nr|id|autor|verfasser|text|tekst)"
 )
-_THING_REPORTED = re.compile(rf"({_one_of(_CONTENT | _PEOPLE)})_{_REPORTED}")
-_REPORTED_THING = re.compile(rf"{_REPORTED}_({_one_of(_CONTENT | _PEOPLE)})")
+_THINGS = _CONTENT | _PEOPLE | _LINK
+_THING_REPORTED = re.compile(rf"({_one_of(_THINGS)})_{_REPORTED}")
+_REPORTED_THING = re.compile(rf"{_REPORTED}_({_one_of(_THINGS)})")
 
 
 def in_english(name: str) -> str:
@@ -72,7 +84,7 @@ def in_english(name: str) -> str:
     if found := _RUN_ON.fullmatch(name):
         return f"{_OWNERS.get(found[1], 'report')}_{_PARTS[found[2]]}"
     if found := _THING_REPORTED.fullmatch(name) or _REPORTED_THING.fullmatch(name):
-        return f"reported_{_OWNERS[found[1]]}"
+        return f"reported_{_THINGS[found[1]]}"
     if re.fullmatch(rf"{_REPORTED}_{_BY}|(?:{_one_of(_REPORT)})_{_BY}", name):
         return "reported_by"
     if re.fullmatch(rf"{_REPORTED}_{_ON}", name):

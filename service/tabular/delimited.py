@@ -18,7 +18,7 @@ from typing import Any
 from service.errors import Refused
 from service.model import RejectedItem
 from service.moderation.phrases import plural
-from service.tabular.borders import is_drawn, is_remark, is_title, undrawn
+from service.tabular.borders import is_drawn, is_remark, is_title, of_one_column, undrawn
 from service.tabular.tables import MOST_COLUMNS, Batch, is_blank, refused, unique_names
 from service.tabular.text import TextBlocks
 from service.tabular.times import looks_like_time
@@ -27,6 +27,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MOST_BROKEN_QUOTES = 1_000
 MOST_REMARKS = 20  # lines under a table
 _SNIFFED_LINES = 200
+_MOST_ALIKE = 0.6  # of the fields of a line that is a row of its own look like those of another row
 _FORMULA_SEPARATOR = re.compile(r"sep=(.|\\t)\r?\n?\Z")
 _MYSQL_NULL = re.compile(r"(?:(?<=[,;\t|])|^)\\N(?=[,;\t|\r\n]|$)")
 
@@ -116,10 +117,7 @@ class DelimitedTable:
             return unique_names(cells), skip + taken
         if not lines or all(is_blank(line) for line in lines):
             raise Refused(f"{self._name} is empty")
-        raise Refused(
-            f"{self._name} has one column only ({lines[at][:60].strip()!r}): columns have to be separated by comma,"
-            " semicolon, tab or bar"
-        )
+        raise Refused(f"{self._name} {of_one_column(lines[at:])}")
 
     def _rows_below(self, lines: list[str], skip: int) -> list[list[str]]:
         rows: list[list[str]] = []
@@ -270,12 +268,12 @@ class DelimitedTable:
         shapes = [_shape(cell) for cell in row]
         for k, line in enumerate(lines):
             cells = [_shape(cell.strip('"')) for cell in line.rstrip("\r\n").split(self._dialect.delimiter)]
-            if k and opened and len(cells) >= width - 1 and cells[:opened] == shapes[:opened]:
+            if k and opened and len(cells) >= width - 1 and _begin_alike(cells[:opened], shapes[:opened]):
                 return self._looks_like_row(number, k, lines)
             if len(cells) == width and k < len(lines) - 1 and not (k == 0 and opened):
                 others = [c for c in range(width) if c != opened]
                 alike = sum(cells[c] == shapes[c] for c in others)
-                if others and alike >= 0.6 * len(others):
+                if others and alike >= _MOST_ALIKE * len(others):
                     return self._looks_like_row(number, k, lines)
         return None
 
@@ -285,6 +283,12 @@ class DelimitedTable:
             f"the quote that opens in this row closes in line {number + len(lines) - 1}, but {own} looks like a row of"
             " its own"
         )
+
+
+def _begin_alike(cells: Sequence[str], shapes: Sequence[str]) -> bool:
+    """Whether a line begins as the row does: in all of its fields, or in most where some of them are numbered."""
+    same = [cell for cell, shape in zip(cells, shapes, strict=True) if cell == shape]
+    return len(same) == len(shapes) or (len(same) >= _MOST_ALIKE * len(shapes) and sum("9" in c for c in same) > 1)
 
 
 def _fault_of(error: str) -> str:

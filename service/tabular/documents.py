@@ -31,7 +31,9 @@ _DEEPEST = 6
 _BEGINS = re.compile(r"\s*\{")
 _WRAPPERS = frozenset(("node", "data"))  # add nothing to names
 _OUTER_WRAPPERS = _WRAPPERS | {"_source", "attributes", "relationships", "fields"}
-_TYPES = frozenset(("$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "$uuid", "S", "N"))
+_ALONE = frozenset(("Item", "doc"))  # wrap a record of DynamoDB or CouchDB if nothing but its key stands beside them
+_BESIDE = _ALONE | {"id", "key", "value"}
+_TYPES = frozenset(("$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "$uuid", "S", "N", "BOOL"))
 _TYPES |= {f"{kind}Value" for kind in ("string", "integer", "double", "timestamp", "boolean", "reference", "map")}
 
 
@@ -193,8 +195,11 @@ class ObjectTable:
             name = f"{name}.{key}" if name in flat else name
             while isinstance(inner, dict) and (scalar := _typed(inner)) is not None:
                 inner = scalar
+            if isinstance(inner, str) and inner[:1] == "{" and isinstance(said := parsed_line(inner.encode()), dict):
+                inner = said  # as logs keep the line that was written
             if isinstance(inner, dict) and depth < _DEEPEST:
                 bare = key in (_WRAPPERS if depth else _OUTER_WRAPPERS)
+                bare = bare or (not depth and key in _ALONE and value.keys() <= _BESIDE)
                 self._flatten(inner, before if bare else f"{name}.", depth + 1, flat)
             elif isinstance(inner, list | dict):
                 self._lists.add(name)

@@ -19,6 +19,17 @@ _YOUR = r"(?:your|dein|deine|ihr|ihre|euer|tu|su|seu|sua|il_tuo|la_tua|jouw)"
 _USERNAME = (
     r"(?:user_?name|account|handle|nickname|nick|benutzername|nutzername|nom(?:br)?e_de_usuario|usuario|gebruikersnaam)"
 )
+_MAIL_ADDRESS = (  # what forms of Google, Microsoft and LimeSurvey call the address of who answers
+    r"adresse_(?:e_?mail|mail|electronique)|courriel|(?:direccion|endereco)_de_(?:e_?mail|correo(?:_electronico)?)|correo"
+    r"|indirizzo_(?:e_?mail|di_posta_elettronica)|e_?mail_?(?:adres|adress|adresse|cim)|adres_(?:poczty_)?e_?mail(?:owy)?"
+    r"|e_?postadress(?:e)?|mailadresse|e_posta(?:_adresi)?|e_?mailova_adresa|alamat_e_?mail|dia_chi_e_?mail"
+    r"|адрес_электронной_почты|электронная_почта|メール(?:アドレス)?|이메일(?:_?주소)?|电子邮(?:件|箱)(?:地址)?|邮箱|البريد_الالكتروني"
+)
+_LINK = r"(?:link|links|url|urls|lien|enlace|odkaz|ссылка|リンク|链接|연결|baglanti|lank|tautan)"
+_REPORTED = (  # not the report, whose own page may have a link, too
+    r"(?:reported|flagged|reporting|you_[a-z_]*report|signalee?s?|denunciad[oa]s?|reportad[oa]s?|segnalat[oaie]|gemeldet[a-z]*"
+    r"|gemelde|melden|zgl(?:asz|osz)[a-z]+|signaler|denunciar|reportar|segnalare)"
+)
 FURTHER: dict[str, list[tuple[int, str]]] = {
     "reporter_id": [
         (1, rf"(?:.*_)?{_YOUR}_(?:[a-z]+_)?{_USERNAME}(?:_.*)?"),
@@ -32,6 +43,8 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
         (1, r"المبلغ|مقدم_البلاغ|صاحب_البلاغ"),
         (2, r"by(?:_(?:id|name|username|user_id|user|login))?"),
         (3, r"(?:full|contact|requester|customer)_(?:name|id|email)|e_?mail_(?:address|adresse)|correo_electronico"),
+        (3, _MAIL_ADDRESS),
+        (1, r"meldende[rsn]?_(?:person|nutzer|benutzer|account|stelle|konto)|identity_(?:member|user)_id"),
         (3, rf"(?:.*_)?{_YOUR}_(?:full_)?(?:name|e_?mail|nombre|correo)(?:_.*)?"),
         (4, r"(?:creator|opener)(?:_(?:id|name|username))?|created_by(?:_(?:id|name))?"),
     ],
@@ -47,6 +60,16 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
         (1, r"(?:신고_?)?(?:대상|게시글|게시물|댓글)(?:_?(?:id|번호))?"),
         (5, r"被举报人(?:_?id)?|被舉報人|피신고자(?:_?id)?|被通報者|terlapor|nguoi_bi_bao_cao|denunciado|denunciada"),
         (5, r"hakkinda|sikayet_edilen"),
+        (
+            1,
+            r"通報(?:する|した|された)?(?:投稿|コメント|内容)(?:の?(?:url|リンク|id))?|対象(?:の?(?:投稿|コメント))?の?(?:url|リンク)",
+        ),
+        (1, r"zg[lł](?:aszan|oszon)[a-z]{1,3}_(?:tres[a-z]{1,2}|wpis[a-z]?|komentarz[a-z]?|post[a-z]?|link|url)"),
+        (3, rf"{_LINK}_(?:.+_)?{_REPORTED}(?:_.+)?"),
+        (
+            3,
+            rf"(?:ссылка|адрес|url)_(?:на_)?{_CYRILLIC}(?:_.+)?|신고할?_?(?:게시글|게시물|댓글|글|콘텐츠)_?(?:의_)?(?:링크|url|주소)?",
+        ),
         (1, r"المنشور|التعليق|المحتوى|المنشور_المبلغ_عنه|رقم_(?:المنشور|التعليق)"),
         (1, r"(?:reported_)?(?:post|comment|message|article|review|board|bbs)_idx"),
         (1, r"reported_(?:rev|revision|edit|diff|page|thread|topic|message|file)_id"),
@@ -78,17 +101,24 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
             r"zeitstempel|datum_und_uhrzeit|datum_uhrzeit|marca_temporal|informazioni_cronologiche|horodateur|fecha_y_hora",
         ),
         (2, r"дата(?:_и_время)?|日時|时间|일시|التاريخ|at|reg_date|dateline|event_(?:time|timestamp|date)"),
+        (
+            2,
+            r"(?:受付|送信|登録|発生)(?:日時|日)|data_zgloszenia|data_i_godzina|(?:time|date)_sent|sent_(?:at|on|time)",
+        ),
     ],
     "reason": [
         (2, r"(?:why|warum|weshalb|por_que|perche)_.*|причина(?:_жалобы)?|(?:通報)?理由|举报原因|(?:신고)?사유|السبب")
     ],
 }
 _CUSTOM_FIELD = re.compile(r"\s*custom field \((.+)\)\s*\Z", re.IGNORECASE)
+_OF_MODEL = re.compile(r"\s*'?[\w .-]*'?\[([^\[\]]+)\]\s*\Z")  # Reports[ReporterId], as Power BI exports
+_CUSTOM_API = re.compile(r"(?<=\w)__c\Z")  # of Salesforce
 _NUMBERED = re.compile(r"\s*(?:Q|Frage |Question )?\d+\s*[.):]\s+(?=\S)", re.IGNORECASE)  # of a survey
 _ZONE = re.compile(r"(?<=[\w)])\s*\((?:utc|gmt|z)\)\s*\Z", re.IGNORECASE)
 _OTHER_TIME = re.compile(
     r"(?:^|_)(?:updated?|edited|modified|changed|closed?|resolved|reviewed|handled|decided|deleted|removed|joined|registered"
-    r"|birth|born|expires?|expiry|due|last|until|ended?|exported|response|solved|sent|since|geaendert|aktualisiert|erledigt"
+    r"|check(?:ed)?|considered|processed|approved|rejected|acknowledged|actioned|triaged|assigned|moderated|verified"
+    r"|birth|born|expires?|expiry|due|last|until|ended?|exported|response|solved|since|geaendert|aktualisiert|erledigt"
     r"|geschlossen|actualizado|cerrado)(?:_|$)"
 )
 _NUMBERED_TIME = re.compile(r"(?:date|time|stamp|epoch|unix|utc)|(?:^|_)(?:ts|at|on|when)(?:_|$)|datum|zeit|fecha|hora")
@@ -97,8 +127,8 @@ _NUMBERED_TIME = re.compile(r"(?:date|time|stamp|epoch|unix|utc)|(?:^|_)(?:ts|at
 def bare(name: str) -> str:
     """A heading without what help desks put around it."""
     name = _NUMBERED.sub("", name)
-    inner = _CUSTOM_FIELD.match(name)
-    return _ZONE.sub("", inner[1] if inner else name)
+    inner = _CUSTOM_FIELD.match(name) or _OF_MODEL.match(name)
+    return _CUSTOM_API.sub("", _ZONE.sub("", inner[1] if inner else name))
 
 
 def patterns(field: str) -> list[tuple[int, str]]:

@@ -24,6 +24,7 @@ _YEAR_WORD = re.compile(r"(?<=\d{4})\s?г\.?,?(?=\s|\Z)")
 _LETTER_H = re.compile(r"\b(\d{1,2})\s?[hH]\s?(\d{2})(?:\s?(?:m|min)\s?(\d{2})\s?s?)?\b")
 _AFTER = re.compile(r"\s?(?:Uhr|uhr|hrs?)\Z")
 _DOTTED_CLOCK = re.compile(r"(?<=\d)\s(\d{1,2})\.(\d{2})(?:\.(\d{2}))?\Z")
+_ORACLE = re.compile(r"\A(\d{1,2}-[A-Za-z]{3}-\d{2,4}) (\d{1,2})\.(\d{2})\.(\d{2})(?=[. ]|\Z)")
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?"
 _HALVES = {
     "AM": r"上午|午前|오전|ÖÖ|öö|a\.\s?m\.|π\.\s?μ\.",
@@ -57,6 +58,7 @@ def in_plain_form(text: str) -> str:
     if len(text) > _LONGEST or not _MAY_BE_TIME.match(text):
         return text
     text = "".join(_plain_character(c) for c in text.translate(_UNSEEN))
+    text = _ORACLE.sub(r"\1 \2:\3:\4", text)
     text = _EASTERN.sub(r"\1/\2/\3 ", text)
     text = _EASTERN_CLOCK.sub(_clock, text)
     text = _AFTER.sub("", _WEEKDAY.sub("", text))

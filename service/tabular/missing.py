@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from service.errors import Refused
+from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import ColumnLook, same_people
 from service.tabular.naming import listed, option, short_name
 from service.tabular.vocabulary import IN_WORDS, TIMES, Field, normalised, ranks_of
@@ -55,7 +56,8 @@ def _called_times(left: Sequence[ColumnLook]) -> Iterator[str]:
 def _may_be(name: Field, left: Sequence[ColumnLook], reporter: ColumnLook | None) -> ColumnLook | None:
     """The column that may be a required field, though its name does not say so."""
     if name in TIMES:
-        return next((look for look in left if look.is_time and not look.is_number), None)
+        times = [look for look in left if look.is_time and may_be_when(normalised(bare(look.name)), numbers=False)]
+        return next((look for look in times if not look.is_number), None)
     if name != "target_id":  # a person who did something is all too easily not who reported
         return None
     ones = [look for look in left if look.known and not (look.is_time or look.is_yes_or_no or look.has_lists)]

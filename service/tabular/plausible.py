@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from service.tabular.looks import ColumnLook, depends_on
+from service.tabular.looks import ColumnLook, Rows, depends_on
 from service.tabular.values import flag, plain_text
-from service.tabular.vocabulary import normalised
+from service.tabular.vocabulary import is_address_of_reporter, normalised
 
 FEW = 10  # so many rows show nothing
 MOSTLY = 0.9  # of the targets have one author, one context, one time
+_SOMETIMES = 0.5  # of the addresses have one account
 _SEVERAL = 3  # times that go with targets
 _EVENT = re.compile(r"(?:event|action|activity|operation|log|entry|verb)(?:_(?:type|name|kind))?")
 _OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signal|segnala", re.IGNORECASE)
 _IS_REPORT = re.compile(r"is_(?:a_)?(?:report|flag|complaint)")
+_REPORT_IN_NAME = re.compile(r"(?:^|_)(?:report|flag|complaint)(?:_|\Z)")
+_OPENED = re.compile(r"(?:start|started|begin|began|opened|stage)(?:_|\Z)")
+_SUBMITTED = re.compile(r"(?:submit|submitted|end|finish|finished|complete|completed|completion)(?:_|\Z)")
 _LENGTH_OF_A_DAY = 10  # 2026-11-29
 
 
@@ -31,6 +35,35 @@ def is_time_of_target(time: ColumnLook, target: ColumnLook) -> bool:
 def is_list_of_contents(target: ColumnLook) -> bool:
     """Whether every row is about another target: reports of people meet, contents are listed once."""
     return len(target.known) >= FEW and target.distinct == len(target.known)
+
+
+def when_sent(times: Sequence[ColumnLook]) -> Sequence[ColumnLook]:
+    """Of several times that of the report, as `comment_report.published` or the end of a form; all if unclear."""
+    of_report = [time for time in times if _REPORT_IN_NAME.search(normalised(time.name))]
+    if len(of_report) == 1:
+        return of_report
+    sent = [time for time in times if not _OPENED.match(normalised(time.name))]
+    return sent if len(sent) == 1 and _SUBMITTED.match(normalised(sent[0].name)) else times
+
+
+def not_theirs(account: ColumnLook, looks: Sequence[ColumnLook]) -> ColumnLook | None:
+    """The column of reporters' addresses that an account does not go with: then it is that of somebody else."""
+    for look in looks:
+        if look is not account and is_address_of_reporter(look.name):
+            share = depends_on(account, look)
+            if share is not None and share < _SOMETIMES:
+                return look
+    return None
+
+
+def repeats_differ(look: ColumnLook, rows: Rows) -> bool:
+    """Whether ids repeat with different contents in more than a twentieth of the rows."""
+    first: dict[object, Sequence[object]] = {}
+    differing = 0
+    for value, row in zip(look.values, rows, strict=True):
+        if value is not None and list(first.setdefault(value, row)) != list(row):
+            differing += 1
+    return differing > 0.05 * len(rows)
 
 
 def not_only_reports(looks: Sequence[ColumnLook]) -> str | None:
@@ -52,6 +85,15 @@ def not_only_reports(looks: Sequence[ColumnLook]) -> str | None:
             other = next(word for word in words if word not in reports)
             return (
                 f"{look.name!r} is {reports[0]!r} in some rows and {other!r} in others, so not all rows are reports:"
-                f" keep only those with {reports[0]!r}, for instance with a spreadsheet's filter"
+                f" keep only those with {reports[0]!r}, for instance with a spreadsheet's filter, or jq for JSON"
             )
     return None
+
+
+def called_alike(date: ColumnLook, others: Sequence[ColumnLook]) -> list[ColumnLook]:
+    """The columns that are called like the date but for the word for it."""
+
+    def rest(look: ColumnLook) -> str:
+        return re.sub(r"date|datum|day|time|clock|hour|uhrzeit|zeit|fecha|hora|data|ora|_", "", normalised(look.name))
+
+    return [look for look in others if rest(look) == rest(date)]

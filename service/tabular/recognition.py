@@ -16,7 +16,16 @@ from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
 from service.tabular.missing import check_reporters, sentence_of_missing
 from service.tabular.naming import listed, option, quoted
-from service.tabular.plausible import MOSTLY, is_list_of_contents, is_time_of_target, not_only_reports
+from service.tabular.plausible import (
+    MOSTLY,
+    called_alike,
+    is_list_of_contents,
+    is_time_of_target,
+    not_only_reports,
+    not_theirs,
+    repeats_differ,
+    when_sent,
+)
 from service.tabular.values import plain_text
 from service.tabular.verdicts import is_known, verdict_of
 from service.tabular.vocabulary import (
@@ -28,6 +37,7 @@ from service.tabular.vocabulary import (
     REQUIRED_OF_OUTCOMES,
     TIMES,
     Field,
+    is_address_of_reporter,
     is_thing,
     normalised,
     place_named,
@@ -96,7 +106,8 @@ class _Recogniser:
             may_be_text = name == "target_id" and rank == 2 and "text" in self.ranks[look.number]
             several = name == "reporter_id" and look.has_lists
             unfit = look.is_prose or look.is_yes_or_no or several or named_time
-            return not (unfit or (may_be_text and not look.has_numbers))
+            is_row = normalised(look.name) == "entry_id" and look.distinct == len(look.known) > 1  # of a form
+            return not (unfit or is_row or (may_be_text and not look.has_numbers))
         if name == "reason":
             return look.longest <= 64
         if name == "kind":
@@ -163,7 +174,7 @@ class _Recogniser:
             return
         clocks = [look for look in self.looks if look.is_clock and look.number not in self.taken]
         named = [look for look in clocks if "occurred_at" in self.ranks[look.number]] or clocks
-        related = _alike(self.looks[use.columns[0]], named) or named
+        related = called_alike(self.looks[use.columns[0]], named) or named
         if len(related) > 1:
             raise Refused(
                 f"{use.example!r} has no hour, and {quoted(related)} could each be it: write the date and its hour"
@@ -191,14 +202,14 @@ class _Recogniser:
             ):
                 return [finest], f"its name; finer than {quoted(o for o in looks if o is not finest)}"
         if name in ("occurred_at", "decided_at"):
-            created = [look for look in looks if "creat" in look.name.lower()] or looks
+            created: Sequence[ColumnLook] = [look for look in looks if "creat" in look.name.lower()] or looks
+            created = when_sent(created) if name == "occurred_at" else created
             if len(created) == 1 or all(look.values == created[0].values for look in created):
                 return created[:1], "its name"
             raise self.unclear(name, looks)
         first = next((look for look in looks if normalised(look.name).endswith("id")), looks[0])
         others = [other for other in looks if other is not first]
-        of_people = name == "reporter_id"
-        if all(same_people(first, other) or (of_people and self.goes_with(other, first)) for other in others):
+        if all(same_people(first, o) or (name == "reporter_id" and self.goes_with(o, first)) for o in others):
             return [first], f"its name; {quoted(others)} says the same"
         raise self.unclear(name, looks)
 
@@ -213,7 +224,11 @@ class _Recogniser:
         return share is not None and share >= MOSTLY
 
     def is_of_target(self, look: ColumnLook) -> bool:
-        """Whether a column of people is the same for all complaints about one target: then it is the author."""
+        """Whether a column of people is of others than reporters: the same for all complaints about one target."""
+        if address := not_theirs(look, self.looks):
+            note = f"{look.name!r} does not go with {address.name!r}, so it is not taken for who reported"
+            self.result.notes.append(note)
+            return True
         target = self.result.column("target_id")
         if target is None or (share := depends_on(look, self.looks[target])) is None:
             return False
@@ -266,6 +281,9 @@ class _Recogniser:
             check_reporters(self.looks[reporter.columns[0]])
 
     def optional(self) -> None:
+        reporter = self.header[self.result.uses["reporter_id"].columns[0]] if not self.outcomes else ""
+        if is_address_of_reporter(reporter):
+            self.result.notes.append(f"people who share a value of {reporter!r} count as one reporter")
         for name in OF_OUTCOMES if self.outcomes else OPTIONAL:
             if name in self.result.uses or (name == "decided_at" and "verdict" not in self.result.uses):
                 continue
@@ -300,7 +318,7 @@ class _Recogniser:
         for rank, looks in self.candidates("id").items():
             for look in looks:
                 if rank == 0 or (len(look.known) == len(self.rows) and look.distinct == len(look.known)):
-                    if rank == 0 and self.repeats_differ(look):
+                    if rank == 0 and repeats_differ(look, self.rows):
                         self.result.notes.append(
                             f"{look.name!r} has the same value in rows that differ, so it is not taken for the"
                             " complaint's id"
@@ -310,15 +328,6 @@ class _Recogniser:
                     self.use("id", (look,), "its name; no value occurs twice" if rank else "its name")
                     return
         self.result.notes.append("rows have no id of their own: each gets one from its reporter, target and time")
-
-    def repeats_differ(self, look: ColumnLook) -> bool:
-        """Whether ids repeat with different contents in more than a twentieth of the rows."""
-        first: dict[object, Sequence[object]] = {}
-        differing = 0
-        for value, row in zip(look.values, self.rows, strict=True):
-            if value is not None and list(first.setdefault(value, row)) != list(row):
-                differing += 1
-        return differing > 0.05 * len(self.rows)
 
     def rest(self) -> None:
         """What is left describes targets, if it is the same for all complaints about one."""
@@ -389,12 +398,3 @@ def recognise(
         reader.rest()
         reader.unknown_verdicts()
     return reader.result
-
-
-def _alike(date: ColumnLook, others: Sequence[ColumnLook]) -> list[ColumnLook]:
-    """The columns that are called like the date but for the word for it."""
-
-    def rest(look: ColumnLook) -> str:
-        return re.sub(r"date|datum|day|time|clock|hour|uhrzeit|zeit|fecha|hora|data|ora|_", "", normalised(look.name))
-
-    return [look for look in others if rest(look) == rest(date)]

@@ -8,7 +8,25 @@ from decimal import Decimal
 from typing import Any
 
 UNKNOWN_WORDS = frozenset(
-    ("", "null", "\\n", "none", "nan", "nat", "n/a", "#n/a", "na", "-", "--", "nil", "undefined", "(null)", "<null>")
+    (
+        "",
+        "null",
+        "\\n",
+        "none",
+        "nan",
+        "nat",
+        "n/a",
+        "#n/a",
+        "na",
+        "-",
+        "--",
+        "nil",
+        "undefined",
+        "(null)",
+        "<null>",
+        "{}",
+        "[]",
+    )
 )
 _NOBODY = frozenset(
     name.strip()

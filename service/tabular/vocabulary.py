@@ -92,6 +92,7 @@ _REPORTER = (
     r"|whistleblower|melder|meldender|beschwerdefuehrer|denunciante|informante|reclamante|signaleur|signalant|plaignant"
     r"|segnalatore|segnalante|denunciador|zglaszajacy|anmelder|indsender|rapporteur)"
 )
+_ADDRESS = r"(?:ip|ip_addr|ip_address|ip_hash|digest|token|cookie|session|session_id|device|device_id|identifier)"
 _FILED = (
     r"(?:reported|flagged|complained|submitted|filed|raised|notified|opened|lodged|gemeldet|signale|reportado"
     r"|denunciado)"
@@ -109,6 +110,10 @@ _CONTENT = (
     r"|nachricht|inhalt|publicacion|comentario|mensaje|contenido|commentaire|publication|contenu|messaggio|contenuto|wpis"
     r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet|anuncio|annonce|inserat|anzeige"
     r"|annuncio|ilan|iklan|advert|advertisement|job|event)"
+)
+_THINGS = (  # content of some sites, only with an id after it
+    r"(?:domain|link|paste|file|song|track|recipe|book|poll|question|quote|repository|repo|package|plugin|playlist|podcast"
+    r"|episode|chapter|artwork|clip|gif|meme|pet|property|vehicle|offer|auction|deal|moderation)"
 )
 _PLACE = (
     r"(?:context|thread|topic|article|discussion|story|page|parent|root|conversation|debate|board|forum|subforum|channel"
@@ -162,16 +167,17 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (2, rf"{_WHO}{_PERSON}|(?:created|sent){_NAME}?_by{_PERSON}|by|from|sender{_PERSON}"),
         (2, rf"from_{_WHO}{_PERSON}|username|nickname"),
         (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){_PERSON}|actor{_PERSON}|email"),
-        (3, r"e_mail|uid|uploader"),
+        (3, rf"e_mail|uid|uploader|{_REPORTER}_(?:contact_)?{_ADDRESS}"),
     ),
     "target_id": (
         (0, r"target_id|target"),
         (1, rf"(?:(?:reported|flagged)_)?{_TARGET}(?:{_ID})*"),
         (1, rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:{_ID})*|(?!event_){_CONTENT}(?:{_ID})+"),
-        (1, r"(?:reported|flagged)_id"),
+        (1, r"(?:reported|flagged)_id|entry_id"),
         (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
         (2, rf"target_(?:object|content|entity|item|uri)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
+        (3, rf"{_THINGS}(?:{_ID})+"),
         (3, rf"event(?:{_ID})+|(?:reported|flagged)_(?!{_OF_THE_REPORT}|{_WHO}|name){_WORDS}"),
         (4, rf"{_PLACE}(?:{_ID})+"),
         (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
@@ -282,8 +288,13 @@ _COMPILED = {
 _LETTERS = str.maketrans(
     {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "ae", "Ö": "oe", "Ü": "ue"} | dict(zip("łŁøØđĐıİ", "llooddii", strict=True))
 )
+_ADDRESS_OF_REPORTER = re.compile(rf"{_REPORTER}_(?:contact_)?{_ADDRESS}")
 _THING = re.compile(rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|listing|shop)(?:s|es|en|e|i)?")
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
+_IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
+    r"(?:log|message|payload|body|data|detail|details|report|reports|flag|complaint|record|properties|params)\.(?=.)",
+    re.IGNORECASE,
+)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -322,6 +333,11 @@ def normalised(name: str) -> str:
     return re.sub(r"[\W_]+", "_", bare).strip("_")
 
 
+def is_address_of_reporter(name: str) -> bool:
+    """Whether a column has where reports came from, such as `submitter_ip`, rather than accounts."""
+    return _ADDRESS_OF_REPORTER.fullmatch(normalised(bare(name))) is not None
+
+
 def is_thing(value: str) -> bool:
     """Whether a word names a kind of thing that can be reported, as `post`, `ForumTopics` or `Benutzer`."""
     return _THING.fullmatch(normalised(value)) is not None
@@ -331,7 +347,9 @@ def is_thing(value: str) -> bool:
 def ranks_of(name: str) -> Mapping[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(bare(name))
-    return _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
+    found = _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
+    inner = _IN_OBJECT.match(name)
+    return found or (ranks_of(name[inner.end() :]) if inner else found)
 
 
 def place_named(name: str) -> str:

@@ -57,6 +57,25 @@ def test_a_case_changed_by_someone_else_is_not_decided_and_keeps_the_note(
     ]
 
 
+def test_choosing_a_reason_tells_the_effect_of_each_choice_anew(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
+    case = installation.cases(installation.tenants["shared"])[0]
+    page = visitor("moderator", "shared").go(f"/console/clusters/{case['id']}")
+    told = page.locator("#effect-of-coordinated")
+    expect(told).to_have_count(1)
+    told.evaluate("element => { element.dataset.old = 'yes'; }")
+    page.locator("[data-verdict='2']").check()
+    page.get_by_label("Reason", exact=True).select_option("patrol")
+    expect(page.locator("#effect")).to_contain_text("Effect:")
+    expect(page.locator("#effect-of-coordinated:not([data-old])")).to_have_count(1)
+    expect(page.locator("[data-verdict='2']")).to_be_checked()
+    page.get_by_role("button", name="Submit", exact=True).click()
+    expect(page.locator("header.case-head")).to_contain_text("decided: acting together, but right")
+    page.locator("[data-key='u']").first.click()
+    expect(page.locator("#messages")).to_contain_text("1 decision undone")
+
+
 def test_on_a_narrow_screen_long_tables_are_collapsed_except_the_row_linked_to(
     visitor: Callable[..., Visitor], installation: Installation
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.console.decision_form import REASONS, VERDICT_WORDS
+from service.console.decision_form import reason_word, verdict_words
 from service.moderation.phrases import duration, plural
 
 Detail = Mapping[str, Any]
@@ -16,10 +16,10 @@ Words = Callable[[str, Detail], str]
 
 
 def _decision(case: str, detail: Detail) -> str:
-    verdict = VERDICT_WORDS.get(detail.get("verdict", ""), str(detail.get("verdict", "")))
+    verdict = verdict_words(str(detail.get("verdict", "")), detail.get("reason_code", ""))
     if detail.get("reverses"):
         return f"undid decision {detail['reverses']} (“{verdict}”) on case {case}"
-    reason = dict(REASONS).get(detail.get("reason_code", ""), "").partition(":")[0].lower()
+    reason = reason_word(detail.get("reason_code", ""))
     excluded = detail.get("excluded_reporters") or []
     return (
         f"decided case {case}: {verdict}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from service.storage.complaints import imports
+from service.storage.complaints.import_sending import READ_AGAIN
 from service.storage.complaints.imports import ImportRecord
 from service.tabular.reading_choice import AUTOMATIC, IGNORED
 
@@ -73,6 +74,12 @@ def seconds_left(one: ImportRecord, now_us: int) -> float | None:
     if not one.active or one.began_us is None or done < 0.02 or now_us <= one.began_us:
         return None
     return (now_us - one.began_us) / 1e6 * (1 - one.progress) / done
+
+
+def share_read_again(one: ImportRecord) -> float | None:
+    """How much of the file was read again, where an import does that before it sends; else None."""
+    share = (one.result or {}).get(READ_AGAIN) if one.state == imports.IMPORTING else None
+    return None if share is None else share / 1_000
 
 
 def file_name(sent: str | None) -> str:

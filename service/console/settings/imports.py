@@ -17,7 +17,15 @@ from service.console.formatting import sentence
 from service.console.rendering import flash, see_other
 from service.console.security_middleware import MAX_UPLOAD_BYTES
 from service.console.settings.frame import now_us, page
-from service.console.settings.import_texts import FIELDS, PRESETS, STATES, TIME_FORMATS, file_name, seconds_left
+from service.console.settings.import_texts import (
+    FIELDS,
+    PRESETS,
+    STATES,
+    TIME_FORMATS,
+    file_name,
+    seconds_left,
+    share_read_again,
+)
 from service.console.sign_in import Admin
 from service.errors import Refused
 from service.model import JsonObject, moment
@@ -252,6 +260,7 @@ def _one(
         preview=preview,
         too_old=sentence(old) if old else "",
         left=seconds_left(one, now_us(request)),
+        read_again=share_read_again(one),
         undoing=undoing and one.state in (imports.STOPPED, imports.IMPORTED),
         menus=menus,
         fields=FIELDS,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from statistics import median
 
 import numpy as np
@@ -16,7 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import moment
+from service.moderation.decisions import standing
 from service.moderation.events import Event
+from service.storage.cases.case_decisions import decision_of
 from service.storage.cases.cluster_filters import asleep
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import ids_by_key
@@ -36,6 +39,7 @@ AGES_US = (
 TARGETS_SHOWN = 10
 DECISIONS_LOOKED_AT = 500  # the latest first verdicts, from which the time to a decision is computed
 DECIDED_DAYS = 30
+PATROL = "patrol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Cases:
     held_back: int  # beyond the day's quota of flags
     coordinated: int  # a person's standing verdict
     not_coordinated: int
+    right_together: int  # cleared as a patrol: the members act together, so their flag was not wrong
 
     @property
     def waiting(self) -> int:
@@ -82,7 +87,7 @@ class Cases:
 
     @property
     def decided(self) -> int:
-        """Cases with a standing verdict."""
+        """Cases with a standing verdict about whether the members act together against others."""
         return self.coordinated + self.not_coordinated
 
 
@@ -178,7 +183,27 @@ def read_cases(connection: Connection, tenant_id: int, *, end_us: int, now_us: i
     ages = [
         AgeGroup(label, waiting["open"][place], waiting["escalated"][place]) for place, (label, _) in enumerate(AGES_US)
     ]
-    return Cases(ages, snoozed, held_back, verdicts["coordinated"], verdicts["not_coordinated"])
+    right = _right_together(connection, tenant_id)
+    return Cases(ages, snoozed, held_back, verdicts["coordinated"], verdicts["not_coordinated"] - right, right)
+
+
+def _right_together(connection: Connection, tenant_id: int) -> int:
+    """Cases whose standing verdict clears a patrol, by their logs: of an undone reason nothing is left."""
+    d, c = schema.decisions.c, schema.clusters.c
+    cleared = (c.tenant_id == tenant_id, c.verdict == "not_coordinated", c.disposition != "merged")
+    named = sa.select(d.cluster_id).where(d.tenant_id == tenant_id, d.reason_code == PATROL).distinct()
+    rows = connection.execute(
+        sa.select(schema.decisions)
+        .join(schema.clusters, c.id == d.cluster_id)
+        .where(*cleared, d.tenant_id == tenant_id, d.cluster_id.in_(named))
+        .order_by(d.cluster_id, d.seq)
+    ).mappings()
+    count = 0
+    for _, group in groupby(map(decision_of, rows), key=lambda one: one.cluster_id):
+        log = list(group)
+        given = {one.id: one.reason_code for one in log}
+        count += given.get(standing(log).verdict_from or "") == PATROL
+    return count
 
 
 def read_time_to_decision(connection: Connection, tenant_id: int, *, now_us: int) -> TimeToDecision | None:

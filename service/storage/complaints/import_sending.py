@@ -23,6 +23,7 @@ from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import REPEAT, STANDING, WITHDRAWN
 from service.storage.sql.schema import imports as table
 
+READ_AGAIN = "read_again"  # per mille of the file, in the counts of an import whose file is being read for sending
 FRESH_TENANT = "brigadewatch tenants create NAME"
 
 
@@ -76,7 +77,8 @@ def request_import(connection: Connection, tenant_id: int, import_id: str, *, by
         )
     if one.state == READY and (why := too_old(connection, tenant_id, one.oldest_us)):
         raise Refused(why)
-    imports.begin(connection, tenant_id, one, IMPORTING, now_us, {**(one.result or {}), "from": one.sent})
+    counts = {name: count for name, count in (one.result or {}).items() if name != READ_AGAIN}
+    imports.begin(connection, tenant_id, one, IMPORTING, now_us, {**counts, "from": one.sent})
     imports.enter(connection, tenant_id, import_id, "import-started", by, now_us)
 
 
@@ -95,6 +97,14 @@ def note_sent(
     connection.execute(update(table).where(mine).values(**values))
     found = connection.execute(select(table.c.state, table.c.began_us).where(mine)).first()
     return found is not None and (found.state, found.began_us) == (one.state, one.began_us)
+
+
+def note_reading(connection: Connection, tenant_id: int, one: ImportRecord, share: float) -> bool:
+    """Record how much of the file was read again before it is sent; False if the import was stopped meanwhile."""
+    same = (table.c.tenant_id == tenant_id) & (table.c.id == one.id)
+    same &= (table.c.state == one.state) & (table.c.began_us == one.began_us)
+    result = json.dumps({**(one.result or {}), READ_AGAIN: round(1_000 * share)})
+    return bool(connection.execute(update(table).where(same).values(result=result)).rowcount)
 
 
 def finish_import(

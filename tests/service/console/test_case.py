@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Callable
@@ -136,6 +138,33 @@ def test_deciding_goes_to_the_next_case_in_the_list_and_reports_the_effect(desk:
         ).one()
     assert tuple(row) == ("anna", "brigade", 1)
     assert desk.redis.blocking.smembers(redis_keys.TENANTS_DIRTY) == {b"default"}, "detection is woken"
+
+
+def test_a_group_that_acts_together_and_is_right_is_called_so(desk: Api, anna: Visitor) -> None:
+    assert decide(anna, verdict="not_coordinated", reason_code="patrol").status_code == 303
+    page = anna.get(CASE).text
+    assert "decided: acting together, but right" in page and "acting together, but right (patrol)" in page
+    assert "an administrator has a list of good patrols" in page
+    assert (
+        'href="/console/settings/patrols">the list of good patrols'
+        in sign_in(desk, "root", role="admin").get(CASE).text
+    )
+    assert "1 group acting together, but right" in anna.get("/console/overview").text
+    assert "unknown: no cases decided yet" in anna.get("/console/overview").text
+    with desk.engine.connect() as connection:
+        first = connection.scalar(sa.select(schema.decisions.c.id))
+    anna.post(f"/console/decisions/{first}/reverse", {"version": "2"})
+    rows = list(csv.DictReader(io.StringIO(anna.get("/console/decisions.csv").text)))
+    assert [(row["Reason"], row["Undoes decision"]) for row in rows] == [("", first), ("patrol", "")]
+    assert "acting together, but right" not in re.sub(r"<[^>]+>", "", anna.get(CASE).text).split("History")[0]
+
+
+def test_each_choice_s_effect_is_for_the_reason_that_is_chosen(anna: Visitor) -> None:
+    typed = {"version": "1", "verdict": "", "reason_code": "patrol"}
+    part = anna.post(f"{CASE}/preview", typed, htmx=True).text
+    assert 'id="effect-of-coordinated" hx-swap-oob="true">' in part
+    assert part.count("hx-swap-oob") == 2
+    assert "hx-swap-oob" not in anna.get(CASE).text
 
 
 def test_the_next_case_comes_from_the_list_the_moderator_came_from(desk: Api, anna: Visitor) -> None:

@@ -68,3 +68,13 @@ def test_reviewed_targets_are_counted() -> None:
         case_answers([], [], [target(verdict="upheld"), target(verdict="upheld")], 8).reviewed
         == "moderators upheld the complaints on all 2 targets reviewed"
     )
+
+
+def test_devices_that_many_others_use_are_named_as_no_evidence() -> None:
+    rare = [Evidence(signal="shared_fingerprints", value=0.2, usual=0.15, contribution=0, text="")]
+    devices = ["A"] * 6 + ["B"] * 2 + [None] * 2
+    assert case_answers(rare, [], [], 8, devices).who == (
+        "6 of 10 are on devices or networks that many others use, too: no evidence",
+    )
+    assert case_answers(rare, [], [], 8, ["B", "B", *[None] * 8]).who == ()
+    assert case_answers([], [], [], 8, devices).who == (), "nothing was measured"

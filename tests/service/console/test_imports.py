@@ -108,6 +108,31 @@ def test_before_it_was_read_the_page_asks_again(api: Api, root: Visitor) -> None
     assert root.get(there, htmx=True).text.lstrip().startswith('<div id="import"')
 
 
+def test_while_the_file_is_read_again_an_import_says_so_and_how_far_it_is(
+    api: Api, root: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, _ = read(api, root, TABLE)
+    assert root.post(f"{there}/start").status_code == 303
+    seen: list[str] = []
+
+    def halfway(path: Any, progress: Any) -> Any:
+        seen.append(plain(root.get(there).text))
+        progress(0.5)
+        seen.append(plain(root.get(there).text))
+        root.post(f"{there}/stop")
+        progress(0.6)  # ends the step
+        raise AssertionError("the step went on")
+
+    monkeypatch.setattr(import_sending, "reading_progress", halfway)
+    works(api)
+    assert "Reading the file again, before its complaints are sent" in seen[0] and "0 % of the file read" in seen[0]
+    assert "50 % of the file read; 0 sent so far" in seen[1]
+    monkeypatch.undo()
+    assert "0 rows are in the tenant" in plain(root.get(there).text)
+    root.post(f"{there}/start")
+    assert "Reading the file again" not in plain(root.get(there).text)
+
+
 def test_columns_are_chosen_in_menus(api: Api, root: Visitor) -> None:
     given = csv_of(
         [{"who": f"u{k % 3}", "thing": str(k % 5), "day": f"2026-10-0{k % 9 + 1}T10:00:00"} for k in range(20)]

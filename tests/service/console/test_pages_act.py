@@ -150,6 +150,8 @@ def test_a_decision_about_a_removal_is_recorded_as_an_outcome_through_the_stream
     api, number = moderator.api, tenant_id(moderator.api.engine, "default")
     preview, form = chosen_form(moderator, choice, ["t/1", "never-seen"])
     assert "1 selected target no longer needs a restoration" in texts(preview.text)
+    assert "the 12 complaints about it (9 when it was removed, 3 since) were" in texts(preview.text)
+    assert "k-1 not decided" in texts(preview.text)
     assert form["target"] == ["t/1"]
     before = microseconds(api.app.state.api.now())
     for _ in range(2):  # a double click

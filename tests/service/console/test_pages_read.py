@@ -155,6 +155,18 @@ def test_a_targets_text_is_on_its_page_and_next_to_its_restoration(api: Api) -> 
             and "javascript:alert" not in answer
             and "<script>alert" not in answer
         )
+    answer = person.get("/console/reporters/r1").text
+    assert "The tram is late. &lt;script&gt;" in answer and "javascript:alert" not in answer
+
+
+def test_what_people_decided_about_a_group_stands_where_its_targets_are_listed(api: Api) -> None:
+    person = sign_in(api, role="viewer")
+    furnish(api)
+    pages = ("/console/restorations", "/console/overview", "/console/targets")
+    assert [path for path in pages if "k-1 not decided" not in texts(person.get(path).text)] == []
+    with write(api.engine) as connection:
+        connection.execute(sa.update(schema.clusters).values(verdict="coordinated", status="decided"))
+    assert [path for path in pages if "k-1 coordinated" not in texts(person.get(path).text)] == []
 
 
 def test_complaints_are_paged_and_a_cursor_of_another_list_is_refused(world: Visitor) -> None:

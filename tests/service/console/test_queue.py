@@ -339,3 +339,17 @@ def test_a_queue_view_survives_a_round_trip_through_a_url() -> None:
     )
     assert QueueQuery().url() == "/console/clusters"
     assert question.filters["since_us"] == str(microseconds(datetime(2026, 11, 1, tzinfo=UTC)))
+
+
+def test_what_is_merged_or_reliable_does_not_wait_under_all(api: Api, anna: Visitor) -> None:
+    put_cluster(api.engine, 1, "k-open")
+    put_cluster(api.engine, 1, "k-merged", disposition="merged")
+    put_cluster(api.engine, 1, "k-reliable", disposition="reliable")
+    page = anna.get("/console/clusters?tab=all").text
+    for case, words in (("k-open", "open"), ("k-merged", "part of another case"), ("k-reliable", "nothing to decide")):
+        row = page[page.index(f'id="case-{case}"') :].split("</tr>")[0]
+        state = re.sub(r"<[^>]+>", " ", row[row.index('class="state"') :]).split(">", 1)[1]
+        assert words in state and (case == "k-open" or "open" not in state), state
+    assert shown(anna.get("/console/clusters?tab=all&status=open").text) == ["k-open"]
+    assert set(shown(anna.get("/console/clusters?tab=all&disposition=merged").text)) == {"k-merged"}
+    assert set(shown(anna.get("/console/clusters?tab=all&status=open&disposition=reliable").text)) == {"k-reliable"}

@@ -16,11 +16,12 @@ from conftest import Api
 from console_pages import furnish, texts
 from console_world import Visitor, sign_in
 
-from service.console.shift_words import TITLES
+from service.console.shift_words import TITLES, section_of
 from service.model import microseconds, moment
 from service.storage.accounts import audit_log
 from service.storage.accounts.tenants import tenant_id
 from service.storage.cases import claims
+from service.storage.cases.shift_report import ShiftGroup
 from service.storage.privacy.erasure_rewrite import ErasureRewrite
 from service.storage.redis_store import redis_keys
 from service.storage.sql import schema
@@ -257,3 +258,11 @@ def test_what_is_on_hold_is_unknown_without_redis_and_the_text_says_so(anna: Vis
     page = report(anna)
     assert "unknown: Redis is not responding" in texts(page)
     assert microseconds(END) - microseconds(START) == 8 * HOUR_US
+
+
+def test_what_undoes_a_decision_has_no_reason_of_its_own() -> None:
+    undoing = [ShiftGroup("ann", "coordinated", "other", 2, START), ShiftGroup("ben", "escalated", "patrol", 1, START)]
+    labels = [line.label for line in section_of("undoing", undoing, {}).lines]
+    assert labels == ["ann: undid “coordinated”", "ben: undid “escalated” (patrol)"]
+    cleared = section_of("decided", [ShiftGroup("ann", "not_coordinated", "patrol", 1, START)], {})
+    assert cleared.lines[0].label == "ann: acting together, but right (patrol)"

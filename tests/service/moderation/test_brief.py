@@ -107,9 +107,11 @@ def test_what_a_person_decided_is_told_with_its_reversal() -> None:
     assert (
         "a moderator decided: coordinated" in said
         and "ann decided about this group on 2026-11-02 12:00 UTC: not coordinated (outrage)." in said
-        and "bob decided about this group" in said
-        and "reversing decision d1" in said
+        and "bob undid decision d1 about this group on 2026-11-02 12:00 UTC." in said
     )
+    opposite = second.model_copy(update={"verdict": "coordinated", "reason_code": "brigade"})
+    said = text(asked(), Dossier(FIGURES, [replace(GROUP, verdict="coordinated", decisions=[first, opposite])]))
+    assert "coordinated (brigade), reversing decision d1." in said
 
 
 @pytest.mark.parametrize(

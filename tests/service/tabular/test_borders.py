@@ -100,3 +100,16 @@ def test_the_sheet_with_the_reports_is_read_whatever_stands_before_it(tmp_path: 
     with pytest.raises(Refused, match="'Reports', 'October' could each be the reports.*--sheet 'Reports'"):
         read(path)
     assert facts(read(path, sheet="October")[0]) == expected(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ("  ID REPORTER\n---- --------\n   1 ann\n", "SET MARKUP CSV ON"),
+        ('2026-11-01T10:00:00Z INFO report {"reporter_id": 1}\n', "one JSON object a line"),
+        ("time=2026-11-01T10:00:00Z level=info reporter=ann\n", "one JSON object a line"),
+    ],
+)
+def test_what_nothing_parts_into_columns_is_refused_with_its_mend(tmp_path: Path, text: str, mend: str) -> None:
+    with pytest.raises(Refused, match=mend):
+        read(written(tmp_path / "a.txt", text))

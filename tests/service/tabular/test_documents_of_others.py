@@ -46,6 +46,9 @@ DOCUMENTS: dict[str, Any] = {
         {"type": "table", "name": "f", "data": ROWS},
     ],
     "beside another list": {"posts": POSTS, "flags": ROWS},
+    "DynamoDB": [{"Item": {k: {"S": r[k]} for k in KEYS} | {"open": {"BOOL": True}}} for r in ROWS],
+    "CouchDB": {"total_rows": 40, "rows": [{"id": str(k), "key": str(k), "doc": r} for k, r in enumerate(ROWS)]},
+    "the line of a log": [{"log": json.dumps(r) + "\n", "stream": "stdout"} for r in ROWS],
     "reports with notes": [r | {"notes": [{"user_id": "mod", "created_at": r["created_at"]}]} for r in ROWS],
 }
 
@@ -55,6 +58,12 @@ DOCUMENTS: dict[str, Any] = {
 def test_reports_are_found_in_what_wraps_them(tmp_path: Path, kind: str, indent: int | None) -> None:
     items, refused, _ = read(written(tmp_path / "a.json", json.dumps(DOCUMENTS[kind], indent=indent)))
     assert (facts(items), refused, len(items)) == (expected(ROWS), [], len(ROWS))
+
+
+def test_an_item_that_was_reported_is_no_wrapper(tmp_path: Path) -> None:
+    given = [{"Item": {"id": r["post_id"]}, "Reporter": r["reporter"], "created_at": r["created_at"]} for r in ROWS]
+    items, refused, _ = read(written(tmp_path / "a.json", json.dumps(given)))
+    assert (facts(items), refused) == (expected(ROWS), [])
 
 
 def test_objects_on_many_lines_each_are_read_one_after_another(tmp_path: Path) -> None:

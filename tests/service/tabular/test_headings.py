@@ -121,3 +121,52 @@ def test_what_is_called_like_a_time_and_is_none_is_named_with_the_mend(tmp_path:
         read(path)
     items, _, _ = read(path, columns={"time": "reported"}, time_format="%Hh%M am %d.%m.%y")
     assert items[1].occurred_at == START + timedelta(days=1)
+
+
+OTHERS: list[tuple[str, str, str, tuple[str, ...]]] = [
+    ("Adresse e-mail", "Lien du contenu signalé", "Horodateur", ("Motif du signalement",)),
+    ("Dirección de correo electrónico", "Enlace del contenido que denuncia", "Marca temporal", ("Comentarios",)),
+    ("Adres e-mail", "Link do zgłaszanej treści", "Sygnatura czasowa", ("Powód zgłoszenia",)),
+    ("メールアドレス", "通報する投稿のURL", "タイムスタンプ", ("通報理由",)),
+    ("Endereço de e-mail", "Link do conteúdo denunciado", "Carimbo de data/hora", ()),
+    ("Indirizzo email", "Link al commento che vuoi segnalare", "Informazioni cronologiche", ("Motivo",)),
+    ("이메일 주소", "신고할 게시글 링크", "타임스탬프", ("신고 사유",)),
+    ("Адрес электронной почты", "Ссылка на сообщение, на которое вы жалуетесь", "Отметка времени", ()),
+    ("Pseudo du signalant", "URL signalée", "Date et heure", ("Modérateur",)),
+    ("Meldende Person", "Gemeldeter Inhalt (URL)", "Eingang am", ("Sachbearbeiter/in",)),
+    ("Reports[ReporterId]", "Content[ContentId]", "Reports[CreatedAt]", ("[CountRows]",)),
+    ("ContactId", "Content_ID__c", "CreatedDate", ("OwnerId",)),
+    ("reporter_ip", "domain_id", "created_at", ("evidence_url",)),
+    ("log.reporter_id", "report.target_id", "@timestamp", ("host.name",)),
+]
+
+
+@pytest.mark.parametrize("names", OTHERS, ids=[names[0] for names in OTHERS])
+def test_headings_of_forms_databases_and_other_languages(
+    tmp_path: Path, names: tuple[str, str, str, tuple[str, ...]]
+) -> None:
+    test_headings_of_peoples_files_are_recognised(tmp_path, names)
+
+
+@pytest.mark.parametrize("name", ["link_to_it", "links_to_spam", "link_to_the_report", "num_reports", "id_report"])
+def test_a_link_to_something_else_is_not_what_was_reported(tmp_path: Path, name: str) -> None:
+    given = [{"reporter": r["reporter"], name: r["post_id"], "created_at": r["created_at"]} for r in ROWS]
+    with pytest.raises(Refused, match=rf"what was reported \(target\).*--column target={name}"):
+        read(written(tmp_path / "a.csv", csv_of(given)))
+
+
+@pytest.mark.parametrize("pair", [("Start Date (UTC)", "Submit Date (UTC)"), ("post.published", "report.published")])
+def test_the_end_of_a_form_and_the_time_of_the_report_are_taken_of_several(
+    tmp_path: Path, pair: tuple[str, str]
+) -> None:
+    items, _, _ = read(written(tmp_path / "a.csv", table(**{pair[0]: lambda k: hour(k + 9), pair[1]: hour})))
+    assert items[1].occurred_at == START + timedelta(hours=7)
+
+
+def test_times_of_oracle_are_read(tmp_path: Path) -> None:
+    items, _, _ = read(
+        written(
+            tmp_path / "a.csv", table(DATE_CREATED=lambda k: f"{3 + k % 20:02}-MAY-24 11.43.{k % 60:02}.000000000 PM")
+        )
+    )
+    assert items[1].occurred_at == datetime(2024, 5, 4, 23, 43, 1, tzinfo=UTC)

@@ -183,3 +183,16 @@ def test_texts_of_several_lines_are_no_swallowed_rows(tmp_path: Path) -> None:
         ]
         items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
         assert (facts(items), refused) == (expected(ROWS), [])
+
+
+def test_a_row_that_a_quote_swallows_is_one_though_what_stands_first_differs(tmp_path: Path) -> None:
+    text = "reason|author|id|post_id|ip|reporter|updated_at|created_at\n" + "".join(
+        f"{('other', 'rude, really', 'spam')[k % 3]}|w{k % 4}|{k}|{5000 + k % 5}|{('', chr(34))[k == 4]}10.0.0.{k}"
+        f"{('', chr(34))[k == 5]}|u{k % 3}|2026-11-01T00:00:00Z|2026-07-{k:02}T08:30:00Z\n"
+        for k in range(1, 15)
+    )
+    items, refused, _ = read(written(tmp_path / "a.csv", text))
+    assert [r.line for r in refused] == [5] and len(items) == 13
+    prose = text.replace('"10.0.0.4', '"10.0.0.4\nin 2019, 3 of 4\nother|than, that"').replace('5"|', "5|")
+    items, refused, _ = read(written(tmp_path / "b.csv", prose))
+    assert (len(items), refused) == (14, []), "a text of several lines"

@@ -84,3 +84,45 @@ def test_a_time_that_goes_with_the_target_is_not_when_it_was_reported(tmp_path: 
     both = [row | {"date": r["created_at"]} for row, r in zip(given, ROWS, strict=True)]
     items, refused, _ = read(written(tmp_path / "b.csv", csv_of(both)))
     assert refused == [] and [c.occurred_at.isoformat() for c in items] == [r["created_at"] for r in ROWS]
+
+
+def test_who_handled_a_report_is_not_who_sent_it(tmp_path: Path) -> None:
+    sent_from = {who: f"203.0.113.{k}" for k, who in enumerate(sorted({r["reporter"] for r in ROWS}))}
+    given = [
+        {
+            "post_id": r["post_id"],
+            "submitter_ip": sent_from[r["reporter"]],
+            "user_id": k % 2,
+            "created_at": r["created_at"],
+        }
+        for k, r in enumerate(ROWS)
+    ]
+    items, _, source = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert {c.reporter.id for c in items} == set(sent_from.values())
+    assert "'user_id' does not go with 'submitter_ip', so it is not taken for who reported" in source.notes
+    assert "people who share a value of 'submitter_ip' count as one reporter" in source.notes
+    theirs = [row | {"user_id": r["reporter"]} for row, r in zip(given, ROWS, strict=True)]
+    items, _, _ = read(written(tmp_path / "b.csv", csv_of(theirs)))
+    assert {c.reporter.id for c in items} == {r["reporter"] for r in ROWS}
+
+
+def test_when_a_moderator_looked_is_not_when_it_was_reported_and_is_not_offered_for_it(tmp_path: Path) -> None:
+    for name in ("check_time", "processed_at", "triaged_on"):
+        given = [{"reporter_id": r["reporter"], "comment_id": r["post_id"], name: r["created_at"]} for r in ROWS]
+        with pytest.raises(Refused, match="--column time=COLUMN"):
+            read(written(tmp_path / "a.csv", csv_of(given)))
+
+
+def test_the_entry_of_a_page_is_finer_than_the_account_and_that_of_a_form_is_a_row(tmp_path: Path) -> None:
+    given = [
+        {
+            "reporting_id": r["reporter"],
+            "reported_id": r["author"],
+            "entry_id": r["post_id"],
+            "created_at": r["created_at"],
+        }
+        for r in ROWS
+    ]
+    assert {c.target.id for c in read(written(tmp_path / "a.csv", csv_of(given)))[0]} == {r["post_id"] for r in ROWS}
+    of_form = [row | {"entry_id": 900 + k} for k, row in enumerate(given)]
+    assert {c.target.id for c in read(written(tmp_path / "b.csv", csv_of(of_form)))[0]} == {r["author"] for r in ROWS}

@@ -74,6 +74,21 @@ def test_cases_are_counted_by_age_state_and_verdict(engine: Engine, tenant: int)
     assert (cases.waiting, cases.snoozed, cases.held_back, cases.coordinated, cases.decided) == (3, 1, 1, 1, 2)
 
 
+def test_a_patrol_that_was_cleared_is_no_wrong_flag_until_that_is_undone(engine: Engine, tenant: int) -> None:
+    cleared = {"status": "decided", "verdict": "not_coordinated", "disposition": "revoked"}
+    for number, reason in enumerate(("outrage", "patrol", "patrol", "patrol")):
+        put_cluster(engine, tenant, f"k-{number}", **cleared)
+        put_decision(engine, tenant, f"k-{number}", f"d-{number}", "not_coordinated", reason_code=reason)
+    put_cluster(engine, tenant, "k-4", status="decided", verdict="coordinated")
+    put_decision(engine, tenant, "k-2", "d-5", "not_coordinated", reason_code="other", reverses="d-2")
+    put_decision(engine, tenant, "k-2", "d-6", "not_coordinated", reason_code="outrage")
+    put_decision(engine, tenant, "k-3", "d-7", "not_coordinated", reason_code="other", reverses="d-3")
+    put_decision(engine, tenant, "k-3", "d-8", "not_coordinated", reason_code="other", reverses="d-7")
+    with engine.connect() as connection:
+        cases = overview.read_cases(connection, tenant, end_us=NOW, now_us=NOW)
+    assert (cases.coordinated, cases.not_coordinated, cases.right_together, cases.decided) == (1, 2, 2, 3)
+
+
 def test_time_to_decision_is_from_the_flag_as_told_to_the_first_verdict(engine: Engine, tenant: int) -> None:
     for cluster in ("k-1", "k-2", "k-3"):
         put_cluster(engine, tenant, cluster, found_us=at_us(40))
