@@ -36,7 +36,9 @@ commands = typer.Typer()
 Paths = Annotated[
     list[Path],
     typer.Argument(
-        metavar="PATH...", help="Complaints: CSV, XLSX, Parquet, JSON or NDJSON, also in gzip or zip.", exists=True
+        metavar="PATH...",
+        help="Complaints: CSV, XLSX, Parquet, JSON or NDJSON, also in gzip or zip, or a folder of Parquet files.",
+        exists=True,
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="JSON report to write.", show_default=False)]

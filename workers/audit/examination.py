@@ -16,6 +16,7 @@ from service.moderation.phrases import percent, plural
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 from service.tabular.dataframes import Dataframe
+from service.tabular.parquet_folder import size_of
 from service.tabular.reading import ReadingOptions
 from service.tabular.vocabulary import what_is
 from workers.audit.files import READ_AS_IT_IS, Reading, read_items
@@ -214,7 +215,7 @@ def _read(
     options: ReadingOptions,
     files: FilesRead,
 ) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]]]:
-    total = sum(p.stat().st_size for p in (*paths, *outcome_paths) if isinstance(p, Path) and p.exists())
+    total = sum(size_of(p) for p in (*paths, *outcome_paths) if isinstance(p, Path))
     progress.stage("reading", total)
     done = 0
 
