@@ -182,9 +182,11 @@ def _written(html: Path | None, out: Path | None) -> list[Path]:
 
 
 def _sweeps(engine: str, processes: int | None, memory_gib: float | None, temporary: Path | None) -> Sweeps:
-    from workers.audit.engines import sweeps_by
+    from workers.audit.engines import CHOICES, is_engine, sweeps_by
     from workers.machine import cores
 
+    if not is_engine(engine):
+        raise typer.BadParameter(f"choose {CHOICES}", param_hint="--engine")
     return sweeps_by(
         engine,
         settings_from(None),

@@ -39,7 +39,7 @@ CONNECT = """
 import json, sys
 from pyspark.sql import SparkSession
 from workers.audit import audit
-session = SparkSession.builder.remote("local[2]").getOrCreate()
+session = SparkSession.builder.remote("local[2]").config("spark.sql.shuffle.partitions", "4").getOrCreate()
 assert "connect" in type(session).__module__
 before = [t.name for t in session.catalog.listTables()]
 print(json.dumps(audit(sys.argv[1], step_days=7, engine=session).json))
@@ -52,9 +52,7 @@ assert audit(frame).json["complaints"] == 400
 
 def ran(words: list[str | Path], **more: str) -> subprocess.CompletedProcess[str]:
     """A program that has the engines."""
-    told = environment(
-        SPARK_HOME=str(INSTALLED / "pyspark"), SPARK_LOCAL_IP="127.0.0.1", MASTER="local[2]", PYTHONWARNINGS="ignore"
-    )
+    told = environment(SPARK_HOME=str(INSTALLED / "pyspark"), SPARK_LOCAL_IP="127.0.0.1", PYTHONWARNINGS="ignore")
     return subprocess.run(
         [sys.executable, *words], env=told | more, capture_output=True, text=True, timeout=540, cwd=ROOT, check=False
     )

@@ -18,6 +18,11 @@ LOCAL = ("auto", "numpy", "duckdb")
 CHOICES = f"{', '.join(LOCAL)}, spark, or {SCHEME}USER@HOST:PORT"
 
 
+def is_engine(name: str) -> bool:
+    """Whether a name is one of CHOICES; of a server it may still be wrong."""
+    return name in (*LOCAL, "spark") or name.startswith(SCHEME)
+
+
 def sweeps_by(
     engine: Any,
     settings: Settings,
@@ -42,8 +47,8 @@ def sweeps_by(
         there = ClickHouseWindows(server_of(engine, os.environ), settings.large_window)
         there.check()
         return sweeps_in(processes, there)
-    if engine not in LOCAL:
-        raise Refused(f"that is not an engine: choose {CHOICES}")  # without it: a password may be in it
+    if not is_engine(engine):
+        raise Refused(f"that is not an engine: choose {CHOICES}")  # it is not repeated: a password may be in it
     memory = memory_bytes or settings.large_memory_bytes
     folder = temporary or Path(gettempdir())
     return sweeps_in(processes, LargeWindows(folder, settings.large_window, memory, cast(LocalEngine, engine)))

@@ -105,13 +105,6 @@ def test_another_url_is_refused_without_its_password(rest: str) -> None:
     assert "hunter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize("engine", ["click-house://ann:hunter2@host", "sparc", ""])
-def test_an_unknown_engine_is_refused_without_its_name(engine: str) -> None:
-    with pytest.raises(Refused, match="choose auto, numpy, duckdb, spark, or clickhouse://") as refused:
-        sweeps_by(engine, read_settings(environ={}), processes=1)
-    assert "hunter2" not in str(refused.value)
-
-
 def test_a_database_of_its_own_is_dropped_at_the_end_and_every_statement_says_what_it_means() -> None:
     with answering(fine) as (server, asked):
         with ClickHouseTables(server) as tables:
