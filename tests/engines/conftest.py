@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engines.installed_engines import INSTALLED, environment
+from engines.installed_engines import INSTALLED, QUICKLY, environment
 from worlds import document, draw_town
 
 
@@ -39,6 +39,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.memory", "1g")
+        .config("spark.driver.extraJavaOptions", QUICKLY)
+        .config("spark.executor.extraJavaOptions", QUICKLY)
         .config("spark.local.dir", str(folder))
         .config("spark.log.level", "ERROR")
         .config("spark.sql.shuffle.partitions", "4")

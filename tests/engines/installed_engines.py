@@ -22,6 +22,9 @@ from workers.large.clickhouse_server import ClickHouseServer, server_of
 ROOT = Path(__file__).parents[2]
 INSTALLED = ROOT / "build" / "engines"
 SERVER = Path(__file__).with_name("clickhouse_http.py")
+QUICKLY = (
+    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # Java on little data: compiling at length costs more than it saves
+)
 USER, PASSWORD = "reader", "geheim:ß"
 WORLDS = ("newspaper", "network", "town")
 MONTH = replace(DEFAULT_POLICY, window_seconds=28 * 86_400)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from engines.installed_engines import INSTALLED, ROOT, environment
+from engines.installed_engines import INSTALLED, QUICKLY, ROOT, environment
 
 from workers.audit import audit
 
@@ -52,7 +52,12 @@ assert audit(frame).json["complaints"] == 400
 
 def ran(words: list[str | Path], **more: str) -> subprocess.CompletedProcess[str]:
     """A program that has the engines."""
-    told = environment(SPARK_HOME=str(INSTALLED / "pyspark"), SPARK_LOCAL_IP="127.0.0.1", PYTHONWARNINGS="ignore")
+    told = environment(
+        SPARK_HOME=str(INSTALLED / "pyspark"),
+        SPARK_LOCAL_IP="127.0.0.1",
+        PYTHONWARNINGS="ignore",
+        JDK_JAVA_OPTIONS=QUICKLY,
+    )
     return subprocess.run(
         [sys.executable, *words], env=told | more, capture_output=True, text=True, timeout=540, cwd=ROOT, check=False
     )
