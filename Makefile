@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 HELM_TOOLS := build/helm/.installed
 S3_SERVER := build/s3-server/.installed
+ENGINES := build/engines/.installed
 
-.PHONY: help install demo test first-audit test-postgres test-postgres-quick postgresql test-redis test-redis-quick platforms wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose helm verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
+.PHONY: help install demo test first-audit test-postgres test-postgres-quick postgresql test-redis test-redis-quick platforms engines spark java wordpress wordpress-servers wordpress-strings wordpress-screenshots gettext oidc-provider rules prometheus dashboards promtool e2e screenshots chromium chaos chaos-quick compose helm verify fuzz fuzz-quick audit-dependencies release lint types docs docs-lock bench lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 24
@@ -24,7 +25,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: $(INSTALLED) ## everything on this machine, with a generated world of 28 days
 	$(BIN)/brigadewatch demo
 
-test: $(INSTALLED) oidc-provider $(HELM_TOOLS) $(S3_SERVER) ## all tests except those in a browser, a WordPress or an Ozone, on all cores
+test: $(INSTALLED) oidc-provider $(HELM_TOOLS) $(S3_SERVER) ## all tests except those in a browser, a WordPress, an Ozone or a Spark, on all cores
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # A fresh clone with an installation of its own, from the package index; bounded to a quarter of an hour.
@@ -48,6 +49,30 @@ $(S3_SERVER): tests/s3_store/requirements.lock
 	$(PYTHON) -m venv $(dir $@)
 	$(dir $@)bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
+
+# Engines that an audit can be computed in (700 MB), in a folder beside our own environment, which sees them in these tests only.
+engines: $(INSTALLED) $(ENGINES) java ## audits in a real Spark (two executors) and in ClickHouse's engine: the same pairs and reports as by numpy
+	$(BIN)/python -m pytest -m engines tests/engines
+
+spark: $(INSTALLED) $(ENGINES) java ## the same in Spark alone
+	$(BIN)/python -m pytest -m engines tests/engines/test_spark.py tests/engines/test_other_sessions.py
+
+# pyspark has no wheel: what builds one comes first, and is locked, too.
+$(ENGINES): tests/engines/requirements.lock tests/engines/build.lock
+	rm -rf $(dir $@)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --target $(dir $@) -r tests/engines/build.lock
+	PYTHONPATH=$(dir $@) $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation --target $(dir $@) -r $<
+	@touch $@
+
+java:
+	@if ! command -v java > /dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+			echo "installing a Java for Spark"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends default-jre-headless; } > /dev/null; \
+		else \
+			echo "install Java 17 or newer (Debian: apt-get install default-jre-headless): Spark runs on it" >&2; exit 1; \
+		fi; \
+	fi
 
 # Programs of npm, as locked, each in a folder of its own: the certified OpenID Connect provider that single sign-on is tested
 # against, every PHP that the WordPress plugin runs on, and a real Ozone beside the libraries that verify our webhooks.
@@ -220,7 +245,7 @@ release: $(INSTALLED) .venv-release/.installed ## a release of HEAD in build/rel
 	@touch $@
 
 # Where there is no Docker engine, or nobody who knows of vulnerabilities can be reached, that part says so (exit code 3) and the rest counts.
-verify: lint types rules docs test first-audit e2e platforms wordpress test-postgres test-redis prometheus fuzz chaos ## everything in its long form, as for a night
+verify: lint types rules docs test first-audit e2e platforms engines wordpress test-postgres test-redis prometheus fuzz chaos ## everything in its long form, as for a night
 	$(TRY_COMPOSE) || [ $$? -eq 3 ]
 	$(MAKE) --no-print-directory .venv-audit/bin/pip-audit
 	$(AUDIT) || [ $$? -eq 3 ]

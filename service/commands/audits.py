@@ -6,9 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
-from tempfile import gettempdir
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,13 +28,15 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from workers.large.large_windows import LargeWindows
+    from workers.audit.window_sweeps import Sweeps
 
 commands = typer.Typer()
 Paths = Annotated[
     list[Path],
     typer.Argument(
-        metavar="PATH...", help="Complaints: CSV, XLSX, Parquet, JSON or NDJSON, also in gzip or zip.", exists=True
+        metavar="PATH...",
+        help="Complaints: CSV, XLSX, Parquet, JSON or NDJSON, also in gzip or zip, or a folder of Parquet files.",
+        exists=True,
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="JSON report to write.", show_default=False)]
@@ -78,20 +78,15 @@ Processes = Annotated[
 ]
 
 
-class Engine(StrEnum):
-    """What computes the pairs of a window."""
-
-    auto = "auto"
-    numpy = "numpy"
-    duckdb = "duckdb"
-
-
 UsedEngine = Annotated[
-    Engine,
+    str,
     typer.Option(
         "--engine",
-        help="What compares complaints: numpy in memory, or DuckDB, which spills to disk; auto takes DuckDB for windows"
-        " of 2,000,000 complaints and more (BRIGADEWATCH_LARGE_WINDOW). The result is the same.",
+        metavar="NAME|URL",
+        help="What compares complaints: numpy in memory, or duckdb, which spills to disk; auto takes DuckDB for windows"
+        " of 2,000,000 complaints and more (BRIGADEWATCH_LARGE_WINDOW). spark: the session of an installed pyspark,"
+        " which takes all windows. clickhouse://USER@HOST:PORT: a server, which takes windows as large as that; the"
+        " password is read from CLICKHOUSE_PASSWORD. The result is the same.",
     ),
 ]
 EngineMemory = Annotated[
@@ -134,7 +129,7 @@ def audit(
     step: Step = "1d",
     as_of: AsOf = None,
     processes: Processes = None,
-    engine: UsedEngine = Engine.auto,
+    engine: UsedEngine = "auto",
     engine_memory: EngineMemory = None,
     temporary: Temporary = None,
 ) -> None:
@@ -147,11 +142,11 @@ def audit(
     from service.policy import DEFAULT_POLICY
     from workers.audit.command import run
     from workers.audit.examination import FilesRead
-    from workers.machine import cores
 
     if show and html is None:
         raise typer.BadParameter("--open needs --html: it opens that page", param_hint="--open")
     bound = share_of(max_rejected, "--max-rejected")
+    sweeps = _sweeps(engine, processes, engine_memory, temporary)
     files, terminal = FilesRead(), audit_display.console()
     try:
         with _stages() as stages:
@@ -167,8 +162,7 @@ def audit(
                 progress=stages,
                 options=reading_options(column, timezone, time_format, sheet, preset, assume_utc=True),
                 files=files,
-                processes=processes or cores(),
-                large=_large_windows(engine, engine_memory, temporary),
+                sweeps=sweeps,
             )
     finally:
         audit_display.show_files(terminal, files)
@@ -187,12 +181,19 @@ def _written(html: Path | None, out: Path | None) -> list[Path]:
     return [path for path in (html, *beside, out) if path is not None]
 
 
-def _large_windows(engine: Engine, memory_gib: float | None, temporary: Path | None) -> LargeWindows:
-    from workers.large.large_windows import LargeWindows
+def _sweeps(engine: str, processes: int | None, memory_gib: float | None, temporary: Path | None) -> Sweeps:
+    from workers.audit.engines import CHOICES, is_engine, sweeps_by
+    from workers.machine import cores
 
-    settings = settings_from(None)
-    memory = settings.large_memory_bytes if memory_gib is None else int(memory_gib * 2**30)
-    return LargeWindows(temporary or Path(gettempdir()), settings.large_window, memory, engine.value)
+    if not is_engine(engine):
+        raise typer.BadParameter(f"choose {CHOICES}", param_hint="--engine")
+    return sweeps_by(
+        engine,
+        settings_from(None),
+        processes=processes or cores(),
+        memory_bytes=None if memory_gib is None else int(memory_gib * 2**30),
+        temporary=temporary,
+    )
 
 
 class Stages:

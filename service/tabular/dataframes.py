@@ -21,6 +21,8 @@ class Dataframe:
 
         library = type(given).__module__.partition(".")[0].lstrip("_")
         self.name = f"{library} {type(given).__name__}".removeprefix("builtins ")
+        if library == "pyspark" and hasattr(given, "toArrow"):
+            given = given.toArrow()  # Spark 4.2 and 4.3 have the interface, but not for columns with times
         if hasattr(given, "collect") and not hasattr(given, "__arrow_c_stream__"):
             raise Refused(f"a {self.name} has no rows yet: give what its collect() returns")
         if not hasattr(given, "__arrow_c_stream__"):

@@ -1,4 +1,4 @@
-"""From a path to complaints and outcomes: what a file is, how it is read, and its items."""
+"""From a path to complaints and outcomes: what a file or folder is, how it is read, and its items."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from service.tabular.lists import inner_lists, lists_in
 from service.tabular.naming import chosen_columns
 from service.tabular.opening import Opened, SeveralFiles, open_file
 from service.tabular.parquet import ParquetTable
+from service.tabular.parquet_folder import ParquetFolder
 from service.tabular.presets import PRESETS, PresetTable
 from service.tabular.recognition import recognise
 from service.tabular.refusals import UnclearColumns, named
@@ -73,7 +74,7 @@ class ReadAs:
 
 
 class SourceFile:
-    """A file or dataframe of complaints or outcomes. `items` yields what it contains, once.
+    """A file, folder of Parquet files or dataframe of complaints or outcomes. `items` yields what it contains, once.
 
     Raises Refused, with the file's name, for what cannot serve and for what cannot be read.
     """
@@ -129,7 +130,7 @@ class SourceFile:
 
     def _begin(self) -> Iterator[CheckedItem | RejectedItem]:
         with named(self.path):
-            if self._dataframe is None:
+            if self._dataframe is None and not self.path.is_dir():
                 self._opened = self._open(self._progress)
                 self.notes += self._opened.notes
             direct, table = self._read(self._opened)
@@ -167,6 +168,8 @@ class SourceFile:
             direct, table = self._look(opened)
         elif self._dataframe is not None:
             table = self._dataframe.table()
+        else:
+            table = ParquetFolder(self.path, self._progress)
         if table is not None and self._preset is not None:
             table = PresetTable(table, self._preset)
         if table is not None:

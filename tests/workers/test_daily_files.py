@@ -227,10 +227,13 @@ def test_an_audit_of_the_files_is_the_audit_of_what_was_posted(paper: Filed, tmp
     complaints, outcomes = (sorted((paper.place / "paper" / noun).rglob("*.parquet")) for noun in PATHS)
     assert len(complaints) >= 28
     one = audit(posted[0], outcomes=posted[1], step_days=7)
-    other = audit(complaints, outcomes=outcomes, step_days=7)
+    files = audit(complaints, outcomes=outcomes, step_days=7)
+    folder = paper.place / "paper"
+    folders = audit(folder / "complaints", outcomes=folder / "outcomes", step_days=7)
     assert one.clusters.num_rows > 0
     for table in ("clusters", "members", "targets"):
-        assert getattr(one, table).equals(getattr(other, table)), table
+        assert getattr(one, table).equals(getattr(files, table)), table
+        assert getattr(one, table).equals(getattr(folders, table)), table
 
 
 def test_every_field_of_a_complaint_and_an_outcome_has_a_column() -> None:

@@ -17,7 +17,7 @@ from service.tabular.reading import ReadingOptions
 from workers.audit.examination import Examination, FilesRead, ProgressDisplay, Silent, examine
 from workers.audit.files import READ_AS_IT_IS
 from workers.audit.listings import csv_of
-from workers.large.large_windows import LargeWindows
+from workers.audit.window_sweeps import Sweeps, sweeps_here
 
 LISTINGS = ("members", "targets")  # as CSV beside the page
 
@@ -36,8 +36,7 @@ def run(
     policy: Policy = DEFAULT_POLICY,
     options: ReadingOptions = READ_AS_IT_IS,
     files: FilesRead | None = None,
-    processes: int = 1,
-    large: LargeWindows | None = None,
+    sweeps: Sweeps = sweeps_here,
 ) -> JsonObject:
     """Audit the files and write the report to `out`, and as a page for people to `html`; returns the report.
 
@@ -57,8 +56,7 @@ def run(
         policy=policy,
         options=options,
         files=files,
-        processes=processes,
-        large=large,
+        sweeps=sweeps,
     )
     if out is not None:
         _write(out, json.dumps(found.report, ensure_ascii=False, indent=1) + "\n")

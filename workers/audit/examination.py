@@ -16,6 +16,7 @@ from service.moderation.phrases import percent, plural
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 from service.tabular.dataframes import Dataframe
+from service.tabular.parquet_folder import size_of
 from service.tabular.reading import ReadingOptions
 from service.tabular.vocabulary import what_is
 from workers.audit.files import READ_AS_IT_IS, Reading, read_items
@@ -23,10 +24,9 @@ from workers.audit.history import Collector, ComplaintHistory, outcomes_by_targe
 from workers.audit.listings import AuditTable, members_of, targets_of
 from workers.audit.report import report_of
 from workers.audit.scenes import AuditScope, ColumnRead, RowsRead, given_fields, scenes_of
-from workers.audit.window_sweeps import sweeps_in
+from workers.audit.window_sweeps import Sweeps, sweeps_here
 from workers.audit.windows import AuditResult, audit
 from workers.detection.contexts import MOSTLY_GIVEN, share_given
-from workers.large.large_windows import LargeWindows
 
 MAX_WINDOW_DAYS = 1_000  # times inside a window have 38 bits of milliseconds, with room for its margins
 
@@ -100,11 +100,10 @@ def examine(
     policy: Policy = DEFAULT_POLICY,
     options: ReadingOptions = READ_AS_IT_IS,
     files: FilesRead | None = None,
-    processes: int = 1,
-    large: LargeWindows | None = None,
+    sweeps: Sweeps = sweeps_here,
 ) -> Examination:
-    """Audit the files. Complaints and outcomes after `as_of` are left out; `files` is filled with how reading went; the
-    windows of a large history are swept in that many `processes`, the pairs of large windows by `large`.
+    """Audit the files. Complaints and outcomes after `as_of` are left out; `files` is filled with how reading went;
+    `sweeps` says where windows are swept.
 
     Raises Refused for unreadable files, for files without one valid complaint, and for a window or step that makes no
     sense.
@@ -126,7 +125,7 @@ def examine(
             shown.stage("windows", total)
         shown.advance(done)
 
-    result = audit(history, judged, policy, step_seconds, window_done, sweeps_in(processes, large))
+    result = audit(history, judged, policy, step_seconds, window_done, sweeps)
     return examination_of(result, history, judged, files, policy, step_seconds, as_of, paths, outcomes)
 
 
@@ -214,7 +213,7 @@ def _read(
     options: ReadingOptions,
     files: FilesRead,
 ) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]]]:
-    total = sum(p.stat().st_size for p in (*paths, *outcome_paths) if isinstance(p, Path) and p.exists())
+    total = sum(size_of(p) for p in (*paths, *outcome_paths) if isinstance(p, Path))
     progress.stage("reading", total)
     done = 0
 

@@ -49,6 +49,12 @@ class ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
+class SparkSession(Protocol):
+    """A session of Spark, Spark Connect or Databricks Connect."""
+
+    def sql(self, sqlQuery: str) -> Any: ...
+
+
 ComplaintSource = str | os.PathLike[str] | ArrowStream
 
 
@@ -65,20 +71,29 @@ def audit(
     window_days: float = 14,
     step_days: float = 1,
     as_of: datetime | None = None,
+    engine: str | SparkSession = "auto",
 ) -> AuditReport:
     """Look for coordinated groups in complaints: a dataframe, a path, or several of them.
 
-    Dataframes are those of pandas, polars, pyarrow, DuckDB or any other library with Arrow's interface. `columns` names
-    columns that are not recognised, field to column, like {"target": "post_id"}; the other arguments are the options of
-    `brigadewatch audit`. Raises Refused, with the sentence that the command would print, also where more rows than
-    `max_rejected` (a share) were rejected.
+    Dataframes are those of pandas, polars, pyarrow, DuckDB, Spark or any other library with Arrow's interface.
+    `columns` names columns that are not recognised, field to column, like {"target": "post_id"}; the other arguments
+    are the options of `brigadewatch audit`, and `engine` may be a Spark session, which then does the work. Raises
+    Refused, with the sentence that the command would print, also where more rows than `max_rejected` (a share) were
+    rejected.
     """
+    from service.settings import read_settings
     from service.tabular.options import options_of
     from service.wall_clock import now
+    from workers.audit.engines import sweeps_by
     from workers.audit.examination import FilesRead, examine
 
     if as_of is not None and as_of.tzinfo is None:
         raise Refused(f"as_of is {as_of}, which has no UTC offset: give a time with tzinfo, for instance UTC")
+    try:
+        settings = read_settings()
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    sweeps = sweeps_by(engine, settings, processes=1)
     files = FilesRead()
     found = examine(
         _sources(data),
@@ -89,6 +104,7 @@ def audit(
         as_of=as_of,
         options=options_of(dict(columns or {}), timezone, time_format, sheet, preset, assume_utc=True),
         files=files,
+        sweeps=sweeps,
     )
     if files.complaints.beyond(max_rejected) or files.outcomes.beyond(max_rejected):
         raise Refused(

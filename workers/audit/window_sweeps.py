@@ -23,7 +23,7 @@ from workers.audit.history import ComplaintHistory
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.detection.swept_pairs import PairSweep, in_numpy
-from workers.large.large_windows import LargeWindows
+from workers.large.large_windows import LargeEngine
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ WORTH_PROCESSES = 100_000  # complaints over all windows: fewer are swept before
 AHEAD = 2  # windows a process that are swept before their groups are asked for: bounds memory
 
 
-def sweeps_in(processes: int, large: LargeWindows | None = None) -> Sweeps:
+def sweeps_in(processes: int, large: LargeEngine | None = None) -> Sweeps:
     """Sweeps in so many processes at once; small histories in this one, and histories with large windows: each of those
     takes every core, and memory for one.
     """

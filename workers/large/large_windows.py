@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from service.errors import Refused
 from service.policy import Policy
@@ -20,8 +20,18 @@ from workers.machine import cores
 
 log = logging.getLogger(__name__)
 
-Engine = Literal["auto", "numpy", "duckdb"]
+LocalEngine = Literal["auto", "numpy", "duckdb"]
 INSTALL = "pip install 'brigadewatch[large]'"
+
+
+class LargeEngine(Protocol):
+    """Computes the pairs of large windows elsewhere than in numpy."""
+
+    def takes(self, complaints: int) -> bool:
+        """Whether a window of so many complaints is computed there."""
+
+    def __call__(self, policy: Policy, batch: Complaints) -> SweptPairs | None:
+        """The pairs of a large window; None of another, which is left to the detector. Raises Refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,7 @@ class LargeWindows:
     folder: Path  # where it spills; made when it is needed
     at_least: int  # complaints in a window
     memory_bytes: int  # DuckDB's; the rest of a sweep comes on top
-    engine: Engine = "auto"
+    engine: LocalEngine = "auto"
 
     def takes(self, complaints: int) -> bool:
         """Whether a window of so many complaints is computed in DuckDB. Raises Refused where it has to be and is not

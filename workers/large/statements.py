@@ -11,12 +11,24 @@ Ties within a millisecond are ordered by the reporter's key, as the window order
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from service.policy import Policy
 
 SAMPLE_BUCKETS = 20_000  # parts of a window's time in which meetings with one-time reporters are counted
+
+
+def over(tables: Mapping[str, str], select: str) -> str:
+    """The SELECT over tables that have other names where it runs: theirs by the names that it uses."""
+    named = ", ".join(f"{name} as (select * from {there})" for name, there in tables.items())
+    return f"with {named} {select}" if tables else select
+
+
+def everything(table: str) -> str:
+    """All of a table."""
+    return f"select * from {table}"
 
 
 @dataclass(frozen=True)

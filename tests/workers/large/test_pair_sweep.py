@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairs_by_numpy import assert_same
 from worlds import DAY, HOUR, Row, columns, draw_town
 
 from service.policy import DEFAULT_POLICY, Policy
 from workers import sweep_codec
-from workers.detection import pairs
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.detection.in_step import MEETINGS
-from workers.detection.swept_pairs import SweptPairs
-from workers.detection.window import Complaints
 from workers.large.duckdb_tables import DuckTables
 from workers.large.pair_sweep import pairs_of
 
@@ -47,26 +45,6 @@ def windows(draw: st.DrawFn) -> list[Row]:
         context = draw(st.sampled_from((0, -7, 8, 9)))
         rows.append(Row(seq, (reporter - 4) * 3**36, (target - 2) * 5**25, clock, context))
     return rows
-
-
-def by_numpy(policy: Policy, batch: Complaints) -> Detector:
-    detector = Detector(policy)
-    detector._sweep_pairs(detector.window.append(batch))
-    return detector
-
-
-def assert_same(policy: Policy, batch: Complaints, found: SweptPairs) -> None:
-    expected = by_numpy(policy, batch)
-    keys, find = expected.window.reporters.keys, expected.window.reporters.find
-    assert (found.pairs_met, found.joined, found.cut) == tuple(
-        expected.counters[name] for name in ("pairs_met", "joined", "cut")
-    )
-    assert found.affinity == expected.affinity
-    numbers = pairs.pair_keys(find(found.first), find(found.second))
-    order = np.argsort(numbers)
-    assert numbers[order].tolist() == expected.edges.keys.tolist()
-    assert found.p[order].tolist() == expected.edges.p.tolist()
-    assert set(keys[expected.edges.keys >> pairs.PAIR_BITS].tolist()) <= set(batch.reporter.tolist())
 
 
 @settings(max_examples=25, deadline=None)
