@@ -15,12 +15,13 @@ from service.moderation.signals.fresh_accounts import is_prepared
 from service.policy import Policy
 from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.fingerprint_users import FingerprintUsers
-from workers.detection.sorted_index import run_starts
+from workers.detection.sorted_index import portions, run_starts
 from workers.detection.window import UNKNOWN_MS, Window
 
 PRIOR_HITS, PRIOR_TOTAL = 1.0, 20.0
 TEXTS_SAMPLED = 2_000  # one of each reporter; their wordings are compared with a group's
 SPARE_TEXTS = 500  # sampled besides, since the group's own are left out
+AT_ONCE = 200_000  # complaints whose fingerprints are compared: bounds memory, not results
 NO_GAP_MS = 86_400_000.0  # taken for usual where hardly two complaints are about the same target
 
 
@@ -82,11 +83,16 @@ class Surroundings:
     def _fingerprints(self) -> _Shares:
         """By target, of the complaints with a fingerprint: those that share it with another on the target."""
         window = self._window
-        rows = np.flatnonzero(self._held & (window.fingerprint[: window.size] != 0))
-        target = window.target[rows].astype(np.int64)
-        sharing = shared_on_target(target, window.fingerprint[rows])
-        targets = len(window.targets)
-        return _Shares(np.bincount(target[sharing], minlength=targets), np.bincount(target, minlength=targets))
+        events = window.by_target.events
+        events = events[(self._held & (window.fingerprint[: window.size] != 0))[events]]
+        target, targets = window.target[events], len(window.targets)
+        begin = np.flatnonzero(run_starts(target))
+        sizes = np.diff(begin, append=len(events))
+        shared = np.empty(len(events), bool)
+        for part in portions(sizes, AT_ONCE):
+            rows = slice(int(begin[part][0]), int(begin[part][-1] + sizes[part][-1]))
+            shared[rows] = shared_on_target(target[rows], window.fingerprint[events[rows]])
+        return _Shares(np.bincount(target[shared], minlength=targets), np.bincount(target, minlength=targets))
 
     @cached_property
     def _texts(self) -> tuple[Ints, Ints, npt.NDArray[np.uint8]]:
@@ -117,7 +123,7 @@ class Surroundings:
         return events[first[np.unique(reporter[first], return_index=True)[1]]]
 
 
-def shared_on_target(target: Ints, fingerprint: Ints) -> Bools:
+def shared_on_target(target: Ints | Events, fingerprint: Ints) -> Bools:
     """Which complaints share their fingerprint (0: none) with another on the same target."""
     order = np.lexsort((fingerprint, target))
     same = (np.diff(target[order]) == 0) & (np.diff(fingerprint[order]) == 0) & (fingerprint[order][1:] != 0)

@@ -66,17 +66,10 @@ def read_feed_window(
     """Feed rows after `after_seq`, up to and including `upto_seq`, that concern complaints of `since_us` or later, in
     order; a few at a time, so that nothing else may use the connection meanwhile.
     """
-    feed = schema.feed
-    statement = (
-        select(*_FEED_COLUMNS)
-        .where(
-            feed.c.tenant_id == tenant_id,
-            feed.c.last_seq > after_seq,
-            feed.c.last_seq <= upto_seq,
-            feed.c.newest_us >= since_us,
-        )
-        .order_by(feed.c.last_seq)
-    )
+    feed = schema.feed.c
+    seqs = feed.last_seq.between(after_seq + 1, upto_seq)
+    concerned = (feed.tenant_id == tenant_id, seqs, feed.newest_us >= since_us)
+    statement = select(*_FEED_COLUMNS).where(*concerned).order_by(feed.last_seq)
     yield from map(_feed_row, connection.execute(statement.execution_options(yield_per=8)))
 
 

@@ -13,6 +13,7 @@ from service.intake.text_fingerprints import slots_of
 from service.moderation.signals import fresh_accounts, near_duplicate_texts, pace, shared_fingerprints, span
 from service.moderation.signals.signal import GroupFacts
 from service.policy import DEFAULT_POLICY
+from workers.detection import surroundings
 from workers.detection.arrays import Ints
 from workers.detection.fingerprint_users import FingerprintUsers
 from workers.detection.group_view import WindowView, complaints_of
@@ -123,6 +124,24 @@ def test_shared_devices_are_compared_with_those_on_other_targets() -> None:
     # three complaints a target: of every two targets, two pairs are on one target
     assert view.usual_sharing == pytest.approx((20 + 1) / (90 + 20))
     assert shared_fingerprints.measure(view).value == 0
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 10_000])
+def test_who_shares_a_device_does_not_depend_on_how_many_are_compared_at_a_time(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surroundings, "AT_ONCE", at_once)
+    rows = [replace(row, fingerprint=row.reporter % 2) for row in town(90)]
+    window = window_of(rows)
+    by_target: dict[int, list[int]] = {}
+    for row in rows:
+        if row.fingerprint:
+            by_target.setdefault(row.target, []).append(row.fingerprint)
+    sharing = sum(prints.count(one) > 1 for prints in by_target.values() for one in prints)
+    total = sum(map(len, by_target.values()))
+    assert sharing and sharing < total
+    found = Surroundings(window, DEFAULT_POLICY).sharing_beside(np.empty(0, np.int64))
+    assert found == (sharing + surroundings.PRIOR_HITS) / (total + surroundings.PRIOR_TOTAL)
 
 
 def test_a_fingerprint_of_more_accounts_than_a_household_has_is_no_shared_device() -> None:
