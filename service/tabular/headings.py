@@ -117,7 +117,8 @@ _NUMBERED = re.compile(r"\s*(?:Q|Frage |Question )?\d+\s*[.):]\s+(?=\S)", re.IGN
 _ZONE = re.compile(r"(?<=[\w)])\s*\((?:utc|gmt|z)\)\s*\Z", re.IGNORECASE)
 _OTHER_TIME = re.compile(
     r"(?:^|_)(?:updated?|edited|modified|changed|closed?|resolved|reviewed|handled|decided|deleted|removed|joined|registered"
-    r"|check(?:ed)?|considered|processed|approved|rejected|acknowledged|actioned|triaged|assigned|moderated|verified"
+    r"|(?:e?_?mail|reply|answer|notification|reminder|letter|warning)_sent|check(?:ed)?|considered|processed|approved"
+    r"|rejected|acknowledged|actioned|triaged|assigned|moderated|verified"
     r"|birth|born|expires?|expiry|due|last|until|ended?|exported|response|solved|since|geaendert|aktualisiert|erledigt"
     r"|geschlossen|actualizado|cerrado)(?:_|$)"
 )

@@ -113,7 +113,7 @@ _CONTENT = (
 )
 _THINGS = (  # content of some sites, only with an id after it
     r"(?:domain|link|paste|file|song|track|recipe|book|poll|question|quote|repository|repo|package|plugin|playlist|podcast"
-    r"|episode|chapter|artwork|clip|gif|meme|pet|property|vehicle|offer|auction|deal|moderation)"
+    r"|episode|chapter|artwork|clip|gif|meme|pet|property|vehicle|offer|auction|deal)"
 )
 _PLACE = (
     r"(?:context|thread|topic|article|discussion|story|page|parent|root|conversation|debate|board|forum|subforum|channel"

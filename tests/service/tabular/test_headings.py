@@ -65,7 +65,9 @@ def test_the_only_column_of_times_is_when_it_was_reported(tmp_path: Path) -> Non
     assert [r.why for r in source.read_as if r.field == "occurred_at"] == ["the only column of times"]
 
 
-@pytest.mark.parametrize("name", ["updated", "resolved_on", "user_joined", "last_seen", "expires", "closed_time"])
+@pytest.mark.parametrize(
+    "name", ["updated", "resolved_on", "user_joined", "last_seen", "expires", "closed_time", "email_sent_at"]
+)
 def test_a_time_of_something_else_is_not_when_it_was_reported(tmp_path: Path, name: str) -> None:
     with pytest.raises(Refused, match=r"when it was reported \(time\)"):
         read(written(tmp_path / "a.csv", table(**{name: hour})))
