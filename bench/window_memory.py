@@ -148,7 +148,7 @@ def swept(connection: Connection) -> dict[str, int]:
     payload = sweep_codec.pack(detector.fitted())
     save_sweep(connection, TENANT, state, payload, seconds=0, now_us=1)
     connection.commit()
-    return {"complaints": detector.window.live, "groups": len(groups)}
+    return {"complaints": detector.window.live, "groups": len(groups), "resident": kilobytes("VmRSS") * 1024}
 
 
 def built(connection: Connection) -> dict[str, int]:
@@ -158,7 +158,8 @@ def built(connection: Connection) -> dict[str, int]:
     load_window(analyzer, connection)
     for row in read_feed(connection, TENANT, state.cursor_seq, KEPT_BACK):
         groups = [found for found in analyzer.detect(row.batch)][-1]
-    return {"complaints": analyzer.detector.window.live, "groups": len(groups)} | parts_of(analyzer.detector)
+    found = {"complaints": analyzer.detector.window.live, "groups": len(groups), "resident": kilobytes("VmRSS") * 1024}
+    return found | parts_of(analyzer.detector)
 
 
 def parts_of(detector: Detector) -> dict[str, int]:
@@ -197,7 +198,6 @@ def measured(job: str, database: str) -> dict[str, int]:
             "cpu_ms": round((time.process_time() - began) * 1e3),
             "before": before * 1024,
             "peak": kilobytes("VmHWM") * 1024,
-            "resident": kilobytes("VmRSS") * 1024,
         }
 
 

@@ -22,6 +22,7 @@ from service.tabular.borders import is_drawn, is_remark, is_title, of_one_column
 from service.tabular.tables import MOST_COLUMNS, Batch, is_blank, refused, unique_names
 from service.tabular.text import TextBlocks
 from service.tabular.times import looks_like_time
+from service.tabular.values import UNKNOWN_WORDS
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MOST_BROKEN_QUOTES = 1_000
@@ -286,9 +287,14 @@ class DelimitedTable:
 
 
 def _begin_alike(cells: Sequence[str], shapes: Sequence[str]) -> bool:
-    """Whether a line begins as the row does: in all of its fields, or in most where some of them are numbered."""
-    same = [cell for cell, shape in zip(cells, shapes, strict=True) if cell == shape]
-    return len(same) == len(shapes) or (len(same) >= _MOST_ALIKE * len(shapes) and sum("9" in c for c in same) > 1)
+    """Whether a line begins as the row does: in all of its fields that are given in both, or in most where some of them
+    are numbered.
+    """
+    given = [(cell, shape) for cell, shape in zip(cells, shapes, strict=True) if cell and shape]
+    same = [cell for cell, shape in given if cell == shape]
+    if len(same) == len(given):
+        return len(given) == len(shapes) or any("9" in cell for cell in same)
+    return len(same) >= _MOST_ALIKE * len(shapes) and sum("9" in c for c in same) > 1
 
 
 def _fault_of(error: str) -> str:
@@ -302,6 +308,8 @@ def _fault_of(error: str) -> str:
 
 
 def _shape(text: str) -> str:
+    if text.strip().lower() in UNKNOWN_WORDS:
+        return ""
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", text.strip()))
 
 

@@ -15,13 +15,14 @@ from service.moderation.signals.fresh_accounts import is_prepared
 from service.policy import Policy
 from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.fingerprint_users import FingerprintUsers
+from workers.detection.pairs import moved_together
 from workers.detection.sorted_index import portions, run_starts
 from workers.detection.window import UNKNOWN_MS, Window
 
 PRIOR_HITS, PRIOR_TOTAL = 1.0, 20.0
 TEXTS_SAMPLED = 2_000  # one of each reporter; their wordings are compared with a group's
 SPARE_TEXTS = 500  # sampled besides, since the group's own are left out
-AT_ONCE = 200_000  # complaints whose fingerprints are compared: bounds memory, not results
+AT_ONCE = 200_000  # complaints looked at: bounds memory, not results
 NO_GAP_MS = 86_400_000.0  # taken for usual where hardly two complaints are about the same target
 
 
@@ -62,9 +63,13 @@ class Surroundings:
         """Median time between two complaints that follow each other on a target."""
         window, index = self._window, self._window.by_target
         events = index.events[~window.gone[index.events]]
-        same = window.target[events][1:] == window.target[events][:-1]
-        gaps = np.diff(window.time[events])[same]
-        return float(np.median(gaps)) if len(gaps) else NO_GAP_MS
+        parts = []
+        for start in range(0, len(events), AT_ONCE):
+            part = events[start : start + AT_ONCE + 1]
+            same = np.diff(window.target[part]) == 0
+            parts.append(np.diff(window.time[part])[same].astype(np.min_scalar_type(window.span)))
+        gaps = moved_together(parts)
+        return float(np.median(gaps, overwrite_input=True)) if len(gaps) else NO_GAP_MS
 
     @cached_property
     def _freshness(self) -> tuple[_Shares, _Shares]:

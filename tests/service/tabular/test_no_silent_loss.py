@@ -196,3 +196,13 @@ def test_a_row_that_a_quote_swallows_is_one_though_what_stands_first_differs(tmp
     prose = text.replace('"10.0.0.4', '"10.0.0.4\nin 2019, 3 of 4\nother|than, that"').replace('5"|', "5|")
     items, refused, _ = read(written(tmp_path / "b.csv", prose))
     assert (len(items), refused) == (14, []), "a text of several lines"
+
+
+def test_a_row_that_a_quote_swallows_is_one_where_it_says_that_there_is_no_value(tmp_path: Path) -> None:
+    text = ",status.id,target_account.id,score,created_at,reporter.id\n" + "".join(
+        f",{5000 + k % 5},{('w1', 'NULL', chr(92) + 'N')[k % 3]},{('', chr(34))[k == 7]}0.0{k}{('', chr(34))[k == 8]},"
+        f"2026-07-{k:02}T08:30:00Z,u{k % 3}\n"
+        for k in range(1, 18)
+    )
+    items, refused, _ = read(written(tmp_path / "a.csv", text))
+    assert [r.line for r in refused] == [8] and len(items) == 16
