@@ -125,6 +125,18 @@ def test_after_an_error_nothing_is_left_and_spark_s_own_words_are_said(spark: An
             raise ArithmeticError
 
 
+def test_what_an_executor_s_python_raises_is_said(spark: Any, reports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(policy: Policy) -> Any:
+        def sweep(window: Any) -> Any:
+            raise ArithmeticError("this window")
+
+        return sweep
+
+    monkeypatch.setattr(spark_sweeps, "_sweep_of", failing)
+    with unaltered(spark), pytest.raises(Refused, match="Spark could not compute it: ArithmeticError: this window"):
+        audit(reports, engine=spark)
+
+
 @pytest.mark.parametrize(("large_window", "by"), [("2000000", "_sweeps_there"), ("1", "sweeps_here")])
 def test_a_whole_audit_has_the_same_report_by_tasks_and_by_statements(
     spark: Any,
@@ -142,6 +154,17 @@ def test_a_whole_audit_has_the_same_report_by_tasks_and_by_statements(
     with unaltered(spark):
         assert audit(reports, step_days=7, engine=spark).json == expected.json
     assert asked == [by] and expected.json["clusters"] and not caplog.messages
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_tasks_in_a_session_of_other_settings_find_the_same(spark: Any, reports: Path, name: str) -> None:
+    session = spark.newSession()
+    for setting, value in {**SESSIONS[name], "spark.sql.execution.arrow.useLargeVarTypes": "true"}.items():
+        session.conf.set(setting, value)
+    with unaltered(session):
+        assert audit(reports, step_days=7, engine=session).json == audit(reports, step_days=7).json
+    with SparkTables(session) as tables:
+        assert sum(len(part["id"]) for part in tables.rows("select id from range(0, 100, 1, 2)")) == 100
 
 
 def noted(function: Any, name: str, asked: list[str]) -> Any:

@@ -97,6 +97,7 @@ def _sweep_of(policy: Policy) -> Callable[[Any], Any]:
         batch = Complaints(**columns, texts={seq: text for seq, text in texts.items() if text is not None})
         detector, groups = Detector.sweep(policy, batch)
         swept = pickle.dumps((detector.counters, groups))
-        return pa.table({"number": window["number"][:1], "swept": pa.array([swept], pa.binary())})
+        kind = window["texts"].type  # whichever binary type the session has
+        return pa.table({"number": window["number"][:1], "swept": pa.array([swept], kind)})
 
     return sweep

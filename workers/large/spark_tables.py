@@ -171,4 +171,7 @@ def _said(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     if lines[0].startswith("An error occurred while calling") and len(lines) > 1:  # what Java says stands below
         lines = lines[1:]
+    traced = next((k for k, line in enumerate(lines, 1) if line.startswith("Traceback ")), None)
+    if traced is not None:  # of an executor's Python: what was raised stands below it
+        lines = [line for line in lines[traced:] if not line[0].isspace()] or lines
     return lines[0].removeprefix(": ").strip()[:_MOST_OF_AN_ERROR]

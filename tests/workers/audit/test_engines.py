@@ -9,13 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from worlds import document, draw_town
+from worlds import columns, document, draw_town
 
 from service.cli import main
 from service.errors import Refused
+from service.policy import DEFAULT_POLICY
 from service.settings import read_settings
 from service.tabular.dataframes import Dataframe
-from workers.audit import audit
+from workers.audit import audit, spark_sweeps
 from workers.audit.engines import sweeps_by
 from workers.large import spark_tables
 from workers.large.statements import over
@@ -95,3 +96,28 @@ def test_statements_call_tables_by_their_short_names() -> None:
     assert over({"e": "p_e", "x": "p_x"}, "select r from e") == (
         "with e as (select * from p_e), x as (select * from p_x) select r from e"
     )
+
+
+@pytest.mark.parametrize("binary", [pa.binary(), pa.large_binary()])
+def test_a_task_gives_back_the_binary_type_that_it_was_given(binary: pa.DataType) -> None:
+    batch = columns(draw_town(1, complaints=300).rows)
+    given = {name: getattr(batch, name) for name in spark_sweeps._COLUMNS}
+    window = pa.table({"number": [7] * len(batch), **given, "texts": pa.nulls(len(batch), binary)})
+    found = spark_sweeps._sweep_of(DEFAULT_POLICY)(window)
+    assert found.column("number").to_pylist() == [7] and found.schema.field("swept").type == binary
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("[NO_COLUMN] A column.\n'Project [...]", "[NO_COLUMN] A column."),
+        ("An error occurred while calling o4.sql.\n: java.lang.Bad: ended\n\tat x", "java.lang.Bad: ended"),
+        (
+            "An exception was thrown:\nTraceback (most recent call last):\n  File x\nValueError: it\n\n\tat y",
+            "ValueError: it",
+        ),
+        ("", "RuntimeError"),
+    ],
+)
+def test_the_line_of_an_error_that_says_what_is_wrong(error: str, said: str) -> None:
+    assert spark_tables._said(RuntimeError(error)) == said
