@@ -18,7 +18,7 @@ from service.storage.accounts.policy_overrides import SWEEP_WORK
 from service.storage.redis_store import redis_keys
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import write
-from workers import detect, ingest, sweep, sweep_codec
+from workers import analysis_steps, detect, ingest, sweep, sweep_codec
 from workers.detection.detector import Detector
 from workers.detection.swept_pairs import SweptPairs
 from workers.large import large_windows
@@ -147,6 +147,7 @@ def test_in_a_backlog_sweeps_run_ahead_of_the_ticks_and_change_no_result(
     fake_redis: RedisClients, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, forgets: bool
 ) -> None:
     monkeypatch.setattr(detect, "TURN_SECONDS", 0.0)  # a step a turn
+    monkeypatch.setattr(analysis_steps, "items_for", lambda speed, at_most: at_most)  # ticks as on any machine
     documents = told(world_of(3, 6_000))
     waits, ahead = Newspaper(fake_redis, engine, settings, "waits"), Newspaper(fake_redis, engine, settings, "ahead")
     for paper in (waits, ahead):
