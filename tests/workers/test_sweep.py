@@ -146,7 +146,8 @@ def analysed(paper: Newspaper, each_time: Callable[[], object]) -> None:
 def test_in_a_backlog_sweeps_run_ahead_of_the_ticks_and_change_no_result(
     fake_redis: RedisClients, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, forgets: bool
 ) -> None:
-    monkeypatch.setattr(detect, "TURN_SECONDS", 0.0)  # a step a turn
+    for name in ("TURN_SECONDS", "SHORT_TURN_SECONDS"):
+        monkeypatch.setattr(detect, name, 0.0)  # a step a turn
     monkeypatch.setattr(analysis_steps, "items_for", lambda speed, at_most: at_most)  # ticks as on any machine
     documents = told(world_of(3, 6_000))
     waits, ahead = Newspaper(fake_redis, engine, settings, "waits"), Newspaper(fake_redis, engine, settings, "ahead")
