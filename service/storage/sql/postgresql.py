@@ -90,6 +90,9 @@ def _options(answer_seconds: float | None) -> str:
         "statement_timeout": round(longest * 1000),
         "idle_in_transaction_session_timeout": IDLE_SECONDS * 1000,
         "jit": "off",  # compiling costs more than our statements run
+        # A plan that is kept may be one for empty tables: the first import into a new database then reads all that it
+        # has archived for every batch, until the tables are analysed.
+        "plan_cache_mode": "force_custom_plan",
     }
     return " ".join(f"-c {name}={value}" for name, value in settings.items())
 

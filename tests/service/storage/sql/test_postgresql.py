@@ -52,6 +52,7 @@ def test_another_database_or_driver_is_refused_by_name(url: str) -> None:
 def test_what_the_address_says_itself_wins(settings: object, engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalar(text("SHOW lock_timeout")) == "30s"
+        assert connection.scalar(text("SHOW plan_cache_mode")) == "force_custom_plan"
     told = open_database(
         f"{engine.url.render_as_string(hide_password=False)}?options=-c%20lock_timeout%3D5s&application_name=mine"
     )
