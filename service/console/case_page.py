@@ -25,7 +25,8 @@ from service.console.case_tables import (
     texts_read,
 )
 from service.console.chart_data import Raster, SharedTrait, SignalBar, shared_traits_of, signals_of
-from service.console.decision_form import RIGHT_TOGETHER, is_undo, verdict_words
+from service.console.decision_form import RIGHT_TOGETHER, verdict_words
+from service.moderation.decisions import reason_of_verdict
 from service.storage.cases.campaign_reads import CasesCampaign, campaign_of_case
 from service.storage.cases.case_files import CaseFile
 from service.storage.cases.case_history import CaseHistoryItem, history_of
@@ -99,6 +100,7 @@ def case_page(
 
 def _decided(file: CaseFile, history: Sequence[CaseHistoryItem]) -> str:
     """The standing verdict, with the reason that was given for it."""
-    given = [h.decision for h in history if h.standing and h.decision is not None and not is_undo(h.decision)]
-    reasons = [one.reason_code for one in given if one.verdict == file.state.verdict]
-    return verdict_words(file.state.verdict, reasons[-1] if reasons else "other") if file.state.verdict else ""
+    if not file.state.verdict:
+        return ""
+    log = [entry.decision for entry in history if entry.decision is not None]
+    return verdict_words(file.state.verdict, reason_of_verdict(log) or "other")

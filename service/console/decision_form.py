@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from service.errors import Refused
 from service.model import Decision, DecisionRequest, DecisionVerdict, ReasonCode
+from service.moderation.decisions import is_right_together
 
 VERDICTS: tuple[tuple[str, str], ...] = (
     ("coordinated", "Coordinated"),
@@ -96,7 +97,7 @@ class DecisionForm:
 
 def verdict_words(verdict: str, reason: str) -> str:
     """What was decided, for people: who clears volunteers does not say that they do not act together."""
-    if (verdict, reason) == ("not_coordinated", "patrol"):
+    if is_right_together(verdict, reason):
         return RIGHT_TOGETHER
     return VERDICT_WORDS.get(verdict, verdict.replace("_", " "))
 

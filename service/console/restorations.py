@@ -82,7 +82,7 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
     _, states = _state(state)
     after = place_of(cursor, NAME, SORT_KEY_TYPES, SORT, {"state": state})
 
-    def read() -> tuple[list[RestorationRow], tuple[Any, ...] | None, dict[str, int], int]:
+    def read() -> tuple[list[RestorationRow], tuple[Any, ...] | None, dict[str, int], int, dict[str, str]]:
         with api_context(request).engine.connect() as connection:
             items, behind = restorations.list_restorations(
                 connection, person.tenant_id, states, after=after, limit=PAGE
@@ -92,11 +92,11 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
                 behind,
                 restorations.count_by_state(connection, person.tenant_id),
                 policy_of(connection, person.tenant_id).default_threshold,
+                verdicts_of(connection, person.tenant_id, {cluster for item in items for cluster in item.clusters}),
             )
 
-    items, behind, counts, threshold = await run_in_threadpool(read)
+    items, behind, counts, threshold, verdicts = await run_in_threadpool(read)
     rows = await _with_counts(request, person, items, threshold)
-    verdicts = await run_in_threadpool(_verdicts_of, request, person, items)
     next_cursor = cursor_behind(behind, NAME, SORT, {"state": state})
     tabs = [
         {
@@ -172,7 +172,7 @@ async def preview(
     rows = await _with_counts(request, person, items, await run_in_threadpool(_threshold_of, request, person))
     clusters = sorted({cluster for item in items for cluster in item.clusters})
     complaints = sum(row.now.complaints if row.now else row.item.complaints for row in rows)
-    verdicts = await run_in_threadpool(_verdicts_of, request, person, items)
+    verdicts = await run_in_threadpool(_verdicts_of, request, person, clusters)
     return await run_in_threadpool(
         lambda: render(
             request,
@@ -224,10 +224,9 @@ async def handle(
     return see_other(request, "/console/restorations")
 
 
-def _verdicts_of(request: Request, person: Person, items: Sequence[RestorationRow]) -> dict[str, str]:
-    named = {cluster for item in items for cluster in item.clusters}
+def _verdicts_of(request: Request, person: Person, clusters: Sequence[str]) -> dict[str, str]:
     with api_context(request).engine.connect() as connection:
-        return verdicts_of(connection, person.tenant_id, named)
+        return verdicts_of(connection, person.tenant_id, clusters)
 
 
 def _since_removal(now: int, removed: int, targets: int) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from service.errors import Refused, StaleVersion
 from service.fields import is_storable
-from service.model import Decision, DecisionRequest, Disposition, Status
+from service.model import Decision, DecisionRequest, Disposition, ReasonCode, Status
 from service.moderation.cluster_state import StandingVerdict
 
 # clusters.revoked_because when a person, not the detector, revoked
@@ -87,6 +87,19 @@ def standing(log: Sequence[Decision]) -> Standing:
     for decision in in_force(log):
         state = _after(state, decision, plain_undo=is_plain_undo(decision, by_id.get(decision.reverses or "")))
     return state
+
+
+def reason_of_verdict(log: Sequence[Decision]) -> ReasonCode | None:
+    """The reason that was given for the standing verdict of a log, oldest first; None without a verdict. Of a reason
+    that was undone nothing is left, and an undo has none of its own.
+    """
+    verdict_from = standing(log).verdict_from
+    return next((one.reason_code for one in log if one.id == verdict_from), None)
+
+
+def is_right_together(verdict: str, reason: str | None) -> bool:
+    """Whether a verdict says that the members act together and are right: their flag was not wrong."""
+    return (verdict, reason) == ("not_coordinated", "patrol")
 
 
 def is_plain_undo(decision: Decision | DecisionRequest, undone: Decision | None) -> bool:

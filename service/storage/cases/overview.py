@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import moment
-from service.moderation.decisions import standing
+from service.moderation.decisions import is_right_together, reason_of_verdict
 from service.moderation.events import Event
 from service.storage.cases.case_decisions import decision_of
 from service.storage.cases.cluster_filters import asleep
@@ -39,7 +39,6 @@ AGES_US = (
 TARGETS_SHOWN = 10
 DECISIONS_LOOKED_AT = 500  # the latest first verdicts, from which the time to a decision is computed
 DECIDED_DAYS = 30
-PATROL = "patrol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,22 +187,18 @@ def read_cases(connection: Connection, tenant_id: int, *, end_us: int, now_us: i
 
 
 def _right_together(connection: Connection, tenant_id: int) -> int:
-    """Cases whose standing verdict clears a patrol, by their logs: of an undone reason nothing is left."""
+    """Cases that were cleared as volunteers, by their logs."""
     d, c = schema.decisions.c, schema.clusters.c
     cleared = (c.tenant_id == tenant_id, c.verdict == "not_coordinated", c.disposition != "merged")
-    named = sa.select(d.cluster_id).where(d.tenant_id == tenant_id, d.reason_code == PATROL).distinct()
+    named = sa.select(d.cluster_id).where(d.tenant_id == tenant_id, d.reason_code == "patrol").distinct()
     rows = connection.execute(
         sa.select(schema.decisions)
         .join(schema.clusters, c.id == d.cluster_id)
         .where(*cleared, d.tenant_id == tenant_id, d.cluster_id.in_(named))
         .order_by(d.cluster_id, d.seq)
     ).mappings()
-    count = 0
-    for _, group in groupby(map(decision_of, rows), key=lambda one: one.cluster_id):
-        log = list(group)
-        given = {one.id: one.reason_code for one in log}
-        count += given.get(standing(log).verdict_from or "") == PATROL
-    return count
+    logs = groupby(map(decision_of, rows), key=lambda one: one.cluster_id)
+    return sum(is_right_together("not_coordinated", reason_of_verdict(list(log))) for _, log in logs)
 
 
 def read_time_to_decision(connection: Connection, tenant_id: int, *, now_us: int) -> TimeToDecision | None:
