@@ -9,8 +9,6 @@ DATABASE_URL, or else a temporary server that syncs each commit (as SQLite does 
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -19,10 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from figures import parser_of, print_machine
+from postgresql import new_database
 from sqlalchemy import Connection, Engine, text
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from postgres_server import Databases, PostgresServer, binaries
 
 from service.storage.complaints.archive_rows import COMPLAINT_COLUMNS as COLUMNS
 from service.storage.sql.engine import insert_rows, migrate, open_database, write
@@ -43,6 +39,7 @@ TYPES = (
     "varchar",
     "varchar",
     "text",
+    "bigint",
 )
 CONFLICT = "ON CONFLICT (tenant_id, id) DO NOTHING"
 Rows = Sequence[tuple[Any, ...]]
@@ -72,6 +69,7 @@ def rows_of(count: int) -> list[tuple[Any, ...]]:
                 reporter,
                 target,
                 body,
+                None,
             )
         )
     return made
@@ -148,21 +146,7 @@ def main() -> None:
         migrate(lite)
         measure(lite, "executemany", executemany, rows, batch)
         measure(lite, "insert_rows", ours, rows, batch)
-        address = os.environ.get("DATABASE_URL")
-        if not address:
-            if binaries() is None:
-                print(
-                    "no PostgreSQL server is installed (make postgresql), and DATABASE_URL names none", file=sys.stderr
-                )
-                raise SystemExit(3)
-            server = PostgresServer(settings=("shared_buffers=256MB", "max_wal_size=4GB"))
-            stack.callback(server.stop)
-            address = server.address("postgres")
-        databases = Databases(address)
-        stack.callback(databases.close)
-        name = databases.create()
-        stack.callback(databases.drop, name)
-        engine = open_database(databases.url(name))
+        engine = open_database(new_database(stack))
         stack.callback(engine.dispose)
         migrate(engine)
         for method, insert in (

@@ -6,7 +6,8 @@ Everything is archived first, by the ingest worker's own code; then the clock an
 core of its own, analyse it. The complaints of a tenant lie within six days, so that no tick waits for a sweep. At last
 one of two workers is killed, and the time is taken until a tenant of its is analysed further.
 
-PostgreSQL is a temporary server that syncs each commit; SQLite has one writer at a time.
+PostgreSQL is the server at DATABASE_URL, or else a temporary one that syncs each commit; SQLite has one writer at a
+time.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from pathlib import Path
 import psutil
 import redis
 from figures import parser_of, print_machine, show
+from postgresql import databases
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from postgres_server import Databases, PostgresServer, binaries
 from redis_process import RedisProcess
 from sqlalchemy import Engine, select
 
@@ -178,24 +179,19 @@ def main() -> None:
     print_machine()
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        if binaries() is None:
-            raise SystemExit("no PostgreSQL server is installed: make postgresql")
-        server = PostgresServer(settings=("shared_buffers=256MB", "max_wal_size=4GB"))
-        stack.callback(server.stop)
-        databases = Databases(server.address("postgres"))
-        stack.callback(databases.close)
+        made = databases(stack)
         store = RedisProcess(scratch / "redis").start()
         stack.callback(store.stop)
         for kind in ("PostgreSQL", "SQLite"):
             rates = []
             for detectors in (1, 2):
                 folder = scratch / f"{kind}-{detectors}"
-                name = databases.create() if kind == "PostgreSQL" else None
-                url = databases.url(name) if name else f"sqlite:///{scratch / f'{detectors}.sqlite3'}"
+                name = made.create() if kind == "PostgreSQL" else None
+                url = made.url(name) if name else f"sqlite:///{scratch / f'{detectors}.sqlite3'}"
                 rates.append(run(folder, store, url, tenants, count, detectors))
                 show(f"{kind}, {detectors} detect worker{'s' * (detectors > 1)}, complaints/s", rates[-1], digits=0)
                 if name:
-                    databases.drop(name)
+                    made.drop(name)
             bar = 1.6 if kind == "PostgreSQL" else None
             show("    two against one", rates[1] / rates[0], at_least=bar, digits=2, quick=chosen.quick)
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import random
 import sys
 import tempfile
@@ -28,9 +27,9 @@ import psutil
 import redis
 from figures import parser_of, print_machine, show
 from ingest import GROUP, lines
+from postgresql import new_database
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from postgres_server import Databases, PostgresServer, binaries
 from redis_process import RedisProcess
 
 from service.storage.accounts.tenants import create_tenant
@@ -152,21 +151,7 @@ def main() -> None:
     redis_rate(rows)
     with ExitStack() as stack:
         lite = f"sqlite:///{Path(stack.enter_context(tempfile.TemporaryDirectory())) / 'bench.sqlite3'}"
-        address = os.environ.get("DATABASE_URL")
-        if not address:
-            if binaries() is None:
-                print(
-                    "no PostgreSQL server is installed (make postgresql), and DATABASE_URL names none", file=sys.stderr
-                )
-                raise SystemExit(3)
-            server = PostgresServer(settings=("shared_buffers=256MB", "max_wal_size=4GB"))
-            stack.callback(server.stop)
-            address = server.address("postgres")
-        databases = Databases(address)
-        stack.callback(databases.close)
-        database = databases.create()
-        stack.callback(databases.drop, database)
-        for name, url in (("SQLite", lite), ("PostgreSQL", databases.url(database))):
+        for name, url in (("SQLite", lite), ("PostgreSQL", new_database(stack))):
             engine = open_database(url)
             migrate(engine)
             engine.dispose()

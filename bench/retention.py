@@ -13,9 +13,7 @@ does not use an index.
 from __future__ import annotations
 
 import json
-import os
 import random
-import sys
 import tempfile
 import threading
 import time
@@ -25,10 +23,8 @@ from pathlib import Path
 
 import numpy as np
 from figures import parser_of, print_machine, quantile, show
+from postgresql import new_database
 from sqlalchemy import Connection, Engine, insert, select, text, update
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from postgres_server import Databases, PostgresServer, binaries
 
 from service.intake.privacy_filter import PrivacyFilter
 from service.storage.accounts.tenants import create_tenant
@@ -95,6 +91,7 @@ def load(engine: Engine, tenant: int, rows: int) -> None:
                     f"r-{reporter:x}",
                     f"t-{target:x}",
                     body,
+                    None,
                 )
             )
             targets[target] = targets.get(target, 0) + 1
@@ -379,24 +376,7 @@ def main() -> None:
         if chosen.database == "sqlite":
             url = f"sqlite:///{Path(stack.enter_context(tempfile.TemporaryDirectory())) / 'bench.sqlite3'}"
         else:
-            address = os.environ.get("DATABASE_URL")
-            if not address:
-                if binaries() is None:
-                    print(
-                        "no PostgreSQL server is installed (make postgresql), and DATABASE_URL names none",
-                        file=sys.stderr,
-                    )
-                    raise SystemExit(3)
-                server = PostgresServer(
-                    settings=("shared_buffers=512MB", "max_wal_size=4GB", "maintenance_work_mem=256MB")
-                )
-                stack.callback(server.stop)
-                address = server.address("postgres")
-            databases = Databases(address)
-            stack.callback(databases.close)
-            name = databases.create()
-            stack.callback(databases.drop, name)
-            url = databases.url(name)
+            url = new_database(stack, "shared_buffers=512MB", "maintenance_work_mem=256MB")
         engine = open_database(url)
         stack.callback(engine.dispose)
         fine = run(engine, rows, seconds, chosen.quick)
