@@ -15,7 +15,7 @@ import numpy.typing as npt
 from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.null_model import expectations
 from workers.detection.pairs import PAIR_BITS, all_neighbours, moved_together, pair_keys
-from workers.detection.sorted_index import run_starts
+from workers.detection.sorted_index import AT_ONCE, run_starts
 from workers.detection.window import Window
 
 HOUR_MS = 3_600_000
@@ -23,7 +23,6 @@ SCALES = ((HOUR_MS, 12), (HOUR_MS, 30), (6 * HOUR_MS, 12), (6 * HOUR_MS, 30), (2
 PLACE_BITS = 27  # contexts of a window, beside 31 bits of pairs: more of either fit no memory
 SEED_P = 0.01
 TRIM = 1e-3
-_EVENTS = 200_000  # complaints or pairs at a time: bounds memory, not results
 
 
 def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
@@ -89,8 +88,8 @@ def _sizes(window: Window) -> Events:
     """By event, the complaints on its target within the largest scale; 0 for what has left."""
     events = window.by_target.events[~window.gone[window.by_target.events]]
     size = np.zeros(window.size, np.int32)
-    for start in range(0, len(events), _EVENTS):
-        part = events[start : start + _EVENTS]
+    for start in range(0, len(events), AT_ONCE):
+        part = events[start : start + AT_ONCE]
         size[part] = window.counts(part)[:, len(window.scales) - 1]
     return size
 
@@ -99,8 +98,8 @@ def _improbable(window: Window, pairs: Ints, contexts: Events, usual: Floats) ->
     """The pairs (as places) that met in two contexts or more at one scale, and their p; `usual` is by reporter."""
     met = contexts > 0
     mu, end = np.empty(int(np.count_nonzero(met))), 0
-    for start in range(0, len(pairs), _EVENTS):
-        part = pairs[start : start + _EVENTS][met[start : start + _EVENTS]]
+    for start in range(0, len(pairs), AT_ONCE):
+        part = pairs[start : start + AT_ONCE][met[start : start + AT_ONCE]]
         u, w = part >> PAIR_BITS, part & 0xFFFFFFFF
         mu[end : end + len(part)] = np.maximum(window.degree[w] * usual[u], window.degree[u] * usual[w]) + 1e-12
         end += len(part)

@@ -20,12 +20,12 @@ from scipy.special import betainc, gammaln
 
 from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.pairs import Joined, shared_contexts, shared_targets
-from workers.detection.sorted_index import portions
+from workers.detection.sorted_index import AT_ONCE, portions
 from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 SHAPE_BOUNDS, RATE_BOUNDS = (0.3, 5.0), (0.02, 2.0)
 LEAST_CONTROL = 50  # pairs that the affinity is fitted on
-_PAIRS, _COMPLAINTS = 20_000, 200_000  # at a time: bounds memory, not results
+_PAIRS = 20_000  # at a time: bounds memory, not results
 
 
 def expectations(
@@ -39,7 +39,7 @@ def expectations(
     """
     expected = np.empty((len(reporters), len(window.scales), len(strata) + 1))
     control = np.empty(len(reporters))
-    for part in portions(window.degree[reporters], _COMPLAINTS):
+    for part in portions(window.degree[reporters], AT_ONCE):
         expected[part], control[part] = _expected(window, reporters[part], strata, group)
     return expected, control
 

@@ -47,11 +47,6 @@ class PairStore:
             self.keys, self.p = self.keys[keep], self.p[keep]
             self.changed = True
 
-    def within(self, reporters: Ints) -> tuple[Ints, Floats]:
-        """The pairs of which both are among the reporters, and their p."""
-        inside = np.isin(self.keys >> PAIR_BITS, reporters) & np.isin(self.keys & 0xFFFFFFFF, reporters)
-        return self.keys[inside], self.p[inside]
-
     def of(self, reporters: Ints) -> Ints:
         """Keys of the pairs that touch any of the reporters."""
         return self.keys[np.isin(self.keys >> PAIR_BITS, reporters) | np.isin(self.keys & 0xFFFFFFFF, reporters)]

@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.detection.arrays import Bools, Events, Ints
-from workers.detection.sorted_index import portions, run_starts, spread
+from workers.detection.sorted_index import AT_ONCE, portions, run_starts, spread
 from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 PAIR_BITS = 32
 MET_BITS = 24
-_CHUNK = 200_000  # complaints compared at a time: bounds memory, not results
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +112,8 @@ def all_neighbours(window: Window, limit: int, lag_ms: int, of: Bools | None = N
     keys, events = _by_target(window)
     reach = min(lag_ms, int(window.scales[-1]))
     before = np.empty(len(events), np.int32)
-    for start in range(0, len(events), _CHUNK):
-        before[start : start + _CHUNK] = _within_reach(window, keys, start, reach)
+    for start in range(0, len(events), AT_ONCE):
+        before[start : start + AT_ONCE] = _within_reach(window, keys, start, reach)
     del keys
     place = np.flatnonzero(before if of is None else of[events] & (before > 0)).astype(np.int32)
     before = before[place]
@@ -129,8 +128,8 @@ def _by_target(window: Window) -> tuple[Ints, Events]:
 
 
 def _within_reach(window: Window, keys: Ints, start: int, reach: int) -> Events:
-    """For _CHUNK places of that index: how many complaints stand before each on its target, at most `reach` apart."""
-    part = keys[start : start + _CHUNK]
+    """For AT_ONCE places of that index: how many complaints stand before each on its target, at most `reach` apart."""
+    part = keys[start : start + AT_ONCE]
     earliest = part & ~TIME_MASK | np.maximum((part & TIME_MASK) - reach, window.since)
     return np.asarray(np.arange(start, start + len(part)) - np.searchsorted(keys, earliest, "left"), np.int32)
 
@@ -223,8 +222,8 @@ def moved_together(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 def _marked_at(keys: Ints, marked: Bools, places: Ints) -> Ints:
     """The keys at these places (sorted) among the marked ones."""
     found, before = [np.empty(0, np.int64)], 0
-    for start in range(0, len(keys), _CHUNK):
-        here = keys[start : start + _CHUNK][marked[start : start + _CHUNK]]
+    for start in range(0, len(keys), AT_ONCE):
+        here = keys[start : start + AT_ONCE][marked[start : start + AT_ONCE]]
         low, high = np.searchsorted(places, (before, before + len(here)))
         found.append(here[places[low:high] - before])
         before += len(here)
@@ -241,7 +240,7 @@ def drawn_places(total: int, sample: int) -> Ints:
 def mark_all(window: Window, limit: int, met: MetBefore) -> None:
     """Remember all meetings of the window, whose complaints were loaded, not analysed: the rebuild."""
     keys, events = _by_target(window)
-    for start in range(0, len(events), _CHUNK):
+    for start in range(0, len(events), AT_ONCE):
         before = _within_reach(window, keys, start, int(window.scales[-1]))
         place = np.arange(start, start + len(before), dtype=np.int32)
         for mine, other in _steps(events, place, before, limit):
@@ -285,7 +284,7 @@ def join(window: Window, first: Ints, second: Ints, strata: tuple[int, ...]) -> 
     complaints = np.minimum(window.degree[first], window.degree[second]) + 1
     parts = [
         _join_chunk(window, first[part], second[part], np.array(strata, np.int64))
-        for part in portions(complaints, _CHUNK)
+        for part in portions(complaints, AT_ONCE)
     ] or [_join_chunk(window, first, second, np.array(strata, np.int64))]
     return Joined(
         np.concatenate([p.first for p in parts]),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from workers.detection.arrays import Bools, Events, Ints
 
+AT_ONCE = 200_000  # complaints or pairs that are looked at together: bounds memory, not results
 LEAST_MERGED, MERGED_SHARE = 1_000, 16  # new names are merged in when they are so many, and this part of all
 
 
@@ -36,7 +37,7 @@ class Index:
             self.keys, self.events = _merged(self.keys, keys, place, old), _merged(self.events, events, place, old)
             return
         # Few into many: whole stretches are copied as they are, several times faster than by mask.
-        cuts = np.flatnonzero(np.r_[True, at[1:] != at[:-1]])
+        cuts = np.flatnonzero(run_starts(at))
         edges = [0, *at[cuts].tolist(), len(self.keys)]
         runs = [*cuts.tolist(), len(keys)]
         self.keys = _woven(self.keys, keys, edges, runs)

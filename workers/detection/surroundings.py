@@ -16,13 +16,12 @@ from service.policy import Policy
 from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.fingerprint_users import FingerprintUsers
 from workers.detection.pairs import moved_together
-from workers.detection.sorted_index import portions, run_starts
+from workers.detection.sorted_index import AT_ONCE, portions, run_starts
 from workers.detection.window import UNKNOWN_MS, Window
 
 PRIOR_HITS, PRIOR_TOTAL = 1.0, 20.0
 TEXTS_SAMPLED = 2_000  # one of each reporter; their wordings are compared with a group's
 SPARE_TEXTS = 500  # sampled besides, since the group's own are left out
-AT_ONCE = 200_000  # complaints looked at: bounds memory, not results
 NO_GAP_MS = 86_400_000.0  # taken for usual where hardly two complaints are about the same target
 
 
