@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from worlds import HOUR, Row, columns
+
 from bench.worlds.catalogue import draw
 from bench.worlds.detection import read
 from bench.worlds.world import Wanted
@@ -30,6 +32,15 @@ WORLDS = ("newspaper", "network", "town")
 MONTH = replace(DEFAULT_POLICY, window_seconds=28 * 86_400)
 # So few neighbours and so small a sample that the cap cuts and the sample is drawn; every pair that met twice counts.
 NARROW = replace(MONTH, neighbours=4, fit_sample=300, weak_p=0.1)
+LITTLE_WINDOWS = {
+    "one complaint": columns([Row(1, 1, 1, 0.0)]),
+    "one target at one time": columns(
+        [Row(k, who, 5, 0.0, -9) for k, who in enumerate((-(2**63), -1, 1, 2**63 - 1), 1)]
+    ),
+    "two targets": columns(
+        [Row(2 * (k - 1) + target, k - 3, target, target * HOUR) for k in range(1, 6) for target in (1, 2)]
+    ),
+}
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engines.installed_engines import MONTH, NARROW, PASSWORD, USER, WORLDS, clickhouse, window_of
+from engines.installed_engines import LITTLE_WINDOWS, MONTH, NARROW, PASSWORD, USER, WORLDS, clickhouse, window_of
 from pairs_by_numpy import assert_same
-from worlds import HOUR, Row, columns
 
 from service.errors import Refused
 from service.policy import Policy
 from workers.audit import audit
+from workers.detection.window import Complaints
 from workers.large.clickhouse_server import ClickHouseConnection, ClickHouseServer
 from workers.large.clickhouse_tables import DATABASE, ClickHouseTables
 from workers.large.pair_sweep import pairs_of
@@ -63,17 +63,8 @@ def test_three_worlds_have_the_same_pairs(server: ClickHouseServer, world: str, 
     assert databases(server) == []
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [Row(1, 1, 1, 0.0)],
-        [Row(k, who, 5, 0.0, -9) for k, who in enumerate((-(2**63), -1, 1, 2**63 - 1), 1)],
-        [Row(k, k - 3, target, target * HOUR) for k in range(1, 6) for target in (1, 2)],
-    ],
-    ids=["one complaint", "one target at one time", "two targets"],
-)
-def test_little_windows_are_the_same(server: ClickHouseServer, rows: list[Row]) -> None:
-    batch = columns([replace(row, seq=k) for k, row in enumerate(rows, 1)])
+@pytest.mark.parametrize("batch", LITTLE_WINDOWS.values(), ids=LITTLE_WINDOWS)
+def test_little_windows_are_the_same(server: ClickHouseServer, batch: Complaints) -> None:
     with ClickHouseTables(server) as tables:
         assert_same(NARROW, batch, pairs_of(tables, NARROW, batch))
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from engines.installed_engines import MONTH, NARROW, WORLDS, window_of
+from engines.installed_engines import LITTLE_WINDOWS, MONTH, NARROW, WORLDS, window_of
 from pairs_by_numpy import assert_same
 from pyarrow import parquet
-from worlds import HOUR, Row, columns
+from worlds import Row, columns
 
 from service.errors import Refused
 from service.policy import Policy
 from workers.audit import audit, spark_sweeps
+from workers.detection.window import Complaints
 from workers.large.pair_sweep import pairs_of
 from workers.large.spark_tables import SparkTables
 
@@ -76,17 +76,8 @@ def test_a_session_of_other_settings_finds_the_same(spark: Any, name: str) -> No
         assert_same(NARROW, batch, pairs_of(tables, NARROW, batch))
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [Row(1, 1, 1, 0.0)],
-        [Row(k, who, 5, 0.0, -9) for k, who in enumerate((-(2**63), -1, 1, 2**63 - 1), 1)],
-        [Row(k, k - 3, target, target * HOUR) for k in range(1, 6) for target in (1, 2)],
-    ],
-    ids=["one complaint", "one target at one time", "two targets"],
-)
-def test_little_windows_are_the_same(spark: Any, rows: list[Row]) -> None:
-    batch = columns([replace(row, seq=k) for k, row in enumerate(rows, 1)])
+@pytest.mark.parametrize("batch", LITTLE_WINDOWS.values(), ids=LITTLE_WINDOWS)
+def test_little_windows_are_the_same(spark: Any, batch: Complaints) -> None:
     with unaltered(spark), SparkTables(spark) as tables:
         assert_same(NARROW, batch, pairs_of(tables, NARROW, batch))
 
