@@ -30,6 +30,7 @@ from service.settings import Settings, read_settings
 from service.storage.accounts.tenants import create_key, create_tenant
 from service.storage.redis_store import stream
 from service.storage.redis_store.client import connect
+from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.sql.engine import migrate, open_database
 
 
@@ -146,6 +147,7 @@ def main() -> None:
             create_tenant(engine, "bench", 1)
             key = create_key(engine, "bench", ("ingest", "read"), "bench", 1)
             with Redis.from_url(url) as client:
+                agree(engine, client, user_of(settings))
                 stream.initialise_position(client, "bench", 0)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the loop that a served process has
                 runner.run(measure_lag(settings, engine, url, key, 1 if chosen.quick else chosen.rounds, chosen.quick))
