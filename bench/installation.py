@@ -99,6 +99,7 @@ class Installation:
     url: str
     data: Path
     process: subprocess.Popen[str]
+    environment: dict[str, str]  # of the processes that work on it
 
     def key(self, tenant: str = "default") -> str:
         """A new key of the tenant, which is made where it is missing."""
@@ -118,7 +119,7 @@ class Installation:
             "--data",
             str(self.data),
         ]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=self.environment).stdout.strip()
 
     @property
     def redis_url(self) -> str:
@@ -164,21 +165,21 @@ def installation(data: Path | None = None, *, environment: dict[str, str] | None
     """
     with tempfile.TemporaryDirectory(prefix="brigadewatch-bench-", ignore_cleanup_errors=True) as scratch:
         folder = data or Path(scratch) / "data"
-        inherited = {
+        complete = {
             name: value
             for name, value in os.environ.items()
             if name not in ("REDIS_URL", "DATABASE_URL") and not name.startswith("BRIGADEWATCH_")
-        }
+        } | (environment or {})
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", "up", "--port", "0", "--ops-port", "0", "--data", str(folder)],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env=inherited | (environment or {}),
+            env=complete,
             start_new_session=True,
         )
         try:
-            yield Installation(_address(process), folder, process)
+            yield Installation(_address(process), folder, process, complete)
         finally:
             process.send_signal(signal.SIGINT)
             try:
