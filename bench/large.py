@@ -29,6 +29,7 @@ from workers.detection.detector import Detector
 from workers.detection.swept_pairs import in_numpy
 from workers.detection.window import Complaints
 from workers.large.large_windows import LargeWindows
+from workers.machine import cores
 
 WINDOWS = {"dense": ("dense", 1), "million": ("million16", 1), "eleven": ("site", 178)}  # world, copies
 STEP = 0x9E3779B97F4A7C1  # between the keys of two copies
@@ -73,7 +74,8 @@ def measured(folder: Path, count: int, engine: str, memory_gib: float) -> dict[s
 
         before, wall, cpu = _peak(), time.perf_counter(), time.process_time()
         # Popped, as the sweep worker does.
-        detector, groups = Detector.sweep(DEFAULT_POLICY, held.pop(), pair_sweep if engine == "duckdb" else in_numpy)
+        chosen = pair_sweep if engine == "duckdb" else in_numpy
+        detector, groups = Detector.sweep(DEFAULT_POLICY, held.pop(), chosen, cores())
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         stop.set()
         watcher.join()

@@ -22,6 +22,7 @@ from world_files import DEMO, WorldFiles, add_options, columns, world
 from service.policy import DEFAULT_POLICY
 from workers import sweep_codec
 from workers.detection.detector import Detector
+from workers.machine import cores
 
 
 def sweep(folder: Path) -> None:
@@ -29,7 +30,7 @@ def sweep(folder: Path) -> None:
     held = [columns(WorldFiles(folder.name, folder))]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wall, cpu = time.perf_counter(), time.process_time()
-    detector, groups = Detector.sweep(DEFAULT_POLICY, held.pop())  # as the sweep worker does
+    detector, groups = Detector.sweep(DEFAULT_POLICY, held.pop(), threads=cores())  # as the sweep worker does
     size = len(sweep_codec.pack(detector.fitted()))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

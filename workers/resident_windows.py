@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from workers.detection.window_digest import window_digest
 from workers.tenant_analyzer import TenantAnalyzer
 from workers.tenant_assignment import TenantAssignment
 
@@ -66,5 +67,5 @@ class ResidentWindows:
                 tenant,
                 window.live,
                 analyzer.state.cursor_seq,
-                window.digest(),
+                window_digest(window),
             )

@@ -26,6 +26,7 @@ from workers.detection.contexts import MOSTLY_GIVEN, labelled, share_given
 from workers.detection.detector import Detector
 from workers.detection.permutation import permuted_within_contexts
 from workers.large import large_windows
+from workers.machine import cores
 from workers.resources import Resources
 from workers.sweep import read_window
 
@@ -49,7 +50,7 @@ def run(tenant: str, resources: Resources) -> None:
             batch = labelled(batch, inferred) if inferred is not None else batch
         count, shuffled = len(batch), [permuted_within_contexts(batch, seed=state.cursor_seq)]
         del batch
-        _, groups = Detector.sweep(policy, shuffled.pop(), large)
+        _, groups = Detector.sweep(policy, shuffled.pop(), large, cores())
         nobody = VerdictTally(0, 0, 0)
         flagged = sum(
             judge(g.evidence, nobody, len(g.targets), usual=Usual(), flag_score=policy.flag_score).disposition

@@ -33,6 +33,7 @@ from workers.detection.detector import Detector
 from workers.detection.window import Complaints
 from workers.feed_columns import parts_of, whole
 from workers.large import large_windows
+from workers.machine import cores
 from workers.resources import Resources
 from workers.tick_size import stop_after
 
@@ -64,7 +65,7 @@ def _sweep(tenant: str, number: int, lease: Lease, resources: Resources) -> bool
             return False
         columns = [read_window(connection, number, policy, state)]
     # Popped: the sweep needs its memory once they are in its window.
-    detector, groups = Detector.sweep(policy, columns.pop(), large_windows.of_settings(resources.settings))
+    detector, groups = Detector.sweep(policy, columns.pop(), large_windows.of_settings(resources.settings), cores())
     payload = sweep_codec.pack(detector.fitted())
     lease.check()
     seconds = time.monotonic() - began

@@ -26,6 +26,7 @@ from service.storage.detection.analysis_state import decided_since
 from service.storage.detection.exemptions import changed_clusters, exemptions_of
 from workers.detection.detector import Detector
 from workers.detection.swept_pairs import PairSweep, in_numpy
+from workers.machine import cores
 from workers.sweep import read_window
 from workers.tenant_analyzer import TenantAnalyzer
 from workers.window_build import load_window
@@ -108,7 +109,7 @@ def effect_of(
     if not progress(0.1):
         return None
     # Nothing of the sweep is kept, so that its memory is free before the window is loaded.
-    fitted = Detector.sweep(then, columns.pop(), pair_sweep)[0].fitted()
+    fitted = Detector.sweep(then, columns.pop(), pair_sweep, cores())[0].fitted()
     if not progress(0.6):
         return None
     analyzer = TenantAnalyzer(tenant, number, state.epoch, then, state, before, None)

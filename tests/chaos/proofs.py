@@ -22,6 +22,7 @@ from service.settings import read_settings
 from service.storage.accounts.tenants import tenant_id
 from service.storage.sql import schema
 from service.storage.sql.engine import open_database
+from workers.detection.window_digest import window_digest
 from workers.resources import open_resources
 from workers.window_build import build_analyzer
 
@@ -208,13 +209,13 @@ def _window(installation: Installation) -> Found:
     held = (int(live), int(seq), digest) == (
         rebuilt.detector.window.live,
         rebuilt.state.cursor_seq,
-        rebuilt.detector.window.digest(),
+        window_digest(rebuilt.detector.window),
     ) and int(live) > 0
     return (
         held,
         (
             f"{int(live):,} complaints up to seq {int(seq):,}, digest {digest}; rebuilt:"
-            f" {rebuilt.detector.window.live:,}, {rebuilt.detector.window.digest()}"
+            f" {rebuilt.detector.window.live:,}, {window_digest(rebuilt.detector.window)}"
         ),
     )
 

@@ -23,6 +23,7 @@ from service.storage.sql.engine import write
 from service.storage.sql.hashing import field_of, key_of, key_of_field
 from workers import analysis_steps, detect, ingest, tenant_analyzer, tick_size
 from workers.detection.detector import Detector
+from workers.detection.window_digest import window_digest
 from workers.detection_metrics import DetectionMetrics
 from workers.resident_windows import ResidentWindows
 from workers.window_build import build_analyzer
@@ -116,7 +117,7 @@ def test_a_window_reports_its_digest_after_the_turn_and_one_built_again_has_the_
     window = anew.detector.window
     assert (
         resident == f"tenant {paper.name}: window of {window.live} complaints up to seq {anew.state.cursor_seq}, digest"
-        f" {window.digest()}"
+        f" {window_digest(window)}"
     )
     assert window.live == len(town.rows) - 14
 

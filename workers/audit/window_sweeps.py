@@ -43,20 +43,24 @@ def sweeps_in(processes: int, large: LargeEngine | None = None) -> Sweeps:
     def chosen(policy: Policy, history: ComplaintHistory, windows: Sequence[Rows]) -> Iterator[Swept]:
         at_once, sizes = min(processes, len(windows)), [last - first for first, last in windows]
         if large is not None and large.takes(max(sizes, default=0)):
-            return sweeps_here(policy, history, windows, large)
+            return sweeps_here(policy, history, windows, large, processes)
         if at_once < 2 or sum(sizes) < WORTH_PROCESSES:
-            return sweeps_here(policy, history, windows)
+            return sweeps_here(policy, history, windows, threads=processes)
         return _sweeps_beside(policy, history, windows, at_once)
 
     return chosen
 
 
 def sweeps_here(
-    policy: Policy, history: ComplaintHistory, windows: Sequence[Rows], pair_sweep: PairSweep = in_numpy
+    policy: Policy,
+    history: ComplaintHistory,
+    windows: Sequence[Rows],
+    pair_sweep: PairSweep = in_numpy,
+    threads: int = 1,
 ) -> Iterator[Swept]:
     """Sweep each window in this process, when its groups are asked for."""
     for first, last in windows:
-        detector, groups = Detector.sweep(policy, history.between(first, last), pair_sweep)
+        detector, groups = Detector.sweep(policy, history.between(first, last), pair_sweep, threads)
         yield detector.counters, groups
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.stats import binom, poisson
 
 from workers.detection.growth import MemberSet
+from workers.detection.sorted_index import are_in
 from workers.detection.window import Window
 
 DEVOTED_P, DEVOTION, SMALLEST, ALPHA = 1e-3, 0.5, 5, 0.01
@@ -36,11 +37,12 @@ def author_groups(window: Window) -> list[AuthorGroup]:
     events, author = events[known], author[known]
     if not len(events):
         return []
-    reporter = window.reporter[events].astype(np.int64)
-    pair = author << 32 | reporter
-    pairs, where, total = np.unique(pair, return_inverse=True, return_counts=True)
-    places = np.unique(where.astype(np.int64) << 32 | window.context[events])
-    contexts = np.bincount((places >> 32).astype(np.int64), minlength=len(pairs))
+    pair = author << 32 | window.reporter[events]
+    pairs, total = np.unique(pair, return_counts=True)
+    pairs, total = pairs[total > 1], total[total > 1]  # the others have one context
+    again = are_in(pair, pairs)
+    places = np.unique(np.searchsorted(pairs, pair[again]) << 32 | window.context[events[again]])
+    contexts = np.bincount(places >> 32, minlength=len(pairs))
     several = contexts >= 2
     pairs, contexts, total = pairs[several], contexts[several], total[several]
     a, r = pairs >> 32, pairs & 0xFFFFFFFF

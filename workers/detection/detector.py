@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import networkx as nx
@@ -31,7 +32,9 @@ from workers.detection.pair_store import PairStore
 from workers.detection.seed_growth import Lead
 from workers.detection.seeds import components
 from workers.detection.shared_crowds import shared_crowds
+from workers.detection.sorted_index import AT_ONCE
 from workers.detection.swept_pairs import PairSweep, SweptPairs, in_numpy
+from workers.detection.threads import MOST
 from workers.detection.twins import SURPRISE, twin_pairs
 from workers.detection.window import Complaints, Window
 
@@ -59,10 +62,10 @@ class Fitted:
 class Detector:
     """The resident window with everything derived from it."""
 
-    def __init__(self, policy: Policy, known: KnownClusters | None = None) -> None:
+    def __init__(self, policy: Policy, known: KnownClusters | None = None, threads: int = 1) -> None:
         """`known`: clusters whose members are recognised when they return; whoever holds them keeps them true."""
         self.policy = policy
-        self.window = Window(policy.window_seconds * 1000, tuple(s * 1000 for s in policy.lag_scales))
+        self.window = Window(policy.window_seconds * 1000, tuple(s * 1000 for s in policy.lag_scales), threads)
         self.met = pairs.MetBefore()
         self.edges = PairStore(policy.weak_p)
         self.grouping = Grouping(policy, self.window, self.edges, known or KnownClusters())
@@ -113,12 +116,15 @@ class Detector:
         return self.grouping.update(events, gone)
 
     @classmethod
-    def sweep(cls, policy: Policy, batch: Complaints, pair_sweep: PairSweep = in_numpy) -> tuple[Detector, list[Group]]:
+    def sweep(
+        cls, policy: Policy, batch: Complaints, pair_sweep: PairSweep = in_numpy, threads: int = 1
+    ) -> tuple[Detector, list[Group]]:
         """One tick of the whole window on an empty detector: fits the null model first, and sees every pair.
 
-        `pair_sweep` may compute what the pairs come to elsewhere, with the same result.
+        `pair_sweep` may compute what the pairs come to elsewhere, with the same result. A large window is swept in so
+        many `threads`.
         """
-        self = cls(policy)
+        self = cls(policy, threads=threads)
         if not len(batch):
             return self, []
         given, alone = contexts.given_contexts(batch)
@@ -127,13 +133,14 @@ class Detector:
         if given.mean() < contexts.MOSTLY_GIVEN:
             self.window.append(batch)
             inferred = contexts.infer(self.window, policy.neighbours, alone=alone)
-            self = cls(policy)
+            self = cls(policy, threads=threads)
             self.inferred = inferred
             batch = contexts.labelled(batch, inferred)
             self.grouping.measurement.contexts = _source_of(inferred)
         swept = pair_sweep(policy, batch)  # before the window is filled: both need memory
         events = self.window.append(batch)
         del batch  # its caller may not need it any more either
+        self.window.count_all()
         if swept is None:
             self._sweep_pairs(events)
         else:
@@ -160,12 +167,19 @@ class Detector:
 
     def _follow_leads(self) -> None:
         """The seeds that pairs with a small p do not show; most of them need the whole window."""
-        keys = self.window.reporters.keys
-        crossing, p = crossing_pairs(self.window, self.policy.neighbours)
+        window, least, keys = self.window, self.policy.min_members, self.window.reporters.keys
+        # Not in little windows: threads would mostly wait for each other.
+        with ThreadPoolExecutor(min(window.threads, MOST) if window.live > AT_ONCE else 1) as pool:
+            crowds, twins, authors = (
+                pool.submit(shared_crowds, window),
+                pool.submit(self._twins),
+                pool.submit(author_groups, window),
+            )
+            crossing, p = pool.submit(crossing_pairs, window, self.policy.neighbours).result()
         self.grouping.pairs.cross(crossing, p)
         # As in the other tiers, pairs that pass on their own seed on their own.
         validated, _ = self.edges.validated(self.pairs_met, self.policy.false_discovery_rate)
-        parts = components(crossing[~np.isin(crossing, validated)], self.policy.min_members)
+        parts = components(crossing[~np.isin(crossing, validated)], least)
         self.grouping.seeds.leads = [
             *(
                 Lead("crossing", frozenset(keys[sorted(part)].tolist()), 0.0)
@@ -174,18 +188,18 @@ class Detector:
             ),
             *(
                 Lead("crowds", frozenset(keys[sorted(part)].tolist()), 0.0)
-                for part in shared_crowds(self.window)
-                if self.policy.min_members <= len(part) <= LARGEST_LIST
+                for part in crowds.result()
+                if least <= len(part) <= LARGEST_LIST
             ),
             *(
                 Lead("twins", frozenset(keys[sorted(part)].tolist()), SURPRISE)
-                for part in self._twins()
+                for part in twins.result()
                 if len(part) <= LARGEST_CROSSING
             ),
             *self._in_step(),
             *(
-                Lead("author", frozenset(keys[sorted(g.members)].tolist()), g.surprise)
-                for g in author_groups(self.window)
+                Lead("author", frozenset(keys[sorted(group.members)].tolist()), group.surprise)
+                for group in authors.result()
             ),
         ]
 

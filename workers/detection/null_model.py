@@ -21,11 +21,12 @@ from scipy.special import betainc, gammaln
 from workers.detection.arrays import Events, Floats, Ints
 from workers.detection.pairs import Joined, shared_contexts, shared_targets
 from workers.detection.sorted_index import AT_ONCE, portions
+from workers.detection.threads import in_threads
 from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 SHAPE_BOUNDS, RATE_BOUNDS = (0.3, 5.0), (0.02, 2.0)
 LEAST_CONTROL = 50  # pairs that the affinity is fitted on
-_PAIRS = 20_000  # at a time: bounds memory, not results
+PAIRS_AT_ONCE = 20_000  # at a time: bounds memory, not results
 
 
 def expectations(
@@ -79,19 +80,22 @@ def pair_p_values(
     """p of each joined pair, in (0, 1]; against what nobody of the `group` did, if there is one."""
     if not len(joined.first):
         return np.empty(0)
-    reporters, where = np.unique(np.concatenate([joined.first, joined.second]), return_inverse=True)
-    one, two = where[: len(joined.first)], where[len(joined.first) :]
+    met = np.zeros(len(window.reporters), bool)
+    met[joined.first], met[joined.second] = True, True
+    reporters, number = np.flatnonzero(met), np.cumsum(met) - 1
     expected, control = expectations(window, reporters, strata, group)
     degree = window.degree[reporters].astype(float)
-    best = np.ones(len(one))
-    for start in range(0, len(one), _PAIRS):
-        part = slice(start, start + _PAIRS)
-        u, w, met = one[part], two[part], joined.meetings[part]
+
+    def best_of(part: slice) -> Floats:
+        u, w, met = number[joined.first[part]], number[joined.second[part]], joined.meetings[part]
         mu = np.maximum(degree[w, None, None] * expected[u], degree[u, None, None] * expected[w]) + 1e-12
         chance = np.maximum(degree[w] * control[u], degree[u] * control[w])
-        best[part] = smallest_p(
+        return smallest_p(
             met.reshape(len(met), -1), joined.elsewhere[part], mu.reshape(len(met), -1), chance, shape, rate
         )
+
+    parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(joined.first), PAIRS_AT_ONCE)]
+    best = np.concatenate(in_threads(window.threads, best_of, parts))
     tests = joined.meetings.shape[1] * joined.meetings.shape[2]
     return np.asarray(np.minimum(1.0, best * tests))
 
@@ -101,9 +105,11 @@ def smallest_p(
 ) -> Floats:
     """Of each pair the smallest p over its columns (scales and strata), of meetings and what is expected of them."""
     best = np.ones(len(met))
+    most, left = met.max(1, initial=0), np.arange(len(met))
     # For one pair and one X the smallest mu gives the smallest p: one incomplete beta a distinct X, not twenty.
-    for x in range(2, int(met.max(initial=1)) + 1):
-        rows = np.flatnonzero((met == x).any(1))
+    for x in range(2, int(most.max(initial=1)) + 1):
+        left = left[most[left] >= x]
+        rows = left[(met[left] == x).any(1)]
         if not len(rows):
             continue
         least = np.where(met[rows] == x, mu[rows], np.inf).min(1)

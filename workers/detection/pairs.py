@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.sorted_index import AT_ONCE, portions, run_starts, spread
+from workers.detection.threads import in_threads, sort_in_place
 from workers.detection.window import TIME_BITS, TIME_MASK, Window
 
 PAIR_BITS = 32
@@ -196,9 +197,10 @@ def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
         order = np.argsort(mine)  # by time, so that the sample does not depend on the numbers of targets
         lone.append(pair_keys(window.reporter[mine[order]], window.reporter[other[order]]))
     keys, alone = moved_together(parts), moved_together(lone)
-    keys.sort()  # in place: this is the largest array of a sweep, and nothing of its size is made besides
+    sort_in_place(window.threads, keys)  # the largest array of a sweep: nothing of its size is made besides
     first = run_starts(keys)
-    again = np.unique(keys[~first])
+    again = keys[~first]
+    again = again[run_starts(again)]
     distinct = int(np.count_nonzero(first))
     places = drawn_places(distinct + len(alone), sample)
     drawn = np.concatenate(
@@ -282,10 +284,11 @@ def join(window: Window, first: Ints, second: Ints, strata: tuple[int, ...]) -> 
     Not limited to the K latest: once a pair is looked at, all its complaints in the window are.
     """
     complaints = np.minimum(window.degree[first], window.degree[second]) + 1
-    parts = [
-        _join_chunk(window, first[part], second[part], np.array(strata, np.int64))
-        for part in portions(complaints, AT_ONCE)
-    ] or [_join_chunk(window, first, second, np.array(strata, np.int64))]
+    parts = in_threads(
+        window.threads,
+        lambda part: _join_chunk(window, first[part], second[part], np.array(strata, np.int64)),
+        list(portions(complaints, AT_ONCE)) or [slice(0)],
+    )
     return Joined(
         np.concatenate([p.first for p in parts]),
         np.concatenate([p.second for p in parts]),
@@ -338,6 +341,8 @@ def shared_contexts(window: Window, first: Ints, second: Ints) -> Ints:
     owner, place = spread(low, np.searchsorted(index.keys, (short + 1) << 32, "left"))
     alive = ~window.gone[index.events[place]]
     owner, place = owner[alive], place[alive]
-    # One entry a complaint of the shorter: summing the other's share over them is the product of the two counts.
-    share = window.context_share(long[owner], index.keys[place] & 0xFFFFFFFF)
-    return np.bincount(owner, share, len(first)).astype(np.int64)
+    keys = index.keys[place]
+    starts = np.flatnonzero(run_starts(owner) | run_starts(keys))  # one search a context, however many complaints
+    owner, keys, count = owner[starts], keys[starts], np.diff(starts, append=len(keys))
+    share = window.context_share(long[owner], keys & 0xFFFFFFFF)
+    return np.bincount(owner, count * share, len(first)).astype(np.int64)

@@ -16,7 +16,7 @@ import numpy as np
 
 from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.pairs import PAIR_BITS, all_neighbours, collected, moved_together, pair_keys
-from workers.detection.sorted_index import run_starts
+from workers.detection.sorted_index import are_in, run_starts
 from workers.detection.window import Window
 
 LAG_MS, MEETINGS, JACCARD = 3_600_000, 3, 0.5
@@ -77,7 +77,7 @@ def twin_pairs(window: Window, limit: int) -> Ints:
     mine, other = collected(
         (mine[few], other[few])
         for mine, other in meetings
-        for few in (np.isin(pair_keys(window.reporter[mine], window.reporter[other]), pairs),)
+        for few in (are_in(pair_keys(window.reporter[mine], window.reporter[other]), pairs),)
     )
     lag = np.abs(window.time[mine] - window.time[other])
     found = [_twins(window, rule, mine[lag <= rule.lag_ms], other[lag <= rule.lag_ms]) for rule in RULES]

@@ -7,14 +7,14 @@ and no counters have to be kept in sync. A tick costs one merge per index (memor
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from workers.detection.arrays import Bools, Events, Ints
-from workers.detection.sorted_index import Index, NameIndex, spread
+from workers.detection.arrays import Bools, Events, Ints, stretched, with_room
+from workers.detection.sorted_index import AT_ONCE, Index, NameIndex, spread
+from workers.detection.threads import in_threads
 
 TIME_BITS = 38  # 2^38 ms = 8.7 years after the origin
 TIME_MASK = (1 << TIME_BITS) - 1
@@ -67,7 +67,8 @@ class Window:
     (`reporters.keys[n]` gives the caller's key back). An event is a row of the columns.
     """
 
-    def __init__(self, span_ms: int, scales_ms: tuple[int, ...]) -> None:
+    def __init__(self, span_ms: int, scales_ms: tuple[int, ...], threads: int = 1) -> None:
+        self.threads = threads  # that may look at it at once, while nothing changes it
         self.span = span_ms
         self.scales = np.array(scales_ms, np.int64)
         self.origin = 0
@@ -97,6 +98,7 @@ class Window:
         self.by_pair, self.by_reporter_context = Index(), Index()  # reporter << 32 | target or context
         self._counts: npt.NDArray[np.int32] = np.empty((0, len(scales_ms) + 1), np.int32)
         self._hourly: tuple[tuple[int, int, int], Ints] | None = None  # of a state of the columns
+        self._counted: tuple[int, int, int] | None = None  # the state of which all counts are known
         self._final: Bools = np.empty(0, bool)  # cached counts that no later complaint can change
 
     @property
@@ -140,11 +142,17 @@ class Window:
         self._reserve(first + count)
         rows = slice(first, first + count)
         self.seq[rows], self.time[rows] = batch.seq[order], time
-        self.reporter[rows] = self.reporters.numbers(batch.reporter[order])
-        self.target[rows] = self.targets.numbers(batch.target[order])
         # A target without a context is its own; the bit flip keeps its key apart from declared ones.
-        self.context[rows] = self.contexts.numbers(np.where(batch.context == 0, ~batch.target, batch.context)[order])
-        self.author[rows] = self.authors.numbers(batch.author[order])
+        context = np.where(batch.context == 0, ~batch.target, batch.context)
+        named = (
+            (self.reporters, batch.reporter),
+            (self.targets, batch.target),
+            (self.contexts, context),
+            (self.authors, batch.author),
+        )
+        threads = self.threads if count > AT_ONCE else 1
+        numbers = in_threads(threads, lambda column: column[0].numbers(column[1][order]).astype(np.int32), named)
+        self.reporter[rows], self.target[rows], self.context[rows], self.author[rows] = numbers
         self.created[rows] = np.where(batch.created_ms == UNKNOWN_MS, UNKNOWN_MS, batch.created_ms - self.origin)[order]
         self.fingerprint[rows], self.exempt[rows] = batch.fingerprint[order], batch.exempt[order]
         self.gone[rows], self._final[rows], self.texted[rows] = False, False, False
@@ -159,21 +167,24 @@ class Window:
 
     def _register(self, events: Events, settled: int) -> None:
         r, v, a, t = (x[events].astype(np.int64) for x in (self.reporter, self.target, self.context, self.time))
-        self.degree, self.crowd = _room(self.degree, len(self.reporters)), _room(self.crowd, len(self.targets))
-        self.context_crowd = _room(self.context_crowd, len(self.contexts))
+        self.degree, self.crowd = with_room(self.degree, len(self.reporters)), with_room(self.crowd, len(self.targets))
+        self.context_crowd = with_room(self.context_crowd, len(self.contexts))
         self.context_of, self.author_of = (
-            _room(self.context_of, len(self.targets)),
-            _room(self.author_of, len(self.targets)),
+            with_room(self.context_of, len(self.targets)),
+            with_room(self.author_of, len(self.targets)),
         )
         np.add.at(self.degree, r, 1)
         np.add.at(self.crowd, v, 1)
         np.add.at(self.context_crowd, a, 1)
         self.context_of[v], self.author_of[v] = a, self.author[events]
         self._unsettle(events, t, settled)
-        self.by_target.insert(v << TIME_BITS | t, events)
-        self.by_context.insert(a << TIME_BITS | t, events)
-        self.by_pair.insert(r << 32 | v, events)
-        self.by_reporter_context.insert(r << 32 | a, events)
+        keys = (
+            (self.by_target, v << TIME_BITS | t),
+            (self.by_context, a << TIME_BITS | t),
+            (self.by_pair, r << 32 | v),
+            (self.by_reporter_context, r << 32 | a),
+        )
+        in_threads(self.threads if len(events) > AT_ONCE else 1, lambda new: new[0].insert(new[1], events), keys)
 
     def _unsettle(self, events: Events, time: Ints, settled: int) -> None:
         """Counts that were final at the watermark `settled` are open again where a complaint came in late."""
@@ -219,7 +230,7 @@ class Window:
         self.by_context, self.by_reporter_context = Index(), Index()
         self.by_context.insert(a << TIME_BITS | t, events)
         self.by_reporter_context.insert(r << 32 | a, events)
-        self._final[rows] = False
+        self._final[rows], self._counted = False, None
 
     def remove(self, seqs: npt.ArrayLike) -> Events:
         """Take out complaints that no longer stand; unknown seqs are ignored. Returns the events removed."""
@@ -268,40 +279,12 @@ class Window:
             return
         room = max(rows, len(self.seq) * 9 // 8, 1024)
         for name, kind in _COLUMNS.items():
-            setattr(self, name, _stretched(getattr(self, name), room, kind))
+            setattr(self, name, stretched(getattr(self, name), room, kind))
         for name in ("exempt", "gone", "texted", "_final"):
-            setattr(self, name, _stretched(getattr(self, name), room, np.bool_))
-        self._counts = _stretched(self._counts, room, np.int32)
+            setattr(self, name, stretched(getattr(self, name), room, np.bool_))
+        self._counts = stretched(self._counts, room, np.int32)
 
     # --- reading
-
-    def digest(self) -> str:
-        """What the window holds, in 32 hexadecimal digits: the same for the same live complaints, in whatever order and
-        numbers they came.
-
-        Over seq, time, who, what, whose, and the counts kept for reporter and target. Not over contexts: a sweep may
-        relabel those.
-        """
-        events = np.flatnonzero(~self.gone[: self.size])
-        events = events[np.argsort(self.seq[events], kind="stable")]
-        reporter, target, created = self.reporter[events], self.target[events], self.created[events]
-        held = hashlib.blake2b(digest_size=16)
-        for column in (
-            self.seq[events],
-            self.time[events] + self.origin,
-            self.reporters.keys[reporter],
-            self.targets.keys[target],
-            self.authors.keys[self.author[events]],
-            np.where(created == UNKNOWN_MS, UNKNOWN_MS, created + self.origin),
-            self.fingerprint[events],
-            self.exempt[events],
-            self.degree[reporter],
-            self.crowd[target],
-        ):
-            held.update(np.ascontiguousarray(column, np.int64).tobytes())
-        for event in events[self.texted[events]].tolist():
-            held.update(self.text[event])
-        return held.hexdigest()
 
     def hour_of(self, events: Events) -> Ints:
         """The hour of each live event, 0 the first of the window."""
@@ -309,7 +292,7 @@ class Window:
 
     def hourly(self) -> Ints:
         """Live complaints in each hour of the window."""
-        state = self.size, self.live, self.since
+        state = self._state()
         if self._hourly is None or self._hourly[0] != state:
             self._hourly = state, np.bincount(self.hour_of(np.flatnonzero(~self.gone[: self.size])))
         return self._hourly[1]
@@ -346,11 +329,15 @@ class Window:
         """How many live complaints each reporter has in the context beside it."""
         keys = reporters.astype(np.int64) << 32 | contexts
         index = self.by_reporter_context
-        low, high = np.searchsorted(index.keys, keys, "left"), np.searchsorted(index.keys, keys, "right")
-        count = high - low
+        count = np.zeros(len(keys), np.int64)
+        if not len(index.keys):
+            return count
+        low = np.searchsorted(index.keys, keys, "left")
+        some = np.flatnonzero(index.keys[np.minimum(low, len(index.keys) - 1)] == keys)  # mostly few: the end is theirs
+        low, high = low[some], np.searchsorted(index.keys, keys[some], "right")
+        count[some] = high - low
         if self.live < len(index.keys):
-            some = np.flatnonzero(count)
-            owner, place = spread(low[some], high[some])
+            owner, place = spread(low, high)
             count[some] = np.bincount(owner[~self.gone[index.events[place]]], minlength=len(some))
         return count
 
@@ -361,6 +348,8 @@ class Window:
         Shape (len(events), scales + 1). Exact; counts that nothing can change any more are remembered.
         """
         reach = int(self.scales[-1])
+        if self._counted == self._state():
+            return self._counts[events]
         time = self.time[events]
         stale = ~self._final[events] | (time - reach < self.since)
         if stale.any():
@@ -373,21 +362,32 @@ class Window:
             for k, scale in enumerate(self.scales.tolist()):
                 self._counts[which, k] = self._within(self.by_target, v, t, scale)
             self._counts[which, -1] = self._within(self.by_context, a, t, reach)
-            self._final[which] = (t + reach < self.watermark) & (t - reach >= self.since)
+            self._settle(which)
         return self._counts[events]
+
+    def count_all(self) -> None:
+        """Find the counts of all events, for `counts` to give until the window changes.
+
+        Along the indexes each search begins where the last one ended, several times faster than event by event.
+        """
+        scales = self.scales.tolist()
+        for index, columns in ((self.by_target, list(enumerate(scales))), (self.by_context, [(-1, scales[-1])])):
+            for start in range(0, len(index.keys), AT_ONCE):
+                keys, events = index.keys[start : start + AT_ONCE], index.events[start : start + AT_ONCE]
+                for column, scale in columns:
+                    self._counts[events, column] = self._within(index, keys & ~TIME_MASK, keys & TIME_MASK, scale)
+        self._settle(self.by_target.events)
+        self._counted = self._state()
+
+    def _settle(self, events: Events) -> None:
+        time, reach = self.time[events], int(self.scales[-1])
+        self._final[events] = (time + reach < self.watermark) & (time - reach >= self.since)
+
+    def _state(self) -> tuple[int, int, int]:
+        return self.size, self.live, self.since
 
     def _within(self, index: Index, base: Ints, time: Ints, scale: int) -> Ints:
         low = np.searchsorted(index.keys, base | np.maximum(time - scale, self.since), "left")
         return np.asarray(
             np.searchsorted(index.keys, base | np.minimum(time + scale, TIME_MASK), "right") - low, np.int64
         )
-
-
-def _room(column: Events, size: int) -> Events:
-    return column if size <= len(column) else _stretched(column, max(size, len(column) * 3 // 2), np.int32)
-
-
-def _stretched(column: npt.NDArray, rows: int, kind: type) -> npt.NDArray:  # type: ignore[type-arg]
-    out = np.zeros((rows, *column.shape[1:]), kind)
-    out[: len(column)] = column
-    return out

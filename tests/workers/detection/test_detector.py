@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import combinations
 
@@ -13,8 +14,11 @@ from hypothesis import strategies as st
 from worlds import DAY, HOUR, Row, columns, draw_town, members_of
 
 from service.policy import DEFAULT_POLICY
+from workers import sweep_codec
+from workers.detection import threads
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
+from workers.detection.window_digest import window_digest
 
 POLICY = DEFAULT_POLICY
 NOTHING = columns([])
@@ -240,13 +244,28 @@ def test_a_window_that_was_loaded_in_parts_is_the_one_that_was_loaded_at_once() 
     one.load([(columns(stand), ())])
     parts = [columns(rows[at : at + 70]) for at in range(0, len(rows), 70)]
     other.load([(part, ()) for part in parts] + [(columns([]), sorted(withdrawn))])
-    assert one.window.digest() == other.window.digest()
+    assert window_digest(one.window) == window_digest(other.window)
     newest = [Row(9_000 + k, r.reporter, r.target, 8.1 * DAY + k) for k, r in enumerate(stand[-90:-60])]
     for detector in (one, other):
         detector.adopt(sweep.fitted(), max(r.seq for r in stand))
         assert members_of(detector.regroup()) == members_of(groups)
         detector.tick(columns(newest))
     assert one.pairs_met == other.pairs_met > sweep.pairs_met, "the same pairs are known to have met"
+
+
+@pytest.mark.parametrize("at_once", [25, 400])
+def test_a_sweep_does_not_depend_on_how_many_threads_share_it(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = draw_town(4, brigades=3).rows
+    alone, groups = Detector.sweep(POLICY, columns(rows))
+    begun = list[int]()
+    for constant in ("detector.AT_ONCE", "pairs.AT_ONCE", "window.AT_ONCE", "null_model.PAIRS_AT_ONCE"):
+        monkeypatch.setattr(f"workers.detection.{constant}", at_once)
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", lambda many: begun.append(many) or ThreadPoolExecutor(many))
+    shared, same = Detector.sweep(POLICY, columns(rows), threads=3)
+    assert set(begun) == {2, 3}, "the sort takes two, the rest as many as there are"
+    assert canonical(same) == canonical(groups)
+    assert window_digest(shared.window) == window_digest(alone.window)
+    assert sweep_codec.pack(shared.fitted()) == sweep_codec.pack(alone.fitted())
 
 
 def test_groups_that_nothing_touched_are_the_same_objects() -> None:
