@@ -80,14 +80,13 @@ def pair_p_values(
     """p of each joined pair, in (0, 1]; against what nobody of the `group` did, if there is one."""
     if not len(joined.first):
         return np.empty(0)
-    met = np.zeros(len(window.reporters), bool)
-    met[joined.first], met[joined.second] = True, True
-    reporters, number = np.flatnonzero(met), np.cumsum(met) - 1
+    reporters = np.unique(np.concatenate([joined.first, joined.second]))
+    one, two = np.searchsorted(reporters, joined.first), np.searchsorted(reporters, joined.second)
     expected, control = expectations(window, reporters, strata, group)
     degree = window.degree[reporters].astype(float)
 
     def best_of(part: slice) -> Floats:
-        u, w, met = number[joined.first[part]], number[joined.second[part]], joined.meetings[part]
+        u, w, met = one[part], two[part], joined.meetings[part]
         mu = np.maximum(degree[w, None, None] * expected[u], degree[u, None, None] * expected[w]) + 1e-12
         chance = np.maximum(degree[w] * control[u], degree[u] * control[w])
         return smallest_p(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,6 +60,7 @@ class SeedGrowth:
         self.leads: list[Lead] = []  # of the last sweep; they last until the next one
         self.in_step: list[Lead] = []  # of this tick
         self.grown: dict[tuple[Tier, MemberSet], Grown] = {}
+        self._by_member = defaultdict[int, list[Lead]](list)  # of those leads
         self._weak: list[MemberSet] = []
         self._cut: list[MemberSet] = []  # those of them that are communities of a large component, as of the last sweep
 
@@ -71,6 +72,10 @@ class SeedGrowth:
             self._weak = list(dict.fromkeys([*small, *self._cut]))
             self.edges.changed = False
         self._note_arrivals(events, gone)
+        self._by_member = defaultdict(list)
+        for lead in self._all_leads():
+            for key in lead.members:
+                self._by_member[key].append(lead)
         self.grown = self._grow_all()
 
     def note_measured(self, coordinated: MemberSet) -> None:
@@ -80,14 +85,11 @@ class SeedGrowth:
 
     def bond_surprise(self, members: MemberSet) -> float:
         """-log10 p a member of the strongest bonded lead that mostly consists of these members; 0 without one."""
-        return max(
-            (x.surprise for x in self._all_leads() if x.tier in BONDED and self._mostly(x.members, members)),
-            default=0.0,
-        )
+        return max((lead.surprise for lead in self._leads_of(members) if lead.tier in BONDED), default=0.0)
 
     def step_targets(self, members: MemberSet) -> Ints:
         """The targets on which leads in step that mostly consist of these members stand together: none is chance."""
-        keys = [x.members for x in self._all_leads() if x.tier == "in_step" and self._mostly(x.members, members)]
+        keys = [lead.members for lead in self._leads_of(members) if lead.tier == "in_step"]
         numbers = (self.window.reporters.find(np.fromiter(some, np.int64, len(some))) for some in keys)
         return np.unique(
             np.concatenate(
@@ -96,11 +98,13 @@ class SeedGrowth:
         )
 
     def _all_leads(self) -> list[Lead]:
-        return [*self.leads, *(lead for lead in self.in_step if lead not in self.leads)]
+        return list(dict.fromkeys([*self.leads, *self.in_step]))
 
-    def _mostly(self, keys: frozenset[int], members: MemberSet) -> bool:
-        own = {int(k) for k in self.window.reporters.keys[np.fromiter(members, np.int64, len(members))].tolist()}
-        return len(keys & own) >= 0.5 * len(keys)
+    def _leads_of(self, members: MemberSet) -> list[Lead]:
+        """The leads that mostly consist of these members."""
+        keys = self.window.reporters.keys[np.fromiter(members, np.int64, len(members))].tolist()
+        shared = Counter(lead for key in keys for lead in self._by_member.get(key, ()))
+        return [lead for lead, count in shared.items() if count >= 0.5 * len(lead.members)]
 
     def _note_arrivals(self, events: Events, gone: Events) -> None:
         """Count what is new about each known group: complaints of its members, and on its targets."""

@@ -43,10 +43,12 @@ def shared_crowds(window: Window) -> list[MemberSet]:
     links = _links(window, targets, by_target)
     count, part = sp.csgraph.connected_components(links, directed=False)
     size = np.bincount(part, minlength=count)
-    return [
-        frozenset(_members(window, people, by_target[part == one]).tolist())
-        for one in np.flatnonzero(size >= TARGETS).tolist()
-    ]
+    large = size[part[row]] >= TARGETS
+    there, times = np.unique(part[row[large]].astype(np.int64) << 32 | column[large], return_counts=True)
+    of_part, who = there >> 32, people[there & 0xFFFFFFFF]
+    belongs = (times >= np.maximum(2, MEMBER_PART * size[of_part])) & (times >= DEVOTION * window.degree[who])
+    ends = np.searchsorted(of_part[belongs], np.flatnonzero(size >= TARGETS), "right")
+    return [frozenset(members.tolist()) for members in np.split(who[belongs], ends)[:-1]]
 
 
 def _links(window: Window, targets: Ints, by_target: sp.csr_matrix) -> sp.coo_matrix:
@@ -63,9 +65,3 @@ def _links(window: Window, targets: Ints, by_target: sp.csr_matrix) -> sp.coo_ma
     keys = pair_keys(one.astype(np.int64), two.astype(np.int64))
     linked = (p * tests < FAMILY_P) | np.isin(keys, in_triangles(keys[p < SEED_P]))
     return sp.coo_matrix((people[linked], (one[linked], two[linked])), shape=(len(targets), len(targets)))
-
-
-def _members(window: Window, people: Ints, by_target: sp.csr_matrix) -> Ints:
-    count = np.asarray(by_target.sum(axis=0)).ravel()
-    enough = max(2.0, MEMBER_PART * by_target.shape[0])
-    return people[(count >= enough) & (count >= DEVOTION * window.degree[people])]
