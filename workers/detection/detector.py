@@ -38,7 +38,6 @@ from workers.detection.threads import MOST
 from workers.detection.twins import SURPRISE, twin_pairs
 from workers.detection.window import Complaints, Window
 
-LARGEST_SHARED = 4_000_000  # complaints in a window in which leads are looked for beside each other
 LARGEST_LIST = 400  # reporters: a larger set of people who share crowds is the whole community
 LARGEST_CROSSING = 200  # reporters: a larger component of crossing pairs is the whole community, not a group
 
@@ -169,9 +168,8 @@ class Detector:
     def _follow_leads(self) -> None:
         """The seeds that pairs with a small p do not show; most of them need the whole window."""
         window, least, keys = self.window, self.policy.min_members, self.window.reporters.keys
-        # In little windows threads would mostly wait for each other, in the largest each would need too much memory.
-        at_once = min(window.threads, MOST) if AT_ONCE < window.live <= LARGEST_SHARED else 1
-        with ThreadPoolExecutor(at_once) as pool:
+        # In little windows threads would mostly wait for each other.
+        with ThreadPoolExecutor(min(window.threads, MOST) if window.live > AT_ONCE else 1) as pool:
             crowds, twins, authors = (
                 pool.submit(shared_crowds, window),
                 pool.submit(self._twins),
