@@ -80,8 +80,8 @@ class Collector:
         self._row_by_id: dict[str, int] = {}  # of `judged_complaints` alone
         self._part_of: dict[int, int] = {}  # row -> key of the id of the complaint whose act it is part of
         self._keys: dict[str, int] = {}
-        self._reporters: dict[int, str] = {}
-        self._targets: dict[int, str] = {}
+        self._reporters: dict[str, int] = {}
+        self._targets: dict[str, int] = {}
         self._traits = TargetTraits()
         self._min_words = text_min_words
         self.duplicates = 0
@@ -102,33 +102,20 @@ class Collector:
         columns = self._numbers
         columns["tie"].append(identity)
         columns["time"].append(microseconds(complaint.occurred_at))
-        columns["reporter"].append(self._named(reporter.id, self._reporters))
-        columns["target"].append(self._named(target.id, self._targets))
+        columns["reporter"].append(_key(reporter.id, self._reporters))
+        columns["target"].append(_key(target.id, self._targets))
         if columns["target"][-1] not in self._traits:
             self._traits.add(columns["target"][-1], target.model_dump())
-        columns["context"].append(self._key(target.context_id))
-        columns["author"].append(self._key(target.author_id))
+        columns["context"].append(_key(target.context_id, self._keys))
+        columns["author"].append(_key(target.author_id, self._keys))
         columns["created"].append(
             UNKNOWN_MS if reporter.account_created_at is None else microseconds(reporter.account_created_at) // 1000
         )
-        columns["fingerprint"].append(0 if reporter.fingerprint is None else key_of(reporter.fingerprint))
+        columns["fingerprint"].append(_key(reporter.fingerprint, self._keys))
         self._exempt.append(reporter.trusted or complaint.notice_type == "illegal_content")
         signature = signature_of(complaint.text) if complaint.text else None
         if signature is not None and word_count(signature) >= self._min_words:
             self._texts[row] = signature
-
-    def _key(self, text: str | None) -> int:
-        if text is None:
-            return 0
-        found = self._keys.get(text)
-        if found is None:
-            found = self._keys[text] = key_of(text)
-        return found
-
-    def _named(self, text: str, names: dict[int, str]) -> int:
-        key = key_of(text)
-        names.setdefault(key, text)
-        return key
 
     def history(self) -> tuple[ComplaintHistory, dict[str, int]]:
         """Everything in time order, one standing complaint a reporter and target; and the row of each wanted
@@ -161,7 +148,13 @@ class Collector:
         )
         rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] > 0}
         return ComplaintHistory(
-            complaints, self._reporters, self._targets, self.duplicates, repeats, listed, self._traits
+            complaints,
+            {key: name for name, key in self._reporters.items()},
+            {key: name for name, key in self._targets.items()},
+            self.duplicates,
+            repeats,
+            listed,
+            self._traits,
         ), rows
 
     def _acts(self, ids: Ints, reporter: Ints) -> dict[int, int]:
@@ -196,6 +189,16 @@ class Collector:
 
 def _time_us(listed: ListedComplaint) -> int:
     return listed.filed.time_us  # whole milliseconds
+
+
+def _key(text: str | None, known: dict[str, int]) -> int:
+    """0 for None. Most names stand in many complaints, and a look into a dictionary is faster than a digest."""
+    if text is None:
+        return 0
+    found = known.get(text)
+    if found is None:
+        found = known[text] = key_of(text)
+    return found
 
 
 def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
