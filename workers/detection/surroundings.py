@@ -51,11 +51,13 @@ class Surroundings:
         elsewhere do not make it usual.
         """
         reporter, target, theirs = self._texts
-        beside = theirs[~np.isin(reporter, who) & ~np.isin(target, what)][:TEXTS_SAMPLED]
+        beside = theirs[:, np.flatnonzero(~np.isin(reporter, who) & ~np.isin(target, what))[:TEXTS_SAMPLED]]
         enough = slots_alike(self._policy.text_jaccard)
         different, which = np.unique(slots, axis=0, return_inverse=True)  # copies are mostly of one text
-        hits = np.array([(np.count_nonzero(beside == one, axis=1) >= enough).sum() for one in different], float)
-        return np.asarray((hits[which.ravel()] + PRIOR_HITS) / (len(beside) + PRIOR_TOTAL))
+        # Slot by slot: sums along the texts are several times faster than along the slots.
+        alike = ((beside == one[:, None]).sum(0, dtype=np.uint8) for one in different)  # of SLOTS, so at most 127
+        hits = np.array([np.count_nonzero(count >= enough) for count in alike], float)
+        return np.asarray((hits[which.ravel()] + PRIOR_HITS) / (beside.shape[1] + PRIOR_TOTAL))
 
     @cached_property
     def gap_ms(self) -> float:
@@ -100,14 +102,15 @@ class Surroundings:
 
     @cached_property
     def _texts(self) -> tuple[Ints, Ints, npt.NDArray[np.uint8]]:
-        """Reporter, target and signature of a sample of texts, one of each reporter."""
+        """Reporter, target and signature of a sample of texts, one of each reporter; the signatures as columns."""
         window = self._window
         rows = self._first_rows(self._held & window.texted[: window.size])
         # The keys are hashes, so that their order is a fair draw, and the same for the same people.
         order = np.argsort(window.reporters.keys[window.reporter[rows]], kind="stable")
         rows = rows[order[: TEXTS_SAMPLED + SPARE_TEXTS]]
         slots = slots_of([window.text[int(row)] for row in rows])
-        return window.reporter[rows].astype(np.int64), window.target[rows].astype(np.int64), slots
+        reporter, target = window.reporter[rows].astype(np.int64), window.target[rows].astype(np.int64)
+        return reporter, target, np.ascontiguousarray(slots.T)
 
     @property
     def _held(self) -> Bools:
