@@ -103,4 +103,4 @@ def _decided(file: CaseFile, history: Sequence[CaseHistoryItem]) -> str:
     if not file.state.verdict:
         return ""
     log = [entry.decision for entry in history if entry.decision is not None]
-    return verdict_words(file.state.verdict, reason_of_verdict(log) or "other")
+    return verdict_words(file.state.verdict, reason_of_verdict(log, file.state.verdict, file.cluster.id) or "other")

@@ -30,7 +30,7 @@ from service.errors import StoreUnavailable
 from service.model import microseconds, moment
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview, restorations
-from service.storage.cases.cases import verdicts_of
+from service.storage.cases.case_decisions import verdicts_of
 from service.storage.cases.overview import Period, Slot
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import ingest_state_of

@@ -33,7 +33,7 @@ from service.moderation.transparency_database import statement_of
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview
 from service.storage.cases.brief_reads import read_dossier
-from service.storage.cases.cases import verdicts_of
+from service.storage.cases.case_decisions import verdicts_of
 from service.storage.complaints import target_history
 from service.storage.complaints.archive_reader import ingest_state_of, never_archived
 from service.storage.complaints.target_content import UNKNOWN, words_of

@@ -89,12 +89,19 @@ def standing(log: Sequence[Decision]) -> Standing:
     return state
 
 
-def reason_of_verdict(log: Sequence[Decision]) -> ReasonCode | None:
-    """The reason that was given for the standing verdict of a log, oldest first; None without a verdict. Of a reason
-    that was undone nothing is left, and an undo has none of its own.
+def reason_of_verdict(log: Sequence[Decision], verdict: str | None, cluster_id: str) -> ReasonCode | None:
+    """The reason that was given for the verdict that stands for a cluster; None if nobody gave that verdict.
+
+    `log` is the cluster's with those of clusters merged into it, oldest first. Of a reason that was undone nothing is
+    left, and an undo has none of its own. Where several decisions give the verdict, as after a merge, the latest about
+    the cluster itself counts, since a merged cluster keeps its own verdict.
     """
-    verdict_from = standing(log).verdict_from
-    return next((one.reason_code for one in log if one.id == verdict_from), None)
+    by_id = {decision.id: decision for decision in log}
+    given = [
+        one for one in in_force(log) if one.verdict == verdict and not is_plain_undo(one, by_id.get(one.reverses or ""))
+    ]
+    own = [one for one in given if one.cluster_id == cluster_id]
+    return next((one.reason_code for one in reversed(own or given)), None)
 
 
 def is_right_together(verdict: str, reason: str | None) -> bool:
