@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Literal
 
-from service.console.decision_form import VERDICT_WORDS, reason_word, verdict_words
+from service.console.decision_form import reason_word
 from service.console.formatting import clock, offset
 from service.console.lists import address
 from service.console.person import Person
 from service.console.settings.audit_sentences import action_label, audit_sentence
+from service.moderation.decisions import verdict_words
 from service.storage.cases.handovers import Handover
 from service.storage.cases.shift_report import Part, ShiftGroup, ShiftRow
 
@@ -129,7 +130,7 @@ def _label(part: Part | Literal["holds"], group: ShiftGroup) -> str:
 
 def _what(part: Part | Literal["holds"], what: str, reason: str) -> str:
     if part == "undoing":
-        return f"undid “{VERDICT_WORDS.get(what, what)}”" + (f" ({reason_word(reason)})" if reason != "other" else "")
+        return f"undid “{verdict_words(what, reason)}”" + (f" ({reason_word(reason)})" if reason != "other" else "")
     if part in ("decided", "undone"):
         return f"{verdict_words(what, reason)} ({reason_word(reason)})"
     if part == "misuse":

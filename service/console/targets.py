@@ -27,6 +27,7 @@ from service.fields import ID_CHARACTERS
 from service.model import microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, TargetStanding, assess
 from service.moderation.brief import Dossier, GroupOnTarget, ReceivedOutcome, fragment, not_known, sentences
+from service.moderation.decisions import standing_words
 from service.moderation.phrases import plural
 from service.moderation.target_assessment import Assessment
 from service.moderation.transparency_database import statement_of
@@ -101,6 +102,7 @@ class TargetGroup:
     probability: float | None
     unfounded: float | None
     without: float | None  # the independent count if the group is ignored
+    decided: str  # the verdict that stands
 
 
 @router.get("/targets")
@@ -264,6 +266,7 @@ def _groups(dossier: Dossier, assessment: Assessment | None) -> list[TargetGroup
             shares[group.id].probability if group.id in shares else None,
             shares[group.id].unfounded_probability if group.id in shares else None,
             without.get(group.id),
+            standing_words(group.decisions, group.verdict, group.id),
         )
         for group in dossier.groups
     ]

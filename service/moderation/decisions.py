@@ -17,6 +17,14 @@ from service.fields import is_storable
 from service.model import Decision, DecisionRequest, Disposition, ReasonCode, Status
 from service.moderation.cluster_state import StandingVerdict
 
+# of a decision that was made
+VERDICT_WORDS = {
+    "coordinated": "coordinated",
+    "not_coordinated": "not coordinated",
+    "escalated": "escalated",
+    "snoozed": "snoozed",
+}
+RIGHT_TOGETHER = "acting together, but right"  # the members are cleared, and the detector was not wrong
 # clusters.revoked_because when a person, not the detector, revoked
 DECIDED_NOT_COORDINATED = "decided: not coordinated"
 
@@ -107,6 +115,18 @@ def reason_of_verdict(log: Sequence[Decision], verdict: str | None, cluster_id: 
 def is_right_together(verdict: str, reason: str | None) -> bool:
     """Whether a verdict says that the members act together and are right: their flag was not wrong."""
     return (verdict, reason) == ("not_coordinated", "patrol")
+
+
+def verdict_words(verdict: str, reason: str | None) -> str:
+    """What was decided, for people: who clears volunteers does not say that they do not act together."""
+    if is_right_together(verdict, reason):
+        return RIGHT_TOGETHER
+    return VERDICT_WORDS.get(verdict, verdict.replace("_", " "))
+
+
+def standing_words(log: Sequence[Decision], verdict: str | None, cluster_id: str) -> str:
+    """The verdict that stands for a cluster, for people; empty without one. `log`: see reason_of_verdict."""
+    return "" if verdict is None else verdict_words(verdict, reason_of_verdict(log, verdict, cluster_id))
 
 
 def is_plain_undo(decision: Decision | DecisionRequest, undone: Decision | None) -> bool:
@@ -258,6 +278,6 @@ def decision_sentence(decision: Decision, log: Sequence[Decision], when: str) ->
         return f"{decision.by} undid decision {decision.reverses} about this group on {when}."
     reversing = f", reversing decision {decision.reverses}" if decision.reverses else ""
     return (
-        f"{decision.by} decided about this group on {when}: {decision.verdict.replace('_', ' ')}"
-        f" ({decision.reason_code}){reversing}."
+        f"{decision.by} decided about this group on {when}:"
+        f" {verdict_words(decision.verdict, decision.reason_code)} ({decision.reason_code}){reversing}."
     )

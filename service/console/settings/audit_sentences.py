@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.console.decision_form import reason_word, verdict_words
+from service.console.decision_form import reason_word
+from service.moderation.decisions import verdict_words
 from service.moderation.phrases import duration, plural
 
 Detail = Mapping[str, Any]
@@ -17,8 +18,12 @@ Words = Callable[[str, Detail], str]
 
 def _decision(case: str, detail: Detail) -> str:
     verdict = verdict_words(str(detail.get("verdict", "")), detail.get("reason_code", ""))
+    # Older entries do not say what was undone: then it was the same verdict.
+    undone = detail.get("undone") or {}
     if detail.get("reverses"):
-        return f"undid decision {detail['reverses']} (“{verdict}”) on case {case}"
+        was = verdict_words(str(undone["verdict"]), undone.get("reason_code")) if undone else verdict
+        undoing = f"undid decision {detail['reverses']} (“{was}”) on case {case}"
+        return undoing if undone.get("verdict") in (None, detail.get("verdict")) else f"{undoing}: {verdict}"
     reason = reason_word(detail.get("reason_code", ""))
     excluded = detail.get("excluded_reporters") or []
     return (

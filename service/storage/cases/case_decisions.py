@@ -178,7 +178,8 @@ def record_decision(
     after, entry = decide(before, log, request, decision_id=decision_id, by=by, now=now)
     _store_case(connection, before, after)
     _store_entry(connection, tenant_id, entry)
-    _store_audit(connection, tenant_id, before, after, entry)
+    undone = next((one for one in log if one.id == entry.reverses), None)
+    _store_audit(connection, tenant_id, before, after, entry, undone)
     record_mentions(connection, tenant_id, entry.cluster_id, entry.note, decision_id=entry.id, by=by, now=now)
     cluster = read_cluster(connection, tenant_id, cluster_id, now=now)
     campaign_groups.plan(connection, tenant_id, microseconds(now))
@@ -252,12 +253,15 @@ def _store_entry(connection: Connection, tenant_id: int, entry: Decision) -> Non
     )
 
 
-def _store_audit(connection: Connection, tenant_id: int, before: Case, after: Case, entry: Decision) -> None:
+def _store_audit(
+    connection: Connection, tenant_id: int, before: Case, after: Case, entry: Decision, undone: Decision | None
+) -> None:
     detail = {
         "decision": entry.id,
         "verdict": entry.verdict,
         "reason_code": entry.reason_code,
         "reverses": entry.reverses,
+        **({} if undone is None else {"undone": {"verdict": undone.verdict, "reason_code": undone.reason_code}}),
         "excluded_reporters": entry.excluded_reporters,
         "before": {
             "version": before.version,
