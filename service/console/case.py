@@ -362,7 +362,7 @@ def case_response(
         effects = decision_effects(connection, person.tenant_id, file, form, now=now)
         following = queue_context.next_case(connection, person, cluster_id, now)
         tenant_time = tenant_now(connection, person.tenant_id, now)
-        team = team_context(connection, person, cluster_id)
+        team = team_context(connection, person, cluster_id, right_together=content.right_together)
         log = case_decisions.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
     shown = {row.row.id for row in content.reporters}
     context: dict[str, Any] = {

@@ -206,6 +206,26 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     ),
     "allowed": ("Good patrol added", lambda reporter, _: f"added {reporter} to the good patrols"),
     "allowed no longer": ("Good patrol removed", lambda reporter, _: f"removed {reporter} from the good patrols"),
+    "patrol proposed": (
+        "Good patrol proposed",
+        lambda case, detail: (
+            f"proposed {plural(int(detail.get('accounts', 0)), 'account')} of case {case} as good patrols"
+        ),
+    ),
+    "patrol accepted": (
+        "Proposed good patrol accepted",
+        lambda case, detail: (
+            f"accepted the proposal by {detail.get('proposed_by', 'a moderator')}:"
+            f" {plural(int(detail.get('accounts', 0)), 'account')} of case {case} became good patrols"
+        ),
+    ),
+    "patrol declined": (
+        "Proposed good patrol declined",
+        lambda case, detail: (
+            f"declined to make the accounts of case {case} good patrols, as {detail.get('proposed_by', 'a moderator')}"
+            " had proposed"
+        ),
+    ),
     "settings": ("Settings", lambda _, detail: f"changed settings: {_changes(detail)}"),
     "policy": ("Thresholds", _policy),
     "daily-files-on": ("Daily files", lambda _, __: "had the archive written as files by day"),

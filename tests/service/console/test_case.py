@@ -144,7 +144,7 @@ def test_a_group_that_acts_together_and_is_right_is_called_so(desk: Api, anna: V
     assert decide(anna, verdict="not_coordinated", reason_code="patrol").status_code == 303
     page = anna.get(CASE).text
     assert "decided: acting together, but right" in page and "acting together, but right (patrol)" in page
-    assert "an administrator has a list of good patrols" in page
+    assert "administrators keep the list of good patrols." in page
     assert (
         'href="/console/settings/patrols">the list of good patrols'
         in sign_in(desk, "root", role="admin").get(CASE).text
