@@ -167,6 +167,7 @@ def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
         "speed": speed,
         "precision": precision_of(cases.coordinated, cases.decided),
         "attacked": attacked,
+        "most_attacked": overview.TARGETS_SHOWN,
         "verdicts": verdicts,
         "restorations": waiting,
         "proposed": proposed,

@@ -76,6 +76,7 @@ class ShiftLine:
     count: int
     first_at: datetime | None  # the oldest of them
     url: str
+    by: str = ""  # whose name it begins with
 
 
 @dataclass(slots=True)
@@ -117,6 +118,7 @@ def section_of(part: Part | Literal["holds"], groups: Sequence[ShiftGroup], time
             one.count,
             one.first_at,
             address(LIST, part=part, by=one.by, what=one.what, reason=one.reason, **times),
+            one.by,
         )
         for one in groups
     ]

@@ -121,6 +121,7 @@ def find_target(request: Request, person: Viewer, id: str = "") -> Response:
         verdicts=verdicts,
         waiting=waiting,
         attacked=attacked,
+        most_attacked=overview.TARGETS_SHOWN,
         end=moment(period.end_us),
         live=period.live,
     )

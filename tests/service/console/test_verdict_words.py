@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from case_scenes import put_case, put_removal
-from case_world import START, put_cluster
+from case_world import START, put_cluster, put_complaint
 from conftest import Api
 from console_world import Visitor, sign_in
 
@@ -92,3 +92,18 @@ def test_an_undo_over_the_api_is_one_whatever_its_reason_and_another_verdict_is_
     trail = words(sign_in(api, "root", role="admin").get("/console/settings/audit").text)
     assert f"undid decision {first} (“coordinated”) on case k1: not coordinated" in trail
     assert f"undid decision {first} (“coordinated”) on case k1" in trail
+
+
+def test_the_pages_say_what_they_show(api: Api, anna: Visitor) -> None:
+    number = tenant_id(api.engine, "default")
+    assert re.search(r"comment/0 by a-9 in ", words(anna.get("/console/clusters/k1").text))
+    assert "targets that most members" not in words(anna.get("/console/targets").text)
+    put_cluster(api.engine, number, "k3", disposition="reliable")
+    put_cluster(api.engine, number, "k4", targets=[f"u{place}" for place in range(12)], last=9 * 24)
+    for place in range(12):
+        put_complaint(api.engine, number, 800 + place, "r1", f"u{place}", hours=9 * 24 - 1, cluster="k4")
+    for path in ("/console/targets", "/console/overview"):
+        assert "The 10 targets that most members complained about." in words(anna.get(path).text), path
+    rows = anna.get("/console/clusters?tab=all").text.split("<tr id=")
+    claims = {row[6:8]: "/console/queue/claim" in row for row in rows[1:]}
+    assert claims == {"k1": True, "k2": True, "k3": False, "k4": True}, "nothing to decide, nothing to claim"
