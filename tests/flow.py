@@ -116,11 +116,11 @@ class Newspaper(Paper):
         """How many people complained about it independently."""
         return self.asks(target).independent_complaints
 
-    def decides(self, cluster: str, verdict: str, **fields: Any) -> str:
+    def decides(self, cluster: str, verdict: str, *, reason: str = "brigade", **fields: Any) -> str:
         """A moderator's decision on the cluster as it is now; its id."""
         with write(self.engine) as connection:
             version = clusters.load(connection, self.id, [cluster])[cluster].version
-            request = DecisionRequest(verdict=verdict, reason_code="brigade", version=version, **fields)  # type: ignore[arg-type]
+            request = DecisionRequest(verdict=verdict, reason_code=reason, version=version, **fields)  # type: ignore[arg-type]
             name = f"d{connection.execute(select(func.count()).select_from(decisions)).scalar_one() + 1}"
             record_decision(connection, self.id, cluster, request, decision_id=name, by="ann", now=LONG_AFTER)
         return name

@@ -27,6 +27,7 @@ from service.storage.sql.engine import write
 from workers import sweep_codec
 from workers.feed_columns import joined
 from workers.known_members import publish_all_known_members
+from workers.notice_counts import notices_after, notices_by_registry
 from workers.publish import publish, totals_in
 from workers.resources import Resources
 from workers.sweep import sweep_ahead
@@ -104,6 +105,15 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
             found = analyzer.clusters.reconcile(connection, window, groups, complete=False, upto_seq=last.last_seq)
             changed.update(found)
         changed.update(analyzer.clusters.learn(connection, window, batch))
+        notices = notices_after(
+            connection,
+            resources.redis,
+            analyzer,
+            totals,
+            after_seq=state.cursor_seq,
+            upto_seq=last.last_seq,
+            promoted=batch.complaints["target"][batch.complaints["seq"] <= state.cursor_seq].tolist(),
+        )
         effects = analyzer.notifier.look(
             connection,
             analyzer.change(
@@ -129,7 +139,7 @@ def tick(analyzer: TenantAnalyzer, resources: Resources, rows: Sequence[FeedRow]
             as_of_us=last.received_us,
             policy_version=analyzer.policy.version,
         )
-    publish(resources.redis, analyzer, effects.summaries, totals)
+    publish(resources.redis, analyzer, effects.summaries, totals, notices)
     analyzer.metrics.count_tick(resources.redis, analyzer.detector, rows, resources.now_us())
     logs.add(ticks=1, items=sum(row.items for row in rows), clusters_changed=len(changed))
     logs.note(position=analyzer.state.analysed_position)
@@ -211,6 +221,7 @@ def apply_exemptions(analyzer: TenantAnalyzer, resources: Resources) -> None:
         # Before they are read: a change from now on plans another turn.
         timers.move_to(connection, analyzer.number, WORK, None)
         exemptions = exemptions_of(connection, analyzer.number)
+        notices = notices_by_registry(connection, resources.redis, analyzer, exemptions.flaggers)
         changed = changed_clusters(connection, analyzer.number, list(before.values()), exemptions)
         analyzer.clusters.keep(changed)
         effects = analyzer.notifier.look(
@@ -225,4 +236,4 @@ def apply_exemptions(analyzer: TenantAnalyzer, resources: Resources) -> None:
     analyzer.clusters.exemptions = exemptions
     analyzer.clusters.forget_groups()
     publish_all_known_members(resources.redis, analyzer)
-    publish(resources.redis, analyzer, effects.summaries, {})
+    publish(resources.redis, analyzer, effects.summaries, {}, notices)

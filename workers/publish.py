@@ -11,6 +11,7 @@ from service.storage.complaints.feed import FeedBatch
 from service.storage.complaints.feed_reader import read_feed_before
 from service.storage.redis_store import assessments
 from workers.known_members import publish_all_known_members, publish_known_members
+from workers.notice_counts import notices_after, write_all_notices
 from workers.resources import Resources
 from workers.tenant_analyzer import TenantAnalyzer
 
@@ -18,9 +19,15 @@ ITEMS_AGAIN = 20_000  # at least as many as a tick may take
 
 
 def publish(
-    redis: Redis, analyzer: TenantAnalyzer, summaries: Mapping[int, TargetSummary | None], totals: Mapping[int, int]
+    redis: Redis,
+    analyzer: TenantAnalyzer,
+    summaries: Mapping[int, TargetSummary | None],
+    totals: Mapping[int, int],
+    notices: Mapping[int, int] | None = None,
 ) -> None:
-    """Write what changed: the clusters' members, summaries (None removes the target's) and totals by target key."""
+    """Write what changed: the clusters' members; by target key summaries (None removes the target's), totals and
+    notices by trusted flaggers.
+    """
     publish_known_members(redis, analyzer)
     state = analyzer.state
     assessments.write_analysed(
@@ -28,6 +35,7 @@ def publish(
         analyzer.tenant,
         totals,
         summaries,
+        notices=notices or {},
         position=state.analysed_position,
         as_of_us=state.as_of_us,
         taken=state.decision_cursor,
@@ -35,15 +43,22 @@ def publish(
 
 
 def publish_again(analyzer: TenantAnalyzer, resources: Resources) -> None:
-    """Write what a tick that ended between SQL and Redis did not: the totals of the last tick, all memberships, and all
-    known members.
+    """Write what a tick that ended between SQL and Redis did not: the totals and notices of the last tick, all
+    memberships, and all known members.
     """
-    redis = resources.redis
+    redis, upto = resources.redis, analyzer.state.cursor_seq
     with resources.engine.connect() as connection:
-        batches = read_feed_before(connection, analyzer.number, analyzer.state.cursor_seq, ITEMS_AGAIN)
+        batches = read_feed_before(connection, analyzer.number, upto, ITEMS_AGAIN)
+        totals = totals_in(batches)
+        if assessments.are_notices_counted(redis, analyzer.tenant):
+            after = max(0, upto - ITEMS_AGAIN)
+            notices = notices_after(connection, redis, analyzer, totals, after_seq=after, upto_seq=upto)
+        else:
+            notices = {}
+            write_all_notices(connection, redis, analyzer.tenant, analyzer.number)
     written = assessments.targets_with_memberships(redis, analyzer.tenant)
     publish_all_known_members(redis, analyzer)
-    publish(redis, analyzer, {**dict.fromkeys(written), **analyzer.notifier.summaries}, totals_in(batches))
+    publish(redis, analyzer, {**dict.fromkeys(written), **analyzer.notifier.summaries}, totals, notices)
 
 
 def totals_in(batches: Iterable[FeedBatch]) -> dict[int, int]:

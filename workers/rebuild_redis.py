@@ -30,6 +30,7 @@ from service.storage.redis_store.stream import StreamEntry, initialise_position
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of_field
 from workers.known_members import write_known_members
+from workers.notice_counts import write_all_notices
 from workers.resources import Resources
 from workers.tenant_filter import open_filter_or_warn
 
@@ -81,6 +82,7 @@ def rebuild_redis(tenant: str, resources: Resources) -> int:
         )
     stale = bool(redis.exists(redis_keys.totals(tenant), redis_keys.memberships(tenant)))
     _pass_over_lost(redis, resources, tenant, number)
+    assessments.forget_trusted_notices(redis, tenant)
     own = open_filter_or_warn(tenant, number, resources)
     with engine.connect() as connection:
         restored = _write_totals(connection, redis, tenant, number)
@@ -105,6 +107,8 @@ def rebuild_redis(tenant: str, resources: Resources) -> int:
         redis.set(redis_keys.restored(tenant), 1, ex=RESTORED_SECONDS)
     if not initialise_position(redis, tenant, position):
         redis.eval(_RAISE, 1, redis_keys.position(tenant), position)
+    with engine.connect() as connection:  # last: it reads the whole archive, and questions are answered without it
+        write_all_notices(connection, redis, tenant, number)
     log.info("tenant %s: %d totals restored, position %d", tenant, restored, position)
     return position
 

@@ -61,6 +61,7 @@ ACCEPTED_ITEMS_EXAMPLE: dict[str, Any] = {
 ASSESSMENT_EXAMPLE = {
     "target_id": "comment/5",
     "complaints": 12,
+    "trusted_notices": 1,
     "unseen": 0,
     "independent_complaints": 4.172851,
     "coordinated_probability": 0.8342,

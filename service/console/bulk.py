@@ -18,13 +18,14 @@ from starlette.responses import Response
 
 from service.api.api_context import ApiContext, api_context
 from service.api.decision_notice import announce_decision
-from service.console.decision_form import REASONS, SNOOZES, VERDICTS, DecisionForm, undo_request
+from service.console.decision_form import REASONS, SNOOZES, VERDICTS, DecisionForm, reason_word, undo_request
 from service.console.person import Person
 from service.console.rendering import FlashMessage, flash, render, see_other
 from service.console.sign_in import Moderator, safe_path
 from service.errors import BrigadewatchError, NotFound, Refused, StaleVersion
 from service.model import DecisionRequest
 from service.moderation.decision_preview import sentence
+from service.moderation.decisions import verdict_words
 from service.moderation.phrases import plural
 from service.storage.cases import case_decisions, case_queue
 from service.storage.cases.case_queue import QueueItem
@@ -92,7 +93,7 @@ def decide(
     if decided:
         anyio.from_thread.run(announce_decision, api, person.tenant, person.tenant_id)
     summary = (
-        f"{plural(len(decided), 'case')} decided: {dict(VERDICTS)[verdict].lower()}."
+        f"{plural(len(decided), 'case')} decided: {verdict_words(decision.verdict, decision.reason_code)}."
         if decided
         else "Nothing was decided."
     )
@@ -121,7 +122,7 @@ def ask_undo(request: Request, person: Moderator) -> Response:
         "undo.html",
         decision=last,
         row=rows[0] if rows else None,
-        verdicts=dict(VERDICTS),
+        reason_word=reason_word,
         back=safe_path(referer.path + (f"?{referer.query}" if referer.query else "")),
     )
 

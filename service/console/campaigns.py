@@ -24,10 +24,11 @@ from service.console.shares import download
 from service.console.sign_in import Moderator, Viewer
 from service.errors import NotFound, Refused
 from service.moderation.campaigns import Relation
+from service.moderation.decisions import is_right_together, verdict_words
 from service.moderation.phrases import plural
 from service.storage.cases import campaign_reads
 from service.storage.cases.campaign_groups import campaigns_of
-from service.storage.cases.campaign_reads import CampaignFile, Rest, rests_of
+from service.storage.cases.campaign_reads import CampaignDecision, CampaignFile, Rest, rests_of
 from service.storage.cases.campaign_statements import (
     LONGEST_NOTE,
     MOST_OTHERS,
@@ -154,7 +155,7 @@ def show_campaign(request: Request, person: Viewer, id: str) -> Response:
         members=file.members[:_PEOPLE_SHOWN],
         authors=file.authors[:_PEOPLE_SHOWN],
         trimmed=any(case.trimmed for case in file.cases),
-        letters=_LETTERS,
+        decision_text=_decision_text,
     )
 
 
@@ -258,7 +259,7 @@ def _chart(file: CampaignFile, zone: tzinfo) -> WeeksChart | None:
     total = sum(one.complaints for one in file.weeks)
     description = f"{plural(total, 'complaint')} by week, from {first:%d %b %Y} to the week of {last:%d %b %Y}"
     marks = [
-        Mark(one.at, _LETTERS[one.verdict], f"{one.cluster_id}: {one.verdict.replace('_', ' ')}, {clock(one.at)}")
+        Mark(one.at, _letter(one), f"{one.cluster_id}: {_decision_text(one)}, {clock(one.at)}")
         for one in file.decisions
     ]
     svg = column_chart(
@@ -266,3 +267,17 @@ def _chart(file: CampaignFile, zone: tzinfo) -> WeeksChart | None:
     )
     rows = [(one.start, one.complaints, len(one.by_cluster)) for one in file.weeks]
     return WeeksChart(svg, rows, rests_of(file.weeks))
+
+
+def _letter(made: CampaignDecision) -> str:
+    if made.is_undo:
+        return "U"
+    return "R" if is_right_together(made.verdict, made.reason_code) else _LETTERS[made.verdict]
+
+
+def _decision_text(made: CampaignDecision) -> str:
+    """A decision as the page words it."""
+    words = verdict_words(made.verdict, made.reason_code)
+    if made.reverses is None:
+        return words
+    return f"undid {made.reverses}" if made.is_undo else f"undid {made.reverses}: {words}"

@@ -29,6 +29,7 @@ from service.console.rendering import FlashMessage, flash, render, see_other, wa
 from service.console.sign_in import Moderator, Viewer
 from service.errors import NotFound, Refused, StaleVersion
 from service.model import Decision, DecisionRequest, microseconds
+from service.moderation.decisions import DECIDED_NOT_COORDINATED
 from service.moderation.repeats import recorded_before
 from service.storage.cases import case_decisions, cases, claims, notes
 from service.storage.cases.case_files import read_case_file
@@ -37,6 +38,7 @@ from service.storage.sql.engine import write
 
 router = APIRouter()
 _OFFERED = {
+    "decided_not_coordinated": DECIDED_NOT_COORDINATED,
     "verdicts": VERDICTS,
     "reasons": REASONS,
     "snoozes": SNOOZES,
@@ -360,7 +362,7 @@ def case_response(
         effects = decision_effects(connection, person.tenant_id, file, form, now=now)
         following = queue_context.next_case(connection, person, cluster_id, now)
         tenant_time = tenant_now(connection, person.tenant_id, now)
-        team = team_context(connection, person, cluster_id)
+        team = team_context(connection, person, cluster_id, right_together=content.right_together)
         log = case_decisions.read_case(connection, person.tenant_id, cluster_id)[1] if seen is not None else []
     shown = {row.row.id for row in content.reporters}
     context: dict[str, Any] = {

@@ -25,8 +25,7 @@ from service.console.case_tables import (
     texts_read,
 )
 from service.console.chart_data import Raster, SharedTrait, SignalBar, shared_traits_of, signals_of
-from service.console.decision_form import RIGHT_TOGETHER, verdict_words
-from service.moderation.decisions import reason_of_verdict
+from service.moderation.decisions import RIGHT_TOGETHER, standing_words
 from service.storage.cases.campaign_reads import CasesCampaign, campaign_of_case
 from service.storage.cases.case_files import CaseFile
 from service.storage.cases.case_history import CaseHistoryItem, history_of
@@ -100,7 +99,5 @@ def case_page(
 
 def _decided(file: CaseFile, history: Sequence[CaseHistoryItem]) -> str:
     """The standing verdict, with the reason that was given for it."""
-    if not file.state.verdict:
-        return ""
     log = [entry.decision for entry in history if entry.decision is not None]
-    return verdict_words(file.state.verdict, reason_of_verdict(log) or "other")
+    return standing_words(log, file.state.verdict, file.cluster.id)

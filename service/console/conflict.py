@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
-from service.console.decision_form import reason_word, verdict_words
+from service.console.decision_form import reason_word
 from service.console.formatting import clock
 from service.model import Cluster, Decision
+from service.moderation.decisions import is_plain_undo, verdict_words
 from service.moderation.phrases import plural
 
 
@@ -30,7 +31,8 @@ def seen_of(cluster: Cluster) -> Seen:
 
 def what_changed(seen: Seen, now: Cluster, log: Sequence[Decision], zone: tzinfo = UTC) -> list[str]:
     """The changes as sentences, moderators' decisions first. `log` is the case's decision log, oldest first."""
-    changes = [_decided(d, zone) for d in log if d.version >= seen.version]
+    by_id = {d.id: d for d in log}
+    changes = [_decided(d, by_id.get(d.reverses or ""), zone) for d in log if d.version >= seen.version]
     for count, before, noun in (
         (now.reporter_count, seen.reporters, "account"),
         (now.target_count, seen.targets, "target"),
@@ -48,11 +50,9 @@ def what_changed(seen: Seen, now: Cluster, log: Sequence[Decision], zone: tzinfo
     return changes or ["Members or targets changed; their numbers are the same."]
 
 
-def _decided(decision: Decision, zone: tzinfo) -> str:
-    what = (
-        f"undid decision {decision.reverses}"
-        if decision.reverses
-        else f"decided “{verdict_words(decision.verdict, decision.reason_code)}” ({reason_word(decision.reason_code)})"
-    )
+def _decided(decision: Decision, undone: Decision | None, zone: tzinfo) -> str:
+    what = f"decided “{verdict_words(decision.verdict, decision.reason_code)}” ({reason_word(decision.reason_code)})"
+    if decision.reverses:
+        what = f"undid decision {decision.reverses}" + ("" if is_plain_undo(decision, undone) else f" and {what}")
     note = f" with the note “{decision.note}”" if decision.note else ""
     return f"{decision.by} {what} on {clock(decision.at, None, zone)}{note}."

@@ -10,8 +10,7 @@ from typing import cast, get_args
 from pydantic import ValidationError
 
 from service.errors import Refused
-from service.model import Decision, DecisionRequest, DecisionVerdict, ReasonCode
-from service.moderation.decisions import is_right_together
+from service.model import DecisionRequest, DecisionVerdict, ReasonCode
 
 VERDICTS: tuple[tuple[str, str], ...] = (
     ("coordinated", "Coordinated"),
@@ -19,14 +18,6 @@ VERDICTS: tuple[tuple[str, str], ...] = (
     ("escalated", "Escalate"),
     ("snoozed", "Snooze"),
 )
-# of a decision that was made
-VERDICT_WORDS = {
-    "coordinated": "coordinated",
-    "not_coordinated": "not coordinated",
-    "escalated": "escalated",
-    "snoozed": "snoozed",
-}
-RIGHT_TOGETHER = "acting together, but right"  # the members are cleared, and the detector was not wrong
 REASONS: tuple[tuple[str, str], ...] = (
     ("brigade", "Brigade: an organised group"),
     ("patrol", "Patrol: they act together, and their complaints are right"),
@@ -95,21 +86,9 @@ class DecisionForm:
         return now + timedelta(days=int(self.snooze_for))
 
 
-def verdict_words(verdict: str, reason: str) -> str:
-    """What was decided, for people: who clears volunteers does not say that they do not act together."""
-    if is_right_together(verdict, reason):
-        return RIGHT_TOGETHER
-    return VERDICT_WORDS.get(verdict, verdict.replace("_", " "))
-
-
 def reason_word(reason: str) -> str:
     """A reason in one word."""
     return dict(REASONS).get(reason, reason).partition(":")[0].lower()
-
-
-def is_undo(decision: Decision) -> bool:
-    """Whether a decision only takes another back: as the console records it, its reason says nothing."""
-    return decision.reverses is not None and decision.reason_code == "other"
 
 
 def undo_request(

@@ -17,11 +17,8 @@ from service.api.decision_notice import announce_decision
 from service.console.csv_files import Cell, csv_response
 from service.console.decision_form import (
     LONGEST_NOTE,
-    VERDICT_WORDS,
-    is_undo,
     reason_word,
     undo_request,
-    verdict_words,
 )
 from service.console.lists import AT_ONCE, PAGE, address, cursor_behind, day_us, every_page, place_of
 from service.console.person import Person
@@ -31,7 +28,7 @@ from service.console.sign_in import Moderator, Viewer
 from service.errors import Refused, StaleVersion
 from service.fields import is_storable
 from service.model import Decision, DecisionVerdict, ReasonCode
-from service.moderation.decisions import Case, decide
+from service.moderation.decisions import VERDICT_WORDS, Case, decide, standing_words
 from service.storage.cases import case_decisions, decision_log
 from service.storage.cases.decision_log import DecisionLogEntry, LogFilter, list_entries
 from service.storage.cases.decision_preview import effect_of_decisions
@@ -111,7 +108,6 @@ def show_decisions(request: Request, person: Viewer, filters: Entered, cursor: s
         filtered=any(filters.values()),
         people=people,
         verdicts=VERDICT_WORDS,
-        words=verdict_words,
         reason_word=reason_word,
         reasons=REASONS,
         next_url=None if following is None else address("/console/decisions", **filters, cursor=following),
@@ -138,7 +134,7 @@ def _row(entry: DecisionLogEntry) -> tuple[Cell, ...]:
         d.id,
         d.cluster_id,
         d.verdict,
-        "" if is_undo(d) else d.reason_code,
+        "" if entry.is_undo else d.reason_code,
         d.by,
         d.note,
         " ".join(d.excluded_reporters),
@@ -233,13 +229,15 @@ def _form(
     messages: tuple[FlashMessage, ...] = (),
 ) -> Response:
     api = api_context(request)
-    preview: dict[str, Any] = {"effect": None, "after": None, "refused": None}
+    preview: dict[str, Any] = {"effect": None, "after": None, "refused": None, "words_now": "", "words_after": ""}
     with api.engine.connect() as connection:
         entry = decision_log.read_entry(connection, person.tenant_id, decision_id)
         case, log = _standing_case(connection, person.tenant_id, entry)
+        preview["words_now"] = standing_words(log, case.verdict, case.id)
         try:
             undo = undo_request(entry.decision.verdict, entry.decision.snooze_until, entry.decision.id, case.version)
-            preview["after"], _ = decide(case, log, undo, decision_id="preview", by=person.name, now=api.now())
+            after, made = decide(case, log, undo, decision_id="preview", by=person.name, now=api.now())
+            preview |= {"after": after, "words_after": standing_words([*log, made], after.verdict, after.id)}
             preview["effect"] = effect_of_decisions(connection, person.tenant_id, {case.id: undo}, now=api.now())
         except Refused as refused:
             preview["refused"] = str(refused)
@@ -252,7 +250,7 @@ def _form(
         entry=entry,
         case=case,
         note=note,
-        verdicts=VERDICT_WORDS,
+        reason_word=reason_word,
         longest_note=LONGEST_NOTE,
         **preview,
     )

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
-from service.console.decision_form import reason_word, verdict_words
+from service.console.decision_form import reason_word
 from service.console.formatting import clock, offset
+from service.moderation.decisions import is_plain_undo, verdict_words
 from service.moderation.phrases import plural
 from service.storage.cases.case_history import CaseHistoryItem
 
@@ -71,9 +72,11 @@ def _who_and_what(entry: CaseHistoryItem, zone: tzinfo) -> tuple[str, str]:
 def _decision_text(entry: CaseHistoryItem, zone: tzinfo) -> str:
     decision = entry.decision
     assert decision is not None
-    if decision.reverses is not None:
+    if is_plain_undo(decision, entry.undone):
         return f"undid decision {decision.reverses}"
-    text = f"decided: {verdict_words(decision.verdict, decision.reason_code)} ({reason_word(decision.reason_code)})"
+    undid = "" if decision.reverses is None else f"undid decision {decision.reverses} and "
+    words = verdict_words(decision.verdict, decision.reason_code)
+    text = f"{undid}decided: {words} ({reason_word(decision.reason_code)})"
     if decision.snooze_until is not None:
         text += f", until {clock(decision.snooze_until, None, zone)} {offset(decision.snooze_until.astimezone(zone))}"
     if decision.excluded_reporters:

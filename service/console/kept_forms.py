@@ -41,6 +41,7 @@ _ONE_CASE = re.compile(r"(/console/clusters/[^/]+)/(?:decide|preview|template)\Z
 _SHOWN_APART = (
     (r"clusters/([^/]+)/notes", "Add your note to case {}?", "Add note"),
     (r"clusters/([^/]+)/notes/template", "Continue with your note on case {}?", "Insert the template"),
+    (r"clusters/([^/]+)/propose-patrol", "Propose the accounts of case {} as good patrols?", "Propose"),
     (r"clusters/([^/]+)/tags/add", "Add the tag to case {}?", "Add tag"),
     (r"clusters/([^/]+)/tags/remove", "Remove the tag from case {}?", "Remove tag"),
     (r"queue/filters/save", "Save this view of the cases?", "Save view"),

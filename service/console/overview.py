@@ -30,11 +30,12 @@ from service.errors import StoreUnavailable
 from service.model import microseconds, moment
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview, restorations
-from service.storage.cases.cases import verdicts_of
+from service.storage.cases.case_decisions import verdicts_of
 from service.storage.cases.overview import Period, Slot
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import ingest_state_of
 from service.storage.complaints.progress import TenantProgress, read_progress
+from service.storage.detection import patrol_proposals
 from service.storage.redis_store import stream
 
 router = APIRouter()
@@ -149,6 +150,7 @@ def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
         )
         verdicts = verdicts_of(connection, tenant_id, [one.cluster_id for one in attacked])
         waiting = restorations.count_by_state(connection, tenant_id)
+        proposed = len(patrol_proposals.waiting(connection, tenant_id)) if person.may("admin") else 0
         progress, threshold = read_progress(connection, tenant_id), policy_of(connection, tenant_id).default_threshold
     bars = bars_of(slots, _TOGETHER[name])
     complaints, coordinated = sum(bar.complaints for bar in bars), sum(bar.coordinated for bar in bars)
@@ -165,8 +167,10 @@ def _read(request: Request, person: Person, name: str) -> dict[str, Any]:
         "speed": speed,
         "precision": precision_of(cases.coordinated, cases.decided),
         "attacked": attacked,
+        "most_attacked": overview.TARGETS_SHOWN,
         "verdicts": verdicts,
         "restorations": waiting,
+        "proposed": proposed,
         "progress": progress,
         "threshold": threshold,
         "names": PARTS,

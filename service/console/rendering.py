@@ -34,6 +34,7 @@ from service.console import formatting, kept_forms
 from service.console.navigation import menu
 from service.console.person import Person
 from service.console.static_files import static
+from service.moderation.decisions import verdict_words
 from service.moderation.phrases import duration, plural
 from service.storage.accounts import sessions
 from service.storage.cases import mentions
@@ -106,6 +107,7 @@ def environment() -> Environment:
         env.filters[each.__name__] = each
     env.filters |= {"clock": _clock, "when": _when, "since": _since, "utc": formatting.clock}
     env.globals["static"] = static
+    env.globals["verdict_words"] = verdict_words
     env.globals["ui"] = env.get_template("parts/ui.html").module
     return env
 

@@ -36,7 +36,7 @@ from service.moderation.target_assessment import Assessment
 from service.storage.accounts import audit_log
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import restorations
-from service.storage.cases.cases import verdicts_of
+from service.storage.cases.case_decisions import GivenVerdict, verdicts_of
 from service.storage.cases.restorations import SORT_KEY_TYPES, RestorationRow
 from service.storage.complaints.target_content import UNKNOWN, TargetWords, words_of
 from service.storage.sql.engine import write
@@ -82,7 +82,7 @@ async def show_restorations(request: Request, person: Viewer, state: str = "open
     _, states = _state(state)
     after = place_of(cursor, NAME, SORT_KEY_TYPES, SORT, {"state": state})
 
-    def read() -> tuple[list[RestorationRow], tuple[Any, ...] | None, dict[str, int], int, dict[str, str]]:
+    def read() -> tuple[list[RestorationRow], tuple[Any, ...] | None, dict[str, int], int, dict[str, GivenVerdict]]:
         with api_context(request).engine.connect() as connection:
             items, behind = restorations.list_restorations(
                 connection, person.tenant_id, states, after=after, limit=PAGE
@@ -224,7 +224,7 @@ async def handle(
     return see_other(request, "/console/restorations")
 
 
-def _verdicts_of(request: Request, person: Person, clusters: Sequence[str]) -> dict[str, str]:
+def _verdicts_of(request: Request, person: Person, clusters: Sequence[str]) -> dict[str, GivenVerdict]:
     with api_context(request).engine.connect() as connection:
         return verdicts_of(connection, person.tenant_id, clusters)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Literal
 
-from service.console.decision_form import VERDICT_WORDS, reason_word, verdict_words
+from service.console.decision_form import reason_word
 from service.console.formatting import clock, offset
 from service.console.lists import address
 from service.console.person import Person
 from service.console.settings.audit_sentences import action_label, audit_sentence
+from service.moderation.decisions import verdict_words
 from service.storage.cases.handovers import Handover
 from service.storage.cases.shift_report import Part, ShiftGroup, ShiftRow
 
@@ -75,6 +76,7 @@ class ShiftLine:
     count: int
     first_at: datetime | None  # the oldest of them
     url: str
+    by: str = ""  # whose name it begins with
 
 
 @dataclass(slots=True)
@@ -116,6 +118,7 @@ def section_of(part: Part | Literal["holds"], groups: Sequence[ShiftGroup], time
             one.count,
             one.first_at,
             address(LIST, part=part, by=one.by, what=one.what, reason=one.reason, **times),
+            one.by,
         )
         for one in groups
     ]
@@ -129,7 +132,7 @@ def _label(part: Part | Literal["holds"], group: ShiftGroup) -> str:
 
 def _what(part: Part | Literal["holds"], what: str, reason: str) -> str:
     if part == "undoing":
-        return f"undid “{VERDICT_WORDS.get(what, what)}”" + (f" ({reason_word(reason)})" if reason != "other" else "")
+        return f"undid “{verdict_words(what, reason)}”" + (f" ({reason_word(reason)})" if reason != "other" else "")
     if part in ("decided", "undone"):
         return f"{verdict_words(what, reason)} ({reason_word(reason)})"
     if part == "misuse":

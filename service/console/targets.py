@@ -27,13 +27,14 @@ from service.fields import ID_CHARACTERS
 from service.model import microseconds, moment
 from service.moderation.assessment import NO_CLUSTERS, TargetStanding, assess
 from service.moderation.brief import Dossier, GroupOnTarget, ReceivedOutcome, fragment, not_known, sentences
+from service.moderation.decisions import standing_words
 from service.moderation.phrases import plural
 from service.moderation.target_assessment import Assessment
 from service.moderation.transparency_database import statement_of
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import overview
 from service.storage.cases.brief_reads import read_dossier
-from service.storage.cases.cases import verdicts_of
+from service.storage.cases.case_decisions import verdicts_of
 from service.storage.complaints import target_history
 from service.storage.complaints.archive_reader import ingest_state_of, never_archived
 from service.storage.complaints.target_content import UNKNOWN, words_of
@@ -101,6 +102,7 @@ class TargetGroup:
     probability: float | None
     unfounded: float | None
     without: float | None  # the independent count if the group is ignored
+    decided: str  # the verdict that stands
 
 
 @router.get("/targets")
@@ -119,6 +121,7 @@ def find_target(request: Request, person: Viewer, id: str = "") -> Response:
         verdicts=verdicts,
         waiting=waiting,
         attacked=attacked,
+        most_attacked=overview.TARGETS_SHOWN,
         end=moment(period.end_us),
         live=period.live,
     )
@@ -264,6 +267,7 @@ def _groups(dossier: Dossier, assessment: Assessment | None) -> list[TargetGroup
             shares[group.id].probability if group.id in shares else None,
             shares[group.id].unfounded_probability if group.id in shares else None,
             without.get(group.id),
+            standing_words(group.decisions, group.verdict, group.id),
         )
         for group in dossier.groups
     ]

@@ -75,6 +75,7 @@ class TargetStanding:
     # complaints are discounted
     unseen: int = 0
     unseen_by_known: int = 0
+    trusted_notices: int | None = 0  # of the complaints; None: not counted yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,7 @@ def assess(
     return Assessment(
         target_id=target_id,
         complaints=complaints,
+        trusted_notices=_at_most(standing.trusted_notices, complaints),
         unseen=standing.unseen,
         independent_complaints=independent,
         coordinated_probability=max((share.discount_probability for share in summary.clusters), default=0.0),
@@ -207,6 +209,11 @@ def assess(
         as_of=fresh.as_of,
         pending=fresh.pending or waits,
     )
+
+
+def _at_most(notices: int | None, complaints: int) -> int | None:
+    """The notices among the complaints: they are counted in the archive, which may be a moment ahead."""
+    return 0 if complaints == 0 else None if notices is None else min(notices, complaints)
 
 
 def _discount(parts: Iterable[ClusterPart]) -> float:

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Literal
 
 from service.model import Action, DecidedBy, Decision, Disposition, Kind, Status, Verdict
-from service.moderation.decisions import decision_sentence
+from service.moderation.decisions import decision_sentence, standing_words
 from service.moderation.outcomes import not_retracted
 from service.moderation.restorations import RestorationState
 from service.moderation.target_assessment import Assessment
@@ -253,7 +253,7 @@ def _groups(assessment: Assessment, groups: Sequence[GroupOnTarget]) -> list[str
 
 def _standing(group: GroupOnTarget) -> str:
     if group.verdict is not None:
-        return "a moderator decided: " + group.verdict.replace("_", " ")
+        return "a moderator decided: " + standing_words(group.decisions, group.verdict, group.id)
     return {
         "flagged": "flagged, no moderator has decided yet",
         "held_back": "held back by the day's quota of flags, no moderator has decided yet",

@@ -135,19 +135,20 @@ def _effect(
 def sentence(effect: Effect) -> str:
     """What the decisions change, in one plain sentence: each figure with what it is before and after them."""
     before, after = round(effect.lifted_before), round(effect.lifted)
-    where, steps = plural(effect.changed_targets, "target"), _steps(before, after)
+    where = plural(effect.changed_targets, "target")
     parts = ["changes no counts"]
     if after > before:
         noun = "complaint" if after - before == 1 else "complaints"
-        parts = [f"stops counting {after - before:,} more {noun} on {where}{steps}"]
+        parts = [f"stops counting {after - before:,} more {noun} on {where}{_steps(before, after)}"]
     elif after < before:
+        steps = _steps(before, after, "not counted: ")
         parts = [f"counts {plural(before - after, 'complaint')} on {where} in full again{steps}"]
     for was, is_now, more, less in (
         (
             effect.restorations_before,
             effect.restorations,
-            "suggests putting back {}",
-            "no longer suggests putting back {}",
+            "suggests reviewing the removal of {}",
+            "no longer suggests reviewing the removal of {}",
         ),
         (effect.held_before, effect.held, "holds {} at the removal threshold", "releases {} at the removal threshold"),
     ):
@@ -165,8 +166,8 @@ def sentence(effect: Effect) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _steps(before: int, after: int) -> str:
-    return f" ({before:,} → {after:,})"
+def _steps(before: int, after: int, of: str = "") -> str:
+    return f" ({of}{before:,} → {after:,})"
 
 
 def _discount(known: Mapping[int, TargetSummary], target: int, facts: Facts) -> float:

@@ -17,6 +17,14 @@ from service.fields import is_storable
 from service.model import Decision, DecisionRequest, Disposition, ReasonCode, Status
 from service.moderation.cluster_state import StandingVerdict
 
+# of a decision that was made
+VERDICT_WORDS = {
+    "coordinated": "coordinated",
+    "not_coordinated": "not coordinated",
+    "escalated": "escalated",
+    "snoozed": "snoozed",
+}
+RIGHT_TOGETHER = "acting together, but right"  # the members are cleared, and the detector was not wrong
 # clusters.revoked_because when a person, not the detector, revoked
 DECIDED_NOT_COORDINATED = "decided: not coordinated"
 
@@ -89,17 +97,36 @@ def standing(log: Sequence[Decision]) -> Standing:
     return state
 
 
-def reason_of_verdict(log: Sequence[Decision]) -> ReasonCode | None:
-    """The reason that was given for the standing verdict of a log, oldest first; None without a verdict. Of a reason
-    that was undone nothing is left, and an undo has none of its own.
+def reason_of_verdict(log: Sequence[Decision], verdict: str | None, cluster_id: str) -> ReasonCode | None:
+    """The reason that was given for the verdict that stands for a cluster; None if nobody gave that verdict.
+
+    `log` is the cluster's with those of clusters merged into it, oldest first. Of a reason that was undone nothing is
+    left, and an undo has none of its own. Where several decisions give the verdict, as after a merge, the latest about
+    the cluster itself counts, since a merged cluster keeps its own verdict.
     """
-    verdict_from = standing(log).verdict_from
-    return next((one.reason_code for one in log if one.id == verdict_from), None)
+    by_id = {decision.id: decision for decision in log}
+    given = [
+        one for one in in_force(log) if one.verdict == verdict and not is_plain_undo(one, by_id.get(one.reverses or ""))
+    ]
+    own = [one for one in given if one.cluster_id == cluster_id]
+    return next((one.reason_code for one in reversed(own or given)), None)
 
 
 def is_right_together(verdict: str, reason: str | None) -> bool:
     """Whether a verdict says that the members act together and are right: their flag was not wrong."""
     return (verdict, reason) == ("not_coordinated", "patrol")
+
+
+def verdict_words(verdict: str, reason: str | None) -> str:
+    """What was decided, for people: who clears volunteers does not say that they do not act together."""
+    if is_right_together(verdict, reason):
+        return RIGHT_TOGETHER
+    return VERDICT_WORDS.get(verdict, verdict.replace("_", " "))
+
+
+def standing_words(log: Sequence[Decision], verdict: str | None, cluster_id: str) -> str:
+    """The verdict that stands for a cluster, for people; empty without one. `log`: see reason_of_verdict."""
+    return "" if verdict is None else verdict_words(verdict, reason_of_verdict(log, verdict, cluster_id))
 
 
 def is_plain_undo(decision: Decision | DecisionRequest, undone: Decision | None) -> bool:
@@ -251,6 +278,6 @@ def decision_sentence(decision: Decision, log: Sequence[Decision], when: str) ->
         return f"{decision.by} undid decision {decision.reverses} about this group on {when}."
     reversing = f", reversing decision {decision.reverses}" if decision.reverses else ""
     return (
-        f"{decision.by} decided about this group on {when}: {decision.verdict.replace('_', ' ')}"
-        f" ({decision.reason_code}){reversing}."
+        f"{decision.by} decided about this group on {when}:"
+        f" {verdict_words(decision.verdict, decision.reason_code)} ({decision.reason_code}){reversing}."
     )

@@ -32,6 +32,14 @@ class Assessment(Frozen):
             " machines."
         )
     )
+    trusted_notices: int | None = Field(
+        description=(
+            "Of `complaints`: notices of illegal content by trusted flaggers, within the area and the time of their"
+            " status in the tenant's registry, or by reporters whom the platform alone calls trusted. They count in"
+            " full and have priority (DSA Art. 22). Null: not counted yet, for a moment after an upgrade or after Redis"
+            " lost its data."
+        )
+    )
     unseen: int = Field(
         description=(
             "Accepted complaints about the target that are not analysed yet. An upper bound: repeats, retries and"

@@ -147,3 +147,29 @@ def test_a_view_is_saved_with_its_count_for_everybody(
     page.locator("summary", has_text="Save this view").click()
     page.get_by_role("button", name=re.compile("Remove Largest first")).click()
     expect(page.get_by_role("navigation", name="Saved filters")).to_have_count(0)
+
+
+def test_a_moderator_proposes_a_group_as_good_patrols_and_an_administrator_accepts(
+    visitor: Callable[..., Visitor], installation: Installation
+) -> None:
+    tenant = installation.tenants["bulk"]
+    case = installation.cases(tenant)[-1]["id"]
+    person = visitor("moderator", "bulk")
+    page = person.go(f"/console/clusters/{case}")
+    page.get_by_role("radio", name=re.compile("Not coordinated")).check()
+    page.get_by_label("Reason", exact=True).select_option("patrol")
+    page.get_by_role("button", name="Submit and go to next").click()
+    person.go(f"/console/clusters/{case}")
+    page.get_by_text("as good patrols…").click()
+    assert person.violations() == [] and person.overflow() == 0
+    page.get_by_label("Why their complaints can be relied on").fill("They clear spam every night")
+    page.get_by_role("button", name="Propose", exact=True).click()
+    expect(page.locator("#patrol")).to_contain_text("An administrator decides.")
+    admin = visitor("admin", "bulk", theme="dark", width=NARROW)
+    there = admin.go("/console/overview")
+    there.get_by_role("link", name="Accept or decline").click()
+    expect(there.locator("#proposed")).to_contain_text("They clear spam every night")
+    assert admin.violations() == [] and admin.overflow() == 0
+    there.get_by_role("button", name=re.compile("^Accept")).click()
+    expect(there.locator("#messages")).to_contain_text("Their complaints will count in full within seconds.")
+    assert person.troubles == [] and admin.troubles == []

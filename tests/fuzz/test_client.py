@@ -19,6 +19,7 @@ NAMES = st.sampled_from(
     [
         "target_id",
         "complaints",
+        "trusted_notices",
         "independent_complaints",
         "coordinated_probability",
         "recommendation",
@@ -45,6 +46,7 @@ NAMES = st.sampled_from(
 ASSESSMENT = {
     "target_id": "t",
     "complaints": 12,
+    "trusted_notices": 1,
     "independent_complaints": 4.3,
     "coordinated_probability": 0.8,
     "recommendation": "hold",

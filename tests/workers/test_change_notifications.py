@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from conftest import RedisClients
-from flow import Newspaper, line
+from flow import LONG_AFTER, Newspaper, line
 from sqlalchemy import Engine, delete, select
 from worlds import DAY, START, Row, Town, document, draw_town
 
+from service.model import DecisionRequest
 from service.settings import Settings
 from service.storage.accounts.policy_overrides import set_overrides
 from service.storage.cases import clusters, restorations
+from service.storage.cases.decision_preview import effect_of_decisions
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
@@ -354,6 +356,21 @@ def test_a_person_who_calls_it_a_brigade_has_judged_its_complaints(paper: Newspa
         for _, data in events
     )
     assert {key_of(data["reporter_id"]) for _, data in events} <= paper.clusters()[identity].members
+
+
+def test_a_brigade_whose_undo_was_undone_counts_for_warnings_as_it_was_decided(paper: Newspaper, town: Town) -> None:
+    identity = found(paper, town)
+    last = paper.decides(identity, "coordinated")
+    detect.run(paper.name, paper.resources)
+    warned = paper.count(schema.reporter_warnings)
+    assert warned >= 8
+    for expected in (0, warned, 0, warned):
+        request = DecisionRequest(verdict="coordinated", reason_code="other", version=0, reverses=last)
+        with paper.engine.connect() as connection:
+            preview = effect_of_decisions(connection, paper.id, {identity: request}, now=LONG_AFTER)
+        last = paper.decides(identity, "coordinated", reason="other", reverses=last)
+        detect.run(paper.name, paper.resources)
+        assert (preview.warnings, paper.count(schema.reporter_warnings)) == (expected, expected)
 
 
 def test_a_restoration_whose_complaints_were_deleted_goes_with_them_and_nothing_is_told_again(

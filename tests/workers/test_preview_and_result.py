@@ -73,11 +73,13 @@ def test_what_was_previewed_is_what_the_decision_changes(paper: Newspaper) -> No
             assert found.lifted - found.lifted_before == pytest.approx(after[0] - before[0], abs=1e-6)
             assert found.warnings - found.warnings_before == after[3] - before[3]
             words = sentence(found)
-            assert ("putting back" in words) == (before[2] != after[2]) and ("warning" in words) == (
+            assert ("reviewing the removal" in words) == (before[2] != after[2]) and ("warning" in words) == (
                 before[3] != after[3]
             )
             kinds |= {
-                word for word in ("no longer suggests warning", "suggests warning", "putting back") if word in words
+                word
+                for word in ("no longer suggests warning", "suggests warning", "reviewing the removal")
+                if word in words
             }
             last = decision
         undo = previewed(paper, cluster, "coordinated", reverses=last)
@@ -87,4 +89,4 @@ def test_what_was_previewed_is_what_the_decision_changes(paper: Newspaper) -> No
         after = figures(paper, cluster)
         assert undo.warnings - undo.warnings_before == after[3] - before[3]
         assert (undo.held_before, undo.held, undo.restorations) == (before[1], after[1], after[2])
-    assert kinds == {"no longer suggests warning", "suggests warning", "putting back"}
+    assert kinds == {"no longer suggests warning", "suggests warning", "reviewing the removal"}

@@ -183,9 +183,11 @@ def test_an_assessment_is_read_and_what_is_new_in_it_is_kept() -> None:
 
 def test_what_a_newer_service_says_is_read_and_an_older_one_does_not_say_it() -> None:
     older = Assessment.read(ASSESSMENT)
-    assert (older.unseen, older.retry_after_ms) == (None, None)
+    assert (older.unseen, older.retry_after_ms, older.trusted_notices) == (None, None, None)
     newer = Assessment.read({**ASSESSMENT, "recommendation": "wait", "unseen": 8, "retry_after_ms": 250})
     assert (newer.recommendation, newer.unseen, newer.retry_after_ms) == ("wait", 8, 250)
+    assert Assessment.read({**ASSESSMENT, "trusted_notices": 2}).trusted_notices == 2
+    assert Assessment.read({**ASSESSMENT, "trusted_notices": None}).trusted_notices is None
 
 
 @pytest.mark.parametrize("name", ["after", "counted"])
@@ -273,6 +275,7 @@ def test_a_receipt_with_what_can_be_no_assessments_acknowledges_nothing(assessme
         {**ASSESSMENT, "complaints": None},
         {**ASSESSMENT, "unseen": "many"},
         {**ASSESSMENT, "unseen": -1},
+        {**ASSESSMENT, "trusted_notices": "some"},
         {**ASSESSMENT, "retry_after_ms": 0.5},
         {**ASSESSMENT, "retry_after_ms": True},
     ],

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.console.decision_form import reason_word, verdict_words
+from service.console.decision_form import reason_word
+from service.moderation.decisions import verdict_words
 from service.moderation.phrases import duration, plural
 
 Detail = Mapping[str, Any]
@@ -17,8 +18,12 @@ Words = Callable[[str, Detail], str]
 
 def _decision(case: str, detail: Detail) -> str:
     verdict = verdict_words(str(detail.get("verdict", "")), detail.get("reason_code", ""))
+    # Older entries do not say what was undone: then it was the same verdict.
+    undone = detail.get("undone") or {}
     if detail.get("reverses"):
-        return f"undid decision {detail['reverses']} (“{verdict}”) on case {case}"
+        was = verdict_words(str(undone["verdict"]), undone.get("reason_code")) if undone else verdict
+        undoing = f"undid decision {detail['reverses']} (“{was}”) on case {case}"
+        return undoing if undone.get("verdict") in (None, detail.get("verdict")) else f"{undoing}: {verdict}"
     reason = reason_word(detail.get("reason_code", ""))
     excluded = detail.get("excluded_reporters") or []
     return (
@@ -201,6 +206,26 @@ _SENTENCES: dict[str, tuple[str, Words]] = {
     ),
     "allowed": ("Good patrol added", lambda reporter, _: f"added {reporter} to the good patrols"),
     "allowed no longer": ("Good patrol removed", lambda reporter, _: f"removed {reporter} from the good patrols"),
+    "patrol proposed": (
+        "Good patrol proposed",
+        lambda case, detail: (
+            f"proposed {plural(int(detail.get('accounts', 0)), 'account')} of case {case} as good patrols"
+        ),
+    ),
+    "patrol accepted": (
+        "Proposed good patrol accepted",
+        lambda case, detail: (
+            f"accepted the proposal by {detail.get('proposed_by', 'a moderator')}:"
+            f" {plural(int(detail.get('accounts', 0)), 'account')} of case {case} became good patrols"
+        ),
+    ),
+    "patrol declined": (
+        "Proposed good patrol declined",
+        lambda case, detail: (
+            f"declined to make the accounts of case {case} good patrols, as {detail.get('proposed_by', 'a moderator')}"
+            " had proposed"
+        ),
+    ),
     "settings": ("Settings", lambda _, detail: f"changed settings: {_changes(detail)}"),
     "policy": ("Thresholds", _policy),
     "daily-files-on": ("Daily files", lambda _, __: "had the archive written as files by day"),

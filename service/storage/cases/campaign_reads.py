@@ -15,9 +15,11 @@ from sqlalchemy import Connection, Row
 from service.errors import NotFound
 from service.model import DecisionVerdict, moment
 from service.moderation.campaign_links import Link
-from service.moderation.decisions import effective_status
+from service.moderation.decisions import effective_status, is_plain_undo
 from service.storage.cases.campaign_groups import campaigns_of, links_of
 from service.storage.cases.campaign_statements import SaidAboutCases, said_about
+from service.storage.cases.case_decisions import GivenVerdict, decision_of, verdicts_of
+from service.storage.cases.decision_log import decisions_named
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 
@@ -52,6 +54,7 @@ class CampaignCase:
     disposition: str
     status: str
     verdict: str | None
+    reason: str | None  # that was given for the verdict
     reporter_count: int
     target_count: int
     first_at: datetime
@@ -100,6 +103,7 @@ class CampaignDecision:
     verdict: DecisionVerdict
     reason_code: str
     reverses: str | None
+    is_undo: bool  # it only takes another back
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,8 @@ def read_campaign(connection: Connection, tenant_id: int, campaign_id: str, *, n
         .where(b.tenant_id == tenant_id, b.campaign_id == campaign_id)
         .order_by(k.first_us, k.id)
     ).all()
-    cases = tuple(_case(one, now) for one in rows)
+    verdicts = verdicts_of(connection, tenant_id, [one.id for one in rows if one.verdict is not None])
+    cases = tuple(_case(one, verdicts.get(one.id), now) for one in rows)
     ids = [case.id for case in cases]
     members, overlap = _members(connection, tenant_id, campaign_id)
     authors, author_count = _authors(connection, tenant_id, campaign_id)
@@ -202,7 +207,7 @@ def _listed(row: Row[Any]) -> ListedCampaign:
     )
 
 
-def _case(row: Row[Any], now: datetime) -> CampaignCase:
+def _case(row: Row[Any], given: GivenVerdict | None, now: datetime) -> CampaignCase:
     snooze = None if row.snooze_until_us is None else moment(row.snooze_until_us)
     return CampaignCase(
         row.id,
@@ -210,6 +215,7 @@ def _case(row: Row[Any], now: datetime) -> CampaignCase:
         row.disposition,
         effective_status(row.status, snooze, now),
         row.verdict,
+        None if given is None else given.reason,
         row.reporter_count,
         row.target_count,
         moment(row.first_us),
@@ -280,10 +286,21 @@ def _decisions(connection: Connection, tenant_id: int, campaign_id: str) -> tupl
         .where(_of_campaign(schema.decisions, tenant_id, campaign_id))
         .order_by(d.seq.desc())
         .limit(DECISIONS_SHOWN)
-    )
+    ).mappings()
+    made = [decision_of(row) for row in rows]
+    undone = decisions_named(connection, tenant_id, [one.reverses for one in made if one.reverses])
     return tuple(
-        CampaignDecision(row.id, row.cluster_id, moment(row.at_us), row.by, row.verdict, row.reason_code, row.reverses)
-        for row in rows
+        CampaignDecision(
+            one.id,
+            one.cluster_id,
+            one.at,
+            one.by,
+            one.verdict,
+            one.reason_code,
+            one.reverses,
+            is_plain_undo(one, undone.get(one.reverses or "")),
+        )
+        for one in made
     )
 
 

@@ -7,15 +7,19 @@ and checks the version it is based on.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, RowMapping
 
 from service.errors import StaleVersion
-from service.model import Cluster, Decision, DecisionRequest, microseconds, moment
+from service.model import Cluster, Decision, DecisionRequest, ReasonCode, microseconds, moment
 from service.moderation.case_events import decision_events
-from service.moderation.decisions import Case, decide
+from service.moderation.cluster_state import StandingVerdict
+from service.moderation.decisions import Case, decide, reason_of_verdict
 from service.moderation.repeats import recorded_before
 from service.storage.accounts import audit_log
 from service.storage.cases import campaign_groups
@@ -26,6 +30,16 @@ from service.storage.sql.cursors import Key
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.hashing import key_of
 from service.storage.webhooks import outbox
+
+_AT_ONCE = 400  # ids in one query
+
+
+@dataclass(frozen=True, slots=True)
+class GivenVerdict:
+    """A person's verdict that stands, and why it was given."""
+
+    verdict: StandingVerdict
+    reason: ReasonCode | None  # None: the decision is not known any more
 
 
 def list_decisions(
@@ -111,6 +125,39 @@ def read_case(
     return case, [decision_of(one) for one in log_rows]
 
 
+def verdicts_of(connection: Connection, tenant_id: int, cluster_ids: Collection[str]) -> dict[str, GivenVerdict]:
+    """The standing verdicts of people about these clusters; merged ones and those without one are left out."""
+    c, d = schema.clusters.c, schema.decisions.c
+    verdicts: dict[str, StandingVerdict] = {}
+    for some in portions(cluster_ids):
+        stands = (c.tenant_id == tenant_id, c.id.in_(some), c.verdict.is_not(None), c.disposition != "merged")
+        verdicts |= {row.id: row.verdict for row in connection.execute(sa.select(c.id, c.verdict).where(*stands))}
+    case_of = {one: one for one in verdicts}  # of each cluster merged into one of them, directly or along a chain
+    newest: Collection[str] = list(verdicts)
+    while newest:
+        found: dict[str, str] = {}
+        for some in portions(newest):
+            merged = sa.select(c.id, c.merged_into).where(c.tenant_id == tenant_id, c.merged_into.in_(some))
+            found |= {row.id: case_of[row.merged_into] for row in connection.execute(merged) if row.id not in case_of}
+        case_of |= found
+        newest = list(found)
+    rows: list[RowMapping] = []
+    for some in portions(case_of):
+        rows += connection.execute(
+            sa.select(schema.decisions).where(d.tenant_id == tenant_id, d.cluster_id.in_(some))
+        ).mappings()
+    logs: dict[str, list[Decision]] = defaultdict(list)
+    for row in sorted(rows, key=lambda one: one["seq"]):
+        logs[case_of[row["cluster_id"]]].append(decision_of(row))
+    return {one: GivenVerdict(verdict, reason_of_verdict(logs[one], verdict, one)) for one, verdict in verdicts.items()}
+
+
+def portions(ids: Iterable[str]) -> Iterator[Sequence[str]]:
+    """The ids in lists that a query can name at once."""
+    listed = list(ids)
+    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
+
+
 def record_decision(
     connection: Connection,
     tenant_id: int,
@@ -131,7 +178,8 @@ def record_decision(
     after, entry = decide(before, log, request, decision_id=decision_id, by=by, now=now)
     _store_case(connection, before, after)
     _store_entry(connection, tenant_id, entry)
-    _store_audit(connection, tenant_id, before, after, entry)
+    undone = next((one for one in log if one.id == entry.reverses), None)
+    _store_audit(connection, tenant_id, before, after, entry, undone)
     record_mentions(connection, tenant_id, entry.cluster_id, entry.note, decision_id=entry.id, by=by, now=now)
     cluster = read_cluster(connection, tenant_id, cluster_id, now=now)
     campaign_groups.plan(connection, tenant_id, microseconds(now))
@@ -205,12 +253,15 @@ def _store_entry(connection: Connection, tenant_id: int, entry: Decision) -> Non
     )
 
 
-def _store_audit(connection: Connection, tenant_id: int, before: Case, after: Case, entry: Decision) -> None:
+def _store_audit(
+    connection: Connection, tenant_id: int, before: Case, after: Case, entry: Decision, undone: Decision | None
+) -> None:
     detail = {
         "decision": entry.id,
         "verdict": entry.verdict,
         "reason_code": entry.reason_code,
         "reverses": entry.reverses,
+        **({} if undone is None else {"undone": {"verdict": undone.verdict, "reason_code": undone.reason_code}}),
         "excluded_reporters": entry.excluded_reporters,
         "before": {
             "version": before.version,

@@ -38,6 +38,7 @@ class CaseHistoryItem:
     text: str | None = None
     target: str | None = None
     decision: Decision | None = None
+    undone: Decision | None = None  # the one that the decision reverses
     standing: bool = True  # a decision that was not reversed, an outcome not retracted, a tag added
     data: JsonObject = field(default_factory=dict)
 
@@ -106,7 +107,20 @@ def _decisions(connection: Connection, tenant_id: int, cluster_id: str) -> list[
         more, after = list_decisions(connection, tenant_id, cluster_id, after=after, limit=SHOWN)
         log += more
     kept = {decision.id for decision in in_force(log)}
-    return [CaseHistoryItem(d.at, "decision", d.verdict, d.by, d.note, decision=d, standing=d.id in kept) for d in log]
+    by_id = {d.id: d for d in log}
+    return [
+        CaseHistoryItem(
+            d.at,
+            "decision",
+            d.verdict,
+            d.by,
+            d.note,
+            decision=d,
+            undone=by_id.get(d.reverses or ""),
+            standing=d.id in kept,
+        )
+        for d in log
+    ]
 
 
 def _hands(connection: Connection, tenant_id: int, family: list[str]) -> list[CaseHistoryItem]:

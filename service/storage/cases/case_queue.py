@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from service.model import ClusterItem, microseconds, moment
 from service.storage.cases.campaign_groups import campaigns_of
+from service.storage.cases.case_decisions import verdicts_of
 from service.storage.cases.cases import item_values
 from service.storage.cases.claims import Claim, claims_of
 from service.storage.cases.cluster_filters import ClusterFilter, asleep, conditions, filter_of
@@ -82,6 +83,7 @@ class QueueItem:
     found_at: datetime
     claim: Claim | None
     verdict: str | None  # a person's verdict in force
+    reason: str | None  # that was given for it
     changed_by: str
     placement: Placement | None
     counts: Sequence[int]  # its complaints, in SLOTS equal parts of the time from the first to the last
@@ -174,6 +176,7 @@ def read_items(
     held, tags = claims_of(connection, tenant_id, rows), tags_of(connection, tenant_id, rows)
     placed = placements_of(connection, tenant_id, rows)
     campaigns = campaigns_of(connection, tenant_id, rows)
+    verdicts = verdicts_of(connection, tenant_id, [one for one, row in rows.items() if row["verdict"] is not None])
     counts, sample = _time_lines(connection, list(rows)) if pictures else ({}, {})
     examples = _examples(connection, tenant_id, sample)
     return [
@@ -182,6 +185,7 @@ def read_items(
             moment(rows[one]["found_us"]),
             held.get(one),
             rows[one]["verdict"],
+            verdicts[one].reason if one in verdicts else None,
             rows[one]["changed_by"],
             placed.get(one),
             counts.get(one, ()),

@@ -156,17 +156,6 @@ def summaries_of(connection: Connection, tenant_id: int, cluster_ids: Collection
     }
 
 
-def verdicts_of(connection: Connection, tenant_id: int, cluster_ids: Collection[str]) -> dict[str, str]:
-    """The standing verdicts of people about these clusters (a few hundred at most); those without one are left out."""
-    c = schema.clusters.c
-    rows = connection.execute(
-        sa.select(c.id, c.verdict).where(
-            c.tenant_id == tenant_id, c.id.in_(list(cluster_ids)), c.verdict.is_not(None), c.disposition != "merged"
-        )
-    )
-    return {row.id: row.verdict for row in rows}
-
-
 @dataclass(frozen=True, slots=True)
 class ArchivedComplaint:
     """One complaint of a cluster as the archive holds it."""

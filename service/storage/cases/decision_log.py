@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from service.errors import NotFound
 from service.model import Decision
-from service.storage.cases.case_decisions import decision_of
+from service.moderation.decisions import is_plain_undo
+from service.storage.cases.case_decisions import decision_of, portions
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 
@@ -44,6 +45,12 @@ class DecisionLogEntry:
     decision: Decision
     summary: str  # of its case, as it is now
     reversed_by: str | None  # the decision in force that reverses it
+    undone: Decision | None = None  # the one that it reverses itself
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether it only takes another back: then it has no verdict and no reason of its own."""
+        return is_plain_undo(self.decision, self.undone)
 
 
 def filter_of(texts: Mapping[str, str]) -> LogFilter:
@@ -73,10 +80,12 @@ def list_entries(
         query = query.where(d.seq < after[0])
     rows = connection.execute(query.order_by(d.seq.desc()).limit(limit + 1)).mappings().all()
     page = rows[:limit]
-    undone = reversals_of(connection, tenant_id, [row["id"] for row in page])
-    return [DecisionLogEntry(decision_of(row), row["summary"], undone.get(row["id"])) for row in page], (
-        (page[-1]["seq"],) if len(rows) > limit else None
-    )
+    reversed_by = reversals_of(connection, tenant_id, [row["id"] for row in page])
+    undone = decisions_named(connection, tenant_id, [row["reverses"] for row in page if row["reverses"]])
+    return [
+        DecisionLogEntry(decision_of(row), row["summary"], reversed_by.get(row["id"]), undone.get(row["reverses"]))
+        for row in page
+    ], ((page[-1]["seq"],) if len(rows) > limit else None)
 
 
 def read_entry(connection: Connection, tenant_id: int, decision_id: str) -> DecisionLogEntry:
@@ -92,8 +101,20 @@ def read_entry(connection: Connection, tenant_id: int, decision_id: str) -> Deci
     if row is None:
         raise NotFound("no such decision")
     return DecisionLogEntry(
-        decision_of(row), row["summary"], reversals_of(connection, tenant_id, [decision_id]).get(decision_id)
+        decision_of(row),
+        row["summary"],
+        reversals_of(connection, tenant_id, [decision_id]).get(decision_id),
+        decisions_named(connection, tenant_id, [row["reverses"]]).get(row["reverses"]) if row["reverses"] else None,
     )
+
+
+def decisions_named(connection: Connection, tenant_id: int, decision_ids: Collection[str]) -> dict[str, Decision]:
+    """These decisions, by id."""
+    d, found = schema.decisions.c, dict[str, Decision]()
+    for some in portions(decision_ids):
+        rows = connection.execute(sa.select(schema.decisions).where(d.tenant_id == tenant_id, d.id.in_(some)))
+        found |= {row["id"]: decision_of(row) for row in rows.mappings()}
+    return found
 
 
 def reversals_of(connection: Connection, tenant_id: int, decision_ids: Collection[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from service.model import Decision, DecisionRequest, microseconds
 from service.moderation.cluster_state import ClusterState, is_judged
 from service.moderation.decision_preview import Effect, Facts, decided_state, effects_of
-from service.moderation.decisions import decide
+from service.moderation.decisions import decide, reason_of_verdict
 from service.moderation.restorations import Moment, latest_removal
 from service.storage.accounts.policy_overrides import policy_of
 from service.storage.cases import clusters, restorations, warnings
@@ -89,8 +89,9 @@ def effects_of_choices(
 
 def _brigade(after: ClusterState, log: Sequence[Decision]) -> dict[int, int]:
     """The complaints (reporter by seq) that count as a brigade's after a decision, as the warnings take them."""
-    reasons = [d.reason_code for d in log if d.verdict == "coordinated" and d.cluster_id == after.id]
-    if after.verdict != "coordinated" or after.disposition != "flagged" or reasons[-1:] != ["brigade"]:
+    if after.verdict != "coordinated" or after.disposition != "flagged":
+        return {}
+    if reason_of_verdict(log, after.verdict, after.id) != "brigade":
         return {}
     everything = is_judged(after)
     return {m.seq: m.reporter for m in after.counted if everything or m.verdict == "coordinated"}

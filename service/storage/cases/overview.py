@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from statistics import median
 
 import numpy as np
@@ -17,9 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.model import moment
-from service.moderation.decisions import is_right_together, reason_of_verdict
+from service.moderation.decisions import is_right_together
 from service.moderation.events import Event
-from service.storage.cases.case_decisions import decision_of
+from service.storage.cases.case_decisions import portions, verdicts_of
 from service.storage.cases.cluster_filters import asleep
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import ids_by_key
@@ -187,18 +186,19 @@ def read_cases(connection: Connection, tenant_id: int, *, end_us: int, now_us: i
 
 
 def _right_together(connection: Connection, tenant_id: int) -> int:
-    """Cases that were cleared as volunteers, by their logs."""
+    """Cases that were cleared as volunteers, by their logs and those of cases merged into them."""
     d, c = schema.decisions.c, schema.clusters.c
-    cleared = (c.tenant_id == tenant_id, c.verdict == "not_coordinated", c.disposition != "merged")
     named = sa.select(d.cluster_id).where(d.tenant_id == tenant_id, d.reason_code == "patrol").distinct()
-    rows = connection.execute(
-        sa.select(schema.decisions)
-        .join(schema.clusters, c.id == d.cluster_id)
-        .where(*cleared, d.tenant_id == tenant_id, d.cluster_id.in_(named))
-        .order_by(d.cluster_id, d.seq)
-    ).mappings()
-    logs = groupby(map(decision_of, rows), key=lambda one: one.cluster_id)
-    return sum(is_right_together("not_coordinated", reason_of_verdict(list(log))) for _, log in logs)
+    cases, newest = set[str](), set(connection.scalars(named))
+    while newest:
+        cases |= newest
+        survivors = set[str]()
+        for some in portions(newest):
+            into = sa.select(c.merged_into).where(c.tenant_id == tenant_id, c.merged_into.is_not(None), c.id.in_(some))
+            survivors.update(connection.scalars(into))
+        newest = survivors - cases
+    given = verdicts_of(connection, tenant_id, cases).values()
+    return sum(is_right_together(one.verdict, one.reason) for one in given)
 
 
 def read_time_to_decision(connection: Connection, tenant_id: int, *, now_us: int) -> TimeToDecision | None:

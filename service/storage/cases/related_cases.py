@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from service.model import Cluster, moment
 from service.moderation.decisions import effective_status
+from service.storage.cases.case_decisions import verdicts_of
 from service.storage.cases.case_files import CaseFile
 from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
@@ -31,6 +32,7 @@ class Related:
     disposition: str
     status: str
     verdict: str | None
+    reason: str | None  # that was given for the verdict
     last_at: datetime
 
 
@@ -71,6 +73,7 @@ def related_to(connection: Connection, tenant_id: int, file: CaseFile, *, now: d
     rows = connection.execute(
         sa.select(*columns).where(c.tenant_id == tenant_id, c.id.in_([*named, *merged, *closest]))
     ).all()
+    verdicts = verdicts_of(connection, tenant_id, [row.id for row in rows if row.verdict is not None])
     found = [
         Related(
             row.id,
@@ -82,6 +85,7 @@ def related_to(connection: Connection, tenant_id: int, file: CaseFile, *, now: d
             row.disposition,
             effective_status(row.status, None if row.snooze_until_us is None else moment(row.snooze_until_us), now),
             row.verdict,
+            verdicts[row.id].reason if row.id in verdicts else None,
             moment(row.last_us),
         )
         for row in rows

@@ -206,11 +206,18 @@ def _decisions(connection: Connection, tenant_id: int, part: Part, shift: Shift)
     d = schema.decisions.c
     within = (d.tenant_id == tenant_id, d.at_us >= shift.since_us, d.at_us < shift.until_us)
     about = {"by": d.by, "what": d.verdict, "reason": d.reason_code, "case": d.cluster_id, "text": d.note}
-    query = _row(d.id, d.at_us, **about).where(*within)
-    if part == "undoing":
-        return query.where(d.reverses.is_not(None))
+    earlier = schema.decisions.alias("earlier")
+    was = earlier.c
+    is_reversed = (was.tenant_id == d.tenant_id) & (was.id == d.reverses)
+    if part == "undoing":  # what was undone, which an undo repeats without its reason
+        about |= {"what": was.verdict, "reason": was.reason_code}
+        return _row(d.id, d.at_us, **about).join(earlier, is_reversed).where(*within)
     undone = _undone(connection, tenant_id, within)
-    return query.where(d.reverses.is_(None), d.id.not_in(undone) if part == "decided" else d.id.in_(undone))
+    same = (was.verdict == d.verdict) & was.snooze_until_us.is_not_distinct_from(d.snooze_until_us)
+    only_undoes = sa.exists().where(is_reversed, same).correlate(schema.decisions)  # as is_plain_undo has it
+    return _row(d.id, d.at_us, **about).where(
+        *within, ~only_undoes, d.id.not_in(undone) if part == "decided" else d.id.in_(undone)
+    )
 
 
 def _undone(connection: Connection, tenant_id: int, within: Collection[sa.ColumnElement[bool]]) -> list[str]:

@@ -19,6 +19,7 @@ from service.moderation.warnings import Noticed, Suggestion, suggest
 from service.policy import Policy
 from service.storage.accounts import audit_log
 from service.storage.accounts.flagger_registry import flaggers_of
+from service.storage.cases.case_decisions import verdicts_of
 from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, ids_by_key, outcomes_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
@@ -321,12 +322,14 @@ def _brigades(connection: Connection, tenant_id: int, reporters: Iterable[int]) 
     statement = (
         "SELECT m.reporter_key, m.cluster_id FROM k CROSS JOIN cluster_members m CROSS JOIN clusters cl WHERE"
         " m.tenant_id = ? AND m.reporter_key = k.column1 AND m.excluded = ? AND cl.id = m.cluster_id AND cl.verdict ="
-        " 'coordinated' AND cl.disposition = 'flagged' AND (SELECT d.reason_code FROM decisions d WHERE d.cluster_id ="
-        " cl.id AND d.verdict = 'coordinated' ORDER BY d.seq DESC LIMIT 1) = 'brigade'"
+        " 'coordinated' AND cl.disposition = 'flagged'"
     )
+    pairs = select_by_keys(connection, statement, (tenant_id, False), [(key,) for key in reporters])
+    given = verdicts_of(connection, tenant_id, {cluster for _, cluster in pairs})
     found: dict[int, list[str]] = defaultdict(list)
-    for reporter, cluster in select_by_keys(connection, statement, (tenant_id, False), [(key,) for key in reporters]):
-        found[reporter].append(cluster)
+    for reporter, cluster in pairs:
+        if cluster in given and given[cluster].reason == "brigade":
+            found[reporter].append(cluster)
     return found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic_core import from_json
@@ -24,6 +25,7 @@ from service.storage.sql import schema
 from service.storage.sql.engine import select_by_keys
 from service.storage.sql.hashing import key_of
 
+SENT_AS_TRUSTED = '"trusted":true'  # in the canonical JSON of a complaint
 WAITING_AT_MOST = 2_000  # notices without a decision that are looked at, the latest
 REASONS_SHOWN = 3  # of one target
 
@@ -43,6 +45,62 @@ def exempt_by_themselves(
         row_key & SEQ_MASK: flaggers.counts_in_full(reporter, at_us, from_json(content))
         for row_key, reporter, at_us, content in select_by_keys(connection, statement, (tenant_id,), keys)
     }
+
+
+def count_on(connection: Connection, tenant_id: int, targets: Collection[int], flaggers: Flaggers) -> dict[int, int]:
+    """How many standing complaints about each target (by key) are notices by trusted flaggers, zeros included."""
+    statement = (
+        "SELECT c.target_key, c.reporter_key, c.occurred_us, c.content FROM k CROSS JOIN complaints c WHERE"
+        f" c.tenant_id = ? AND c.target_key = k.column1 AND c.state = {schema.STANDING} AND (c.content LIKE ? OR EXISTS"
+        " (SELECT 1 FROM trusted_flaggers f WHERE f.tenant_id = c.tenant_id AND f.reporter_key = c.reporter_key))"
+    )
+    rows = select_by_keys(connection, statement, (tenant_id, f"%{SENT_AS_TRUSTED}%"), [(int(key),) for key in targets])
+    return {int(key): 0 for key in targets} | _counted(rows, flaggers)
+
+
+def count_on_all(connection: Connection, tenant_id: int, flaggers: Flaggers) -> dict[int, int]:
+    """The same for every target that has any. Reads the whole archive of the tenant."""
+    c = schema.complaints.c
+    query = sa.select(c.target_key, c.reporter_key, c.occurred_us, c.content).where(
+        *_archived(tenant_id, 0, SEQ_MASK), c.state == schema.STANDING, _may_be_one(tenant_id)
+    )
+    return _counted(connection.execute(query.execution_options(yield_per=1_000)), flaggers)
+
+
+def targets_that_may_have(connection: Connection, tenant_id: int, after_seq: int, upto_seq: int) -> set[int]:
+    """Keys of the targets of complaints in this part of the archive that may be notices by trusted flaggers."""
+    query = sa.select(schema.complaints.c.target_key).where(
+        *_archived(tenant_id, after_seq, upto_seq), _may_be_one(tenant_id)
+    )
+    return set(connection.scalars(query))
+
+
+def targets_of_registered(connection: Connection, tenant_id: int, flaggers: Flaggers) -> set[int]:
+    """Keys of the targets that reporters in the registry complained about, whatever their status."""
+    statement = (
+        "SELECT DISTINCT c.target_key FROM k CROSS JOIN complaints c WHERE c.tenant_id = ? AND c.reporter_key ="
+        " k.column1"
+    )
+    return {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in flaggers.terms])}
+
+
+def _archived(tenant_id: int, after_seq: int, upto_seq: int) -> tuple[sa.ColumnElement[bool], ...]:
+    c, base = schema.complaints.c, tenant_id << SEQ_BITS
+    return c.row_key > base | after_seq, c.row_key <= base | upto_seq
+
+
+def _may_be_one(tenant_id: int) -> sa.ColumnElement[bool]:
+    c, f = schema.complaints.c, schema.trusted_flaggers.c
+    registered = sa.exists().where(f.tenant_id == tenant_id, f.reporter_key == c.reporter_key)
+    return c.content.contains(SENT_AS_TRUSTED, autoescape=True) | registered
+
+
+def _counted(rows: Iterable[Any], flaggers: Flaggers) -> dict[int, int]:
+    return Counter(
+        int(target)
+        for target, reporter, at_us, content in rows
+        if flaggers.is_trusted_notice(reporter, at_us, from_json(content))
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ The detect worker applies a change to the clusters at once (workers/analysis_ste
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,16 +116,25 @@ def effect(connection: Connection, tenant_id: int, reporter_id: str, *, allowed:
 
     Raises Refused for an impossible id. Reads only.
     """
-    key = _key(reporter_id)
+    return effect_of_several(connection, tenant_id, [reporter_id], allowed=allowed)
+
+
+def effect_of_several(
+    connection: Connection, tenant_id: int, reporter_ids: Collection[str], *, allowed: bool
+) -> Allowance:
+    """The same for several reporters at once."""
+    keys = {_key(one) for one in reporter_ids}
     now = exemptions.exemptions_of(connection, tenant_id)
-    others = frozenset(now.allowed) - {key}
-    then = replace(now, allowed=others | {key} if allowed else others)
+    others = frozenset(now.allowed) - keys
+    then = replace(now, allowed=others | keys if allowed else others)
     statement = (
         "SELECT DISTINCT m.cluster_id FROM k CROSS JOIN cluster_members m WHERE m.tenant_id = ? AND m.reporter_key ="
         " k.column1"
     )
     own = clusters.load(
-        connection, tenant_id, {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(key,)])}
+        connection,
+        tenant_id,
+        {row[0] for row in select_by_keys(connection, statement, (tenant_id,), [(key,) for key in sorted(keys)])},
     )
     changed = exemptions.changed_clusters(connection, tenant_id, list(own.values()), then)
     targets = {t for state in changed.values() for t in state.discounted_targets}

@@ -8,7 +8,7 @@ target ids (hashing.field_of), so no id from outside is part of a name.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,11 +27,12 @@ from service.storage.sql.hashing import digest_of, field_of, key_of_field
 _FIELDS_PER_COMMAND = 1_000
 
 # Everything that one answer needs, in one step. KEYS: totals, memberships, position, progress, generations of unseen
-# complaints, whether the position was restored. ARGV: the targets' fields, then the same as bytes.
+# complaints, whether the position was restored, notices by trusted flaggers. ARGV: the targets' fields, then the same
+# as bytes.
 _ASK = Script("""
 local position = redis.call('GET', KEYS[3])
 if not position then return false end
-local progress = redis.call('HMGET', KEYS[4], 'analysed', 'as_of_us', 'decided', 'taken')
+local progress = redis.call('HMGET', KEYS[4], 'analysed', 'as_of_us', 'decided', 'taken', 'noticed')
 local analysed = progress[1] or '0'
 local time = redis.call('TIME')
 local n = #ARGV / 2
@@ -52,7 +53,7 @@ if tonumber(analysed) < tonumber(position) then
 end
 local decision_waits = tonumber(progress[3] or '0') > tonumber(progress[4] or '0') and 1 or 0
 return {position, analysed, progress[2] or '0', time[1], time[2], decision_waits, redis.call('EXISTS', KEYS[6]),
-    totals, memberships, unseen, known}
+    progress[5] and 1 or 0, totals, memberships, redis.call('HMGET', KEYS[7], unpack(ARGV, 1, n)), unseen, known}
 """)
 
 
@@ -87,12 +88,44 @@ def write_memberships(client: Redis, tenant: str, summaries: Mapping[int, Target
         pipeline.execute()
 
 
+def write_trusted_notices(client: Redis, tenant: str, notices: Mapping[int, int], *, complete: bool = False) -> None:
+    """Set targets' notices by trusted flaggers, by target key; 0 removes the target. `complete`: these are all."""
+    with client.pipeline(transaction=complete) as pipeline:
+        if complete:
+            pipeline.delete(redis_keys.trusted_notices(tenant))
+            pipeline.hset(redis_keys.progress(tenant), "noticed", 1)
+        _add_notices(pipeline, tenant, notices)
+        pipeline.execute()
+
+
+def targets_with_trusted_notices(client: Redis, tenant: str, targets: Collection[int] | None = None) -> set[int]:
+    """Keys of the targets (None: all) that have notices by trusted flaggers."""
+    name, found = redis_keys.trusted_notices(tenant), set[int]()
+    if targets is None:
+        return {key_of_field(field) for field in client.hkeys(name)}
+    for some in parts(targets, _FIELDS_PER_COMMAND):
+        counts = client.hmget(name, [field_of(key) for key in some])
+        found.update(key for key, count in zip(some, counts, strict=True) if count is not None)
+    return found
+
+
+def are_notices_counted(client: Redis, tenant: str) -> bool:
+    """Whether the notices by trusted flaggers are known of all targets."""
+    return bool(client.hexists(redis_keys.progress(tenant), "noticed"))
+
+
+def forget_trusted_notices(client: Redis, tenant: str) -> None:
+    """They are unknown from now on, until all are written."""
+    client.hdel(redis_keys.progress(tenant), "noticed")
+
+
 def write_analysed(
     client: Redis,
     tenant: str,
     totals: Mapping[int, int],
     summaries: Mapping[int, TargetSummary | None],
     *,
+    notices: Mapping[int, int],
     position: int,
     as_of_us: int | None,
     taken: int,
@@ -102,6 +135,7 @@ def write_analysed(
     """
     with client.pipeline(transaction=True) as pipeline:
         _add_totals(pipeline, tenant, totals)
+        _add_notices(pipeline, tenant, notices)
         _add_memberships(pipeline, tenant, summaries)
         _add_progress(pipeline, tenant, {"analysed": position, "as_of_us": as_of_us, "taken": taken})
         pipeline.execute()
@@ -149,18 +183,25 @@ async def read_targets(client: AsyncRedis, tenant: str, target_ids: Sequence[str
         redis_keys.progress(tenant),
         redis_keys.unseen(tenant),
         redis_keys.restored(tenant),
+        redis_keys.trusted_notices(tenant),
     ]
     keys = [digest_of(target_id) for target_id in target_ids]
     with unavailable_when_it_fails():
         answer = await _ASK.ask(client, names, [*(key.hex() for key in keys), *keys])
     if answer is None:
         raise PositionAbsent(f"the position counter of {tenant} is absent: its totals are being rebuilt")
-    position, analysed, as_of_us, seconds, microseconds, decision_waits, restored, *by_target = answer
+    position, analysed, as_of_us, seconds, microseconds, decision_waits, restored, noticed, *by_target = answer
     pending = int(analysed) < int(position)
     as_of = moment(int(as_of_us) if pending else time_us((seconds, microseconds)))
     targets = [
-        TargetStanding(int(total or 0), NO_CLUSTERS if packed is None else unpack(packed), waiting, of_known)
-        for total, packed, waiting, of_known in zip(*by_target, strict=True)
+        TargetStanding(
+            int(total or 0),
+            NO_CLUSTERS if packed is None else unpack(packed),
+            waiting,
+            of_known,
+            int(notices or 0) if noticed else None,
+        )
+        for total, packed, notices, waiting, of_known in zip(*by_target, strict=True)
     ]
     return Standings(targets, as_of, int(position), int(analysed), bool(decision_waits), bool(restored))
 
@@ -196,6 +237,11 @@ def unpack(packed: bytes) -> TargetSummary:
 def _add_totals(commands: Redis, tenant: str, totals: Mapping[int, int]) -> None:
     values = {field_of(key): str(total) if total else None for key, total in totals.items()}
     _add(commands, redis_keys.totals(tenant), values)
+
+
+def _add_notices(commands: Redis, tenant: str, notices: Mapping[int, int]) -> None:
+    values = {field_of(key): str(count) if count else None for key, count in notices.items()}
+    _add(commands, redis_keys.trusted_notices(tenant), values)
 
 
 def _add_memberships(commands: Redis, tenant: str, summaries: Mapping[int, TargetSummary | None]) -> None:

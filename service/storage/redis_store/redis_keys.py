@@ -20,7 +20,8 @@ def position(tenant: str) -> str:
 
 def progress(tenant: str) -> str:
     """Hash: archived, analysed (positions), as_of_us, dead (items), decided and taken (the latest decision and the
-    latest that the analysis has taken in, by sequence number): a copy of SQL for readers.
+    latest that the analysis has taken in, by sequence number): a copy of SQL for readers; noticed: set once
+    trusted_notices holds all targets.
     """
     return f"{PREFIX}:{tenant}:progress"
 
@@ -33,6 +34,11 @@ def totals(tenant: str) -> str:
 def memberships(tenant: str) -> str:
     """Hash: target key -> JSON of the clusters on it (service/storage/redis_store/assessments.py)."""
     return f"{PREFIX}:{tenant}:memberships"
+
+
+def trusted_notices(tenant: str) -> str:
+    """Hash: target key -> number of standing notices by trusted flaggers, where there is any."""
+    return f"{PREFIX}:{tenant}:trusted-notices"
 
 
 def unseen(tenant: str) -> str:

@@ -14,7 +14,12 @@ from service.api.api_context import MetricsSink
 from service.model import moment
 from service.moderation.assessment import ClusterPart, summarise
 from service.storage.redis_store import stream
-from service.storage.redis_store.assessments import write_memberships, write_progress, write_totals
+from service.storage.redis_store.assessments import (
+    write_memberships,
+    write_progress,
+    write_totals,
+    write_trusted_notices,
+)
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
 from service.storage.sql.schema import analysis_state, dead_letters, feed, ingest_state
@@ -42,6 +47,7 @@ def test_a_target_never_seen_is_all_zeros(api: Api) -> None:
     assert body == {
         "target_id": "never",
         "complaints": 0,
+        "trusted_notices": 0,
         "unseen": 0,
         "independent_complaints": 0.0,
         "coordinated_probability": 0.0,
@@ -51,6 +57,21 @@ def test_a_target_never_seen_is_all_zeros(api: Api) -> None:
         "without_clusters": {},
         "pending": False,
     }
+
+
+def test_notices_by_trusted_flaggers_are_told_with_each_target(asked: Api) -> None:
+    def told() -> tuple[Any, ...]:
+        several = asked.post("/v1/targets/assess", json={"target_ids": ["hot", "calm", "never"]}).json()["items"]
+        one = asked.get("/v1/targets/hot").json()["trusted_notices"]
+        return one, *(item["trusted_notices"] for item in several)
+
+    assert told() == (None, None, None, 0), "not counted yet, which is not the same as none"
+    tag = asked.get("/v1/targets/hot").headers["etag"]
+    write_trusted_notices(asked.redis.blocking, "default", {key_of("hot"): 3}, complete=True)
+    assert told() == (3, 3, 0, 0)
+    assert asked.get("/v1/targets/hot", headers={"If-None-Match": tag}).status_code == 200
+    write_trusted_notices(asked.redis.blocking, "default", {key_of("hot"): 15})
+    assert told()[0] == 12, "never more than the complaints that are analysed"
 
 
 def test_a_target_that_a_cluster_carries_is_held(asked: Api) -> None:

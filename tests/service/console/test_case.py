@@ -96,7 +96,7 @@ def test_each_verdict_shows_its_effect_before_it_is_selected(anna: Visitor) -> N
     assert re.search(r"Stops counting \d+ more complaints on 6 targets \(\d+ → 36\)", page), (
         "seven of eight can be discounted: one is exempt"
     )
-    assert "suggests putting back 1 target (0 → 1)" in page
+    assert "suggests reviewing the removal of 1 target (0 → 1)" in page
 
 
 def test_another_tenants_case_looks_like_a_case_that_does_not_exist(desk: Api, anna: Visitor) -> None:
@@ -144,13 +144,13 @@ def test_a_group_that_acts_together_and_is_right_is_called_so(desk: Api, anna: V
     assert decide(anna, verdict="not_coordinated", reason_code="patrol").status_code == 303
     page = anna.get(CASE).text
     assert "decided: acting together, but right" in page and "acting together, but right (patrol)" in page
-    assert "an administrator has a list of good patrols" in page
+    assert "administrators keep the list of good patrols." in page
     assert (
         'href="/console/settings/patrols">the list of good patrols'
         in sign_in(desk, "root", role="admin").get(CASE).text
     )
     assert "1 group acting together, but right" in anna.get("/console/overview").text
-    assert "unknown: no cases decided yet" in anna.get("/console/overview").text
+    assert "unknown: no other cases decided yet" in anna.get("/console/overview").text
     with desk.engine.connect() as connection:
         first = connection.scalar(sa.select(schema.decisions.c.id))
     anna.post(f"/console/decisions/{first}/reverse", {"version": "2"})

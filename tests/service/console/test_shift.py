@@ -128,7 +128,7 @@ def test_each_number_is_the_number_of_rows_of_its_list(anna: Visitor) -> None:
         rows = list(csv.DictReader(io.StringIO(anna.get(url.replace("/list?", "/list.csv?")).text)))
         assert len(rows) == number, url
     told = texts(page)
-    assert "Ann: coordinated (brigade)" in told and "Merged into another case" in told
+    assert "ann: coordinated (brigade)" in told and "Merged into another case" in told
     root = sign_in(anna.api, "root", role="admin")
     assert numbers(report(root))["settings"] == 2
 

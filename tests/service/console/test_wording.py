@@ -44,6 +44,28 @@ ROOT = Path(service.console.__file__).parents[2]
             {"verdict": "coordinated", "reason_code": "other", "reverses": "d-7"},
             "undid decision d-7 (“coordinated”) on case k-1",
         ),
+        (
+            "decision",
+            "cluster:k-1",
+            {
+                "verdict": "not_coordinated",
+                "reason_code": "other",
+                "reverses": "d-7",
+                "undone": {"verdict": "not_coordinated", "reason_code": "patrol"},
+            },
+            "undid decision d-7 (“acting together, but right”) on case k-1",
+        ),
+        (
+            "decision",
+            "cluster:k-1",
+            {
+                "verdict": "not_coordinated",
+                "reason_code": "patrol",
+                "reverses": "d-7",
+                "undone": {"verdict": "coordinated", "reason_code": "brigade"},
+            },
+            "undid decision d-7 (“coordinated”) on case k-1: acting together, but right",
+        ),
         ("claim", "cluster:k-1", {"from": "bea"}, "took case k-1 over from bea"),
         ("restoration", "target", {"target": "c/1", "choice": "restored"}, "marked c/1 as restored"),
         ("warning", "reporter", {"reporter": "r-1", "choice": "declined"}, "decided not to warn r-1"),

@@ -94,8 +94,8 @@ def test_not_coordinated_counts_them_again_and_releases_the_holds() -> None:
     assert found.lifted == 0 and found.lifted_before > 17
     assert (found.held_before, found.held) == (1, 0)
     assert sentence(found) == (
-        "Counts 18 complaints on 2 targets in full again (18 → 0) and releases 1 target at the removal threshold"
-        " (1 → 0)."
+        "Counts 18 complaints on 2 targets in full again (not counted: 18 → 0) and releases 1 target at the removal"
+        " threshold (1 → 0)."
     )
 
 
@@ -103,7 +103,7 @@ def test_a_removal_that_the_group_carried_is_suggested_for_restoration() -> None
     removed = Told("o1", 50, 1, 20 * HOUR)
     found = effect(cluster("k1", range(10), [1, 2], probability=0.1), "coordinated", facts({1: 12, 2: 30}, removed))
     assert (found.restorations_before, found.restorations) == (0, 1)
-    assert "suggests putting back 1 target" in sentence(found)
+    assert "suggests reviewing the removal of 1 target" in sentence(found)
     assert effect(cluster("k1", range(10), [1]), "coordinated", facts({1: 30}, removed)).restorations == 0, (
         "enough others complained"
     )
@@ -161,4 +161,4 @@ def test_a_restoration_that_falls_with_its_cluster_is_taken_back() -> None:
     known = replace(facts({1: 12}, removed), restorations={1: before})
     [found] = effects_of({"k1": state}, [{"k1": after(state, "not_coordinated")}], known)
     assert (found.restorations_before, found.restorations) == (1, 0)
-    assert "no longer suggests putting back 1 target" in sentence(found)
+    assert "no longer suggests reviewing the removal of 1 target" in sentence(found)

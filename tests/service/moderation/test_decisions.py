@@ -19,6 +19,7 @@ from service.moderation.decisions import (
     decide,
     effective_status,
     in_force,
+    reason_of_verdict,
     standing,
 )
 
@@ -48,10 +49,13 @@ class Desk:
     def __init__(self, case: Case = OPEN) -> None:
         self.case, self.log, self.now = case, list[Decision](), NOW
 
+    def reason(self) -> str | None:
+        return reason_of_verdict(self.log, self.case.verdict, self.case.id)
+
     def say(self, verdict: str, **fields: Any) -> Decision:
         self.now += timedelta(minutes=1)
         request = DecisionRequest(
-            verdict=verdict, reason_code="other", version=fields.pop("version", self.case.version), **fields
+            **{"verdict": verdict, "reason_code": "other", "version": self.case.version, **fields}  # type: ignore[arg-type]
         )
         self.case, entry = decide(
             self.case, self.log, request, decision_id=f"d{len(self.log) + 1}", by="ann", now=self.now
@@ -210,6 +214,39 @@ def test_a_reversal_needs_a_decision_of_this_cluster_that_is_in_force() -> None:
         desk.say("coordinated", reverses="d1")
 
 
+@pytest.mark.parametrize("undoing", ["other", "patrol", "brigade"])
+def test_the_reason_that_stands_is_the_one_that_was_given_however_often_it_was_undone(undoing: str) -> None:
+    desk = Desk()
+    last = desk.say("coordinated", reason_code="brigade")
+    for undone in (True, False, True, False, True, False):
+        last = desk.say("coordinated", reason_code=undoing, reverses=last.id)
+        assert desk.reason() == (None if undone else "brigade")
+    between = desk.say("not_coordinated", reason_code="patrol")
+    assert desk.reason() == "patrol"
+    desk.say("escalated", reason_code="duplicate")
+    assert desk.reason() == "patrol", "what moves a case gives no verdict"
+    desk.say("not_coordinated", reason_code=undoing, reverses=between.id)
+    assert desk.reason() == "brigade"
+    opposite = desk.say("not_coordinated", reason_code="outrage", reverses="d1")
+    assert desk.reason() == "outrage", "a reversal with another verdict gives its own reason"
+    desk.say("not_coordinated", reason_code=undoing, reverses=opposite.id)
+    assert desk.reason() == "brigade"
+
+
+def test_a_merged_cluster_keeps_the_reason_of_its_own_verdict() -> None:
+    desk = Desk()
+    mine = desk.say("coordinated", reason_code="brigade")
+    absorbed = desk.say("coordinated", reason_code="other")
+    absorbed = desk.log[1] = absorbed.model_copy(update={"cluster_id": "k2"})
+    assert desk.reason() == "brigade"
+    desk.say("coordinated", reverses=mine.id)
+    assert desk.reason() == "other", "what was decided about the part still stands"
+    desk.say("coordinated", reverses="d3")
+    assert desk.reason() == "brigade"
+    log = [absorbed, mine.model_copy(update={"verdict": "not_coordinated", "reason_code": "patrol"})]
+    assert reason_of_verdict(log, "coordinated", "k1") == "other", "of the verdict that stands, not of another"
+
+
 def test_a_note_with_a_nul_is_refused() -> None:
     with pytest.raises(Unfit) as refusal:
         Desk().say("coordinated", note="a\0b")
@@ -239,6 +276,7 @@ def logs(draw: st.DrawFn) -> Desk:
         verdict = draw(st.sampled_from(["coordinated", "not_coordinated", "escalated", "snoozed"]))
         desk.say(
             verdict,
+            reason_code=draw(st.sampled_from(["brigade", "patrol", "outrage", "other"])),
             excluded_reporters=draw(st.lists(st.sampled_from("abcdef"), max_size=2)),
             snooze_until=desk.now + timedelta(days=draw(st.integers(1, 3))) if verdict == "snoozed" else None,
             reverses=draw(st.none() | st.sampled_from(live)) if live else None,
@@ -258,6 +296,7 @@ def test_the_case_is_what_its_log_folds_to(desk: Desk) -> None:
     assert desk.case.version == OPEN.version + len(desk.log)
     assert desk.case.disposition == ("revoked" if folded.verdict == "not_coordinated" else "flagged")
     assert (desk.case.decided_reporters is None) == (folded.verdict is None)
+    assert desk.reason() == next((one.reason_code for one in desk.log if one.id == folded.verdict_from), None)
 
 
 @given(

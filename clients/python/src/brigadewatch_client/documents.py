@@ -135,7 +135,8 @@ class Assessment:
     `wait`: only complaints that are not analysed yet carry it over the threshold, or members of a known group are among
     them: leave the target up and ask again in `retry_after_ms` milliseconds. Only questions with `after` or `wait` are
     answered with it; others get `hold`. `unseen`: accepted complaints about it that are not analysed yet, at most; None
-    from a service of version 0.2, which does not say.
+    from a service of version 0.2, which does not say. `trusted_notices`: of the complaints, notices of illegal content
+    by trusted flaggers (DSA Art. 22), which have priority; None where the service does not say (yet).
     """
 
     target_id: str
@@ -150,6 +151,7 @@ class Assessment:
     document: Mapping[str, Any] = field(repr=False, compare=False)
     unseen: int | None = None
     retry_after_ms: int | None = None
+    trusted_notices: int | None = None
 
     @classmethod
     def read(cls, document: Any) -> Assessment:
@@ -179,6 +181,7 @@ class Assessment:
                 document=document,
                 unseen=_count(document.get("unseen")),
                 retry_after_ms=_count(document.get("retry_after_ms")),
+                trusted_notices=_count(document.get("trusted_notices")),
             )
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ValueError(f"the answer is not a valid assessment: {type(error).__name__}: {error}") from None

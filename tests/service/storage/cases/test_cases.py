@@ -16,9 +16,10 @@ from sqlalchemy import Engine
 from service.errors import NotFound, StaleVersion
 from service.model import Cluster, ClusterItem, DecisionRequest
 from service.storage.accounts.tenants import create_tenant
-from service.storage.cases.case_decisions import list_decisions, record_decision
+from service.storage.cases.case_decisions import GivenVerdict, list_decisions, record_decision, verdicts_of
 from service.storage.cases.cases import Sort, list_clusters, list_complaints, read_cluster, read_ties
 from service.storage.cases.cluster_filters import ClusterFilter, filter_of
+from service.storage.cases.overview import read_cases
 from service.storage.sql import schema
 from service.storage.sql.engine import write
 
@@ -313,3 +314,24 @@ def test_of_two_moderators_at_once_one_is_told_of_the_other(engine: Engine, tena
     for thread in threads:
         thread.join()
     assert sorted(answers, key=str) == [(2, "ann"), 2]
+
+
+def test_a_verdict_that_came_with_a_merged_cluster_has_the_reason_that_was_given_there(
+    engine: Engine, tenant: int
+) -> None:
+    cleared = {"status": "decided", "verdict": "not_coordinated", "disposition": "revoked"}
+    put_cluster(engine, tenant, "k1", **cleared)
+    put_cluster(engine, tenant, "k2", disposition="merged", verdict="not_coordinated", merged_into="k1")
+    put_cluster(engine, tenant, "k3", disposition="merged", verdict="not_coordinated", merged_into="k2")
+    put_decision(engine, tenant, "k3", "d1", "not_coordinated", reason_code="patrol")
+    put_decision(engine, tenant, "k1", "d2", "not_coordinated", reason_code="other", reverses="d1")
+    put_decision(engine, tenant, "k1", "d3", "not_coordinated", reason_code="other", reverses="d2")
+    put_cluster(engine, tenant, "k4", **cleared)
+    put_cluster(engine, tenant, "k5")
+    other = create_tenant(engine, "other", 0)
+    put_cluster(engine, other, "k6", **cleared)
+    with engine.connect() as connection:
+        found = verdicts_of(connection, tenant, ["k1", "k2", "k4", "k5", "k6", "unknown"])
+        right = read_cases(connection, tenant, end_us=at_us(24), now_us=at_us(24)).right_together
+    assert found == {"k1": GivenVerdict("not_coordinated", "patrol"), "k4": GivenVerdict("not_coordinated", None)}
+    assert right == 1

@@ -15,12 +15,15 @@ from service.moderation.assessment import ClusterPart, ClusterShare, TargetSumma
 from service.storage.redis_store import redis_keys, stream
 from service.storage.redis_store.assessments import (
     Standings,
+    forget_trusted_notices,
     pack,
     read_targets,
+    targets_with_trusted_notices,
     unpack,
     write_memberships,
     write_progress,
     write_totals,
+    write_trusted_notices,
 )
 from service.storage.redis_store.stream import PositionAbsent, StreamBatch
 from service.storage.sql.hashing import key_of
@@ -64,6 +67,20 @@ def test_what_fell_to_nothing_is_removed(clients: RedisClients) -> None:
     assert [(t.complaints, t.summary.clusters) for t in read(clients, "a", "b").targets] == [(0, ()), (5, ())]
     assert clients.blocking.hlen(redis_keys.totals("t")) == 1
     assert not clients.blocking.exists(redis_keys.memberships("t"))
+
+
+def test_notices_by_trusted_flaggers_are_unknown_until_all_were_written(clients: RedisClients) -> None:
+    begin(clients)
+    redis = clients.blocking
+    write_trusted_notices(redis, "t", {key_of("a"): 2, key_of("gone"): 1})
+    assert [t.trusted_notices for t in read(clients, "a", "b").targets] == [None, None]
+    write_trusted_notices(redis, "t", {key_of("a"): 3, key_of("b"): 1}, complete=True)
+    assert [t.trusted_notices for t in read(clients, "a", "b", "gone").targets] == [3, 1, 0]
+    write_trusted_notices(redis, "t", {key_of("b"): 0})
+    assert targets_with_trusted_notices(redis, "t") == {key_of("a")}
+    assert targets_with_trusted_notices(redis, "t", [key_of("b"), key_of("a")]) == {key_of("a")}
+    forget_trusted_notices(redis, "t")
+    assert [t.trusted_notices for t in read(clients, "a").targets] == [None]
 
 
 def test_writing_nothing_writes_nothing(clients: RedisClients) -> None:
