@@ -13,7 +13,7 @@ from service.intake.text_fingerprints import slots_of
 from service.moderation.signals import fresh_accounts, near_duplicate_texts, pace, shared_fingerprints, span
 from service.moderation.signals.signal import GroupFacts
 from service.policy import DEFAULT_POLICY
-from workers.detection import surroundings
+from workers.detection import fingerprint_users, surroundings
 from workers.detection.arrays import Ints
 from workers.detection.fingerprint_users import FingerprintUsers
 from workers.detection.group_view import WindowView, complaints_of
@@ -214,7 +214,11 @@ def test_what_is_usual_may_be_asked_for_after_complaints_have_left_the_window() 
     assert measured == (near_duplicate_texts.measure(afresh), fresh_accounts.measure(afresh), pace.measure(afresh))
 
 
-def test_the_accounts_of_a_fingerprint_are_counted_alike_however_often_and_whenever_is_asked() -> None:
+@pytest.mark.parametrize("scans", [0, 5, 64])
+def test_the_accounts_of_a_fingerprint_are_counted_alike_however_often_and_whenever_is_asked(
+    scans: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint_users, "SCANS", scans)
     rng = np.random.default_rng(1)
     window = window_of(
         [
