@@ -13,6 +13,7 @@ from service.errors import Refused
 from service.intake.items import COMPLAINT, OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
 from service.model import Outcome, RejectedItem
+from service.tabular import older_workbooks, workbook
 from service.tabular.assembly import Assembler
 from service.tabular.choosing import chosen_part, only_note
 from service.tabular.columns import ColumnUse, Recognition, time_cell
@@ -35,13 +36,13 @@ from service.tabular.parquet_folder import ParquetFolder
 from service.tabular.presets import PRESETS, PresetTable
 from service.tabular.recognition import recognise
 from service.tabular.refusals import UnclearColumns, named
+from service.tabular.sheets import SheetTable
 from service.tabular.tables import Batch, Table, WithoutColumns
 from service.tabular.text import TextBlocks
 from service.tabular.time_styles import style_of
 from service.tabular.times import TimeStyle, UnreadableTime
 from service.tabular.values import is_unknown
 from service.tabular.vocabulary import TIMES, Field
-from service.tabular.workbook import WorkbookTable
 
 ATTRIBUTE = "target attribute"  # of ReadAs, beside the fields
 SAMPLE = 10_000  # rows that show how a table is read
@@ -182,8 +183,8 @@ class SourceFile:
         name = self.path.name
         if opened.kind == "parquet":
             return iter(()), ParquetTable(opened.stream, name, self.path.stat().st_size, self._progress)
-        if opened.kind == "workbook":
-            return iter(()), WorkbookTable(opened.stream, name, self._options.sheet, self._fits)
+        if opened.kind != "text":
+            return iter(()), self._workbook(opened, name)
         text = TextBlocks(opened.stream, name)
         beginning = text.head.replace(b"\0", b"").lstrip()[:1]
         if not beginning:
@@ -195,6 +196,13 @@ class SourceFile:
         if beginning in (b"[", b"{"):
             return self._document(text)
         return iter(()), DelimitedTable(text, name)
+
+    def _workbook(self, opened: Opened, name: str) -> Table:
+        told = self._options.sheet
+        if opened.kind == "xlsx":
+            return SheetTable("Excel workbook", workbook.sheets_of(opened.stream, name), name, told, self._fits)
+        sheets = older_workbooks.sheets_of(opened.stream, name, opened.kind)
+        return SheetTable(older_workbooks.KINDS[opened.kind], sheets, name, told, self._fits)
 
     def _lines(self, opened: Opened, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         numbered = iter(JsonLines(opened.stream, text))
