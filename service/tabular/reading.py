@@ -62,6 +62,7 @@ class ReadingOptions:
     preset: str | None = None
     assume_utc: bool = False  # for times without an offset in files that have no other ones
     ignored: Collection[str] = ()  # columns that are not read
+    encoding: str | None = None  # of text, as Python knows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +186,15 @@ class SourceFile:
             return iter(()), ParquetTable(opened.stream, name, self.path.stat().st_size, self._progress)
         if opened.kind != "text":
             return iter(()), self._workbook(opened, name)
-        text = TextBlocks(opened.stream, name)
-        beginning = text.head.replace(b"\0", b"").lstrip()[:1]
+        text = TextBlocks(opened.stream, name, self._options.encoding)
+        beginning = text.beginning
         if not beginning:
             self.kind, self.is_plain_lines = "empty", self._is_plain(opened, text)
             self.notes.append("nothing is in it")
             return iter(()), None
-        if beginning == b"{" and not _is_document(text):
+        if beginning == "{" and not _is_document(text):
             return self._lines(opened, text)
-        if beginning in (b"[", b"{"):
+        if beginning in ("[", "{"):
             return self._document(text)
         return iter(()), DelimitedTable(text, name)
 
@@ -380,8 +381,7 @@ class SourceFile:
 
 def _is_document(text: TextBlocks) -> bool:
     """Whether what begins with `{` is one document rather than a line for each report."""
-    head = text.head.decode(text.encoding, "replace").lstrip()
-    first, end, after = head.partition("\n")
+    first, end, after = text.start.lstrip().partition("\n")
     value = parsed_line(first.encode("utf-8", "surrogatepass"))
     if not end and value is None:
         return True

@@ -156,23 +156,6 @@ def test_the_one_file_with_reports_in_an_archive_is_read(tmp_path: Path) -> None
         assert (facts(items), refused) == (expected(ROWS), []) and f"from {name!r} in the archive" in source.notes
 
 
-@pytest.mark.parametrize(
-    ("encoding", "word"),
-    [
-        ("cp1251", "жалоба"),
-        ("koi8-r", "жалоба"),
-        ("cp1253", "καταγγελία"),
-        ("cp1250", "zgłaszający"),
-        ("gbk", "举报内容"),
-    ],
-)
-def test_letters_of_another_alphabet_are_not_read_as_western_ones(tmp_path: Path, encoding: str, word: str) -> None:
-    given = [r | {"reporter": f"{word}{k % 7}", "reason": word} for k, r in enumerate(ROWS)]
-    with pytest.raises(Refused, match="save it as UTF-8"):
-        read(written(tmp_path / "a.csv", csv_of(given).encode(encoding)))
-    assert facts(read(written(tmp_path / "a.csv", csv_of(given)))[0]) == expected(given)
-
-
 def test_a_path_in_an_archive_is_never_written(tmp_path: Path) -> None:
     items, _, _ = read(written(tmp_path / "a.zip", zipped("../escaped.csv", TEXT.encode())))
     assert len(items) == len(ROWS) and not (tmp_path.parent / "escaped.csv").exists()
