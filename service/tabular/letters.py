@@ -21,7 +21,8 @@ _TURNED = re.compile(r"(?<=[^\W\d_a-zA-Z])(?<=[a-zß-ÿа-яёα-ώ])[^\W\d_a-zA
 _CLOSE = 0.04  # of two scores that are the same for people
 _UNREADABLE = 3.0  # what a byte that an encoding does not have costs
 # How likely pages are before any letter is seen: those of DOS and old Macs are seldom left, Windows' are everywhere.
-_LIKELY = {"cp850": 0.93, "cp852": 0.93, "mac_roman": 0.93, "iso8859_5": 0.93, "iso8859_2": 0.97, "cp866": 0.97}
+_LIKELY = {"cp850": 0.93, "cp852": 0.93, "mac_roman": 0.93, "iso8859_5": 0.93, "cp866": 0.97}
+_LIKELY |= {"cp1250": 0.98, "iso8859_2": 0.95}
 _SEVERAL = 0.93  # letters of several languages, which are more
 _SELDOM = 0.7  # what a letter counts that is not among the most frequent ones of its script
 

@@ -168,10 +168,6 @@ def _opened(stream: io.BufferedReader, size: int, name: str, depth: int, member:
         if head.startswith(start):
             raise Refused(f"{name} is {what}")
     beginning = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
-    if beginning.startswith((b"<!doctype html", b"<html")):
-        raise Refused(f"{name} is a web page, not a table: use the export of the site, as CSV, or save it as .xlsx")
-    if beginning.startswith((b"<?xml", b"<")):
-        raise Refused(f"{name} is XML: export it as CSV, JSON or XLSX")
     if _DUMP.match(beginning):
         raise Refused(f"{name} is a dump of a database: load it, and export the table with the reports as CSV")
     return Opened("text", cast(BinaryIO, stream))

@@ -34,34 +34,41 @@ class SheetTable:
     """The one sheet of several that has a table of reports. Raises Refused where none or several have."""
 
     def __init__(
-        self, kind: str, sheets: Sequence[Sheet], name: str, told: str | None, fits: Callable[[Table], bool]
+        self,
+        kind: str,
+        sheets: Sequence[Sheet],
+        name: str,
+        told: str | None,
+        fits: Callable[[Table], bool],
+        *,
+        what: str = "sheet",
     ) -> None:
-        self._kind, self._name = kind, name
+        self._kind, self._name, self._what = kind, name, what
         self.notes: list[str] = []
         chosen = [sheet for sheet in sheets if told is None or sheet.title == told]
         if not chosen and told is not None:
             titles = ", ".join(sheet.title[:60] for sheet in sheets[:10])
-            raise Refused(f"{name} has no sheet {told!r}: its sheets are {titles}")
+            raise Refused(f"{name} has no {what} {told!r}: its {what}s are {titles}")
         self._choose(chosen, fits)
 
     def _choose(self, sheets: Sequence[Sheet], fits: Callable[[Table], bool]) -> None:
         """The one sheet with a header, or the one of several that is a table of reports."""
         found = [(sheet, *header) for sheet in sheets if (header := self._header_of(sheet)) is not None]
         if not found:
-            raise Refused(f"{self._name} has no sheet with a header and rows")
+            raise Refused(f"{self._name} has no {self._what} with a header and rows")
 
         def fitting(part: tuple[Sheet, int, list[str]]) -> bool:
             self._sheet, self._header_at, self.header = part
             return fits(self)
 
         parts = [(part[0].title, part) for part in found]
-        title = chosen_part(self._name, "sheets", parts, None, fitting, by_name=False)
+        title = chosen_part(self._name, f"{self._what}s", parts, None, fitting, by_name=False)
         self._sheet, self._header_at, self.header = dict(parts)[title]
-        self.notes += only_note("sheet", title, [other for other, _ in parts])
+        self.notes += only_note(self._what, title, [other for other, _ in parts])
 
     def _header_of(self, sheet: Sheet) -> tuple[int, list[str]] | None:
         top = list(islice(sheet.rows(), _TITLES + _SHOWING))
-        for k, (number, cells) in enumerate(top[:_TITLES]):
+        for k, (_, cells) in enumerate(top[:_TITLES]):
             filled = [c for c in cells if not is_blank(c)]
             if len(filled) >= 2 and not is_title(cells, [below for _, below in top[k + 1 :]]):
                 while is_blank(cells[-1]):
@@ -70,13 +77,13 @@ class SheetTable:
                     raise Refused(f"{self._name} has more than {MOST_COLUMNS:,} columns: no table of reports has")
                 if not any(isinstance(c, str) for c in filled):
                     raise Refused(f"{self._name} has no header: add a first row with the columns' names")
-                return number, unique_names(cells)
+                return k, unique_names(cells)
         return None
 
     @property
     def kind(self) -> str:
         """What the file is, for people."""
-        return f"{self._kind}, sheet {self._sheet.title!r}"
+        return f"{self._kind}, {self._what} {self._sheet.title!r}"
 
     def batches(self) -> Iterator[Batch]:
         """The rows, with their numbers in the sheet."""
@@ -84,8 +91,8 @@ class SheetTable:
         lines: list[int] = []
         rows: list[list[Any]] = []
         out: list[Any] = []
-        for number, cells in self._sheet.rows():
-            if number <= self._header_at or all(is_blank(c) for c in cells):
+        for number, cells in islice(self._sheet.rows(), self._header_at + 1, None):
+            if all(is_blank(c) for c in cells):
                 continue
             if any(not is_blank(c) for c in cells[width:]):
                 out.append(refused(number, f"the row has more cells than the header has names ({width})"))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from service.errors import Refused
-from service.tabular.encodings import decoder_of, name_of
+from service.tabular.encodings import decoder_of, encoding_named, name_of
 from service.tabular.letters import Guess, guessed
 
 BLOCK = 1 << 20
@@ -26,6 +27,9 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _JAPANESE = (b"\x1b$B", b"\x1b$@")  # what begins two-byte characters in ISO-2022-JP
+
+_DECLARATION = re.compile(rb"""(?:encoding|charset)\s*=\s*["']?([\w.:-]{2,40})""", re.IGNORECASE)
+_DECLARED = 4096  # bytes in which it stands
 
 
 class TextBlocks:
@@ -120,6 +124,17 @@ class TextBlocks:
         return self._decoder.decode(waiting, final)
 
 
+def _declared(head: bytes) -> str | None:
+    """The encoding that XML or a web page declares, if it is one of other letters than UTF-8."""
+    if not head.lstrip().startswith(b"<") or (found := _DECLARATION.search(head[:_DECLARED])) is None:
+        return None
+    try:
+        encoding = encoding_named(found[1].decode())
+    except Refused:
+        return None
+    return None if encoding.startswith("utf") else encoding
+
+
 def _read(stream: BinaryIO, size: int) -> bytes:
     """`size` bytes, fewer only at the end."""
     parts, left = [], size
@@ -134,6 +149,7 @@ def _encoding_of(head: bytes, name: str, told: str | None) -> tuple[str, int]:
     for mark, encoding in _MARKS:
         if head.startswith(mark) and (told is None or encoding.startswith(told)):
             return encoding, len(mark)
+    told = told or _declared(head)
     if told is not None:
         return told, 0
     some = head[:4096]

@@ -115,7 +115,7 @@ def test_a_parquet_file_of_any_sane_types(tmp_path: Path) -> None:
         (b"INSERT INTO `reports` VALUES (1,2,3);\n", "dump of a database"),
         pytest.param(zipped("Index/Document.iwa", b"x"), "Numbers document", id="Numbers"),
         (b"<!DOCTYPE html><html>", "web page"),
-        (b"<?xml version='1.0'?><reports/>", "XML"),
+        (b"<?xml version='1.0'?><reports/>", "no list of reports"),
         (b"SQLite format 3\0" + b"\0" * 100, "database"),
         (b"just a sentence\nand another\n", "one column"),
         (b"12,77,2026-10-01T09:00:00Z\n13,77,2026-10-01T10:00:00Z\n", "has no header"),
