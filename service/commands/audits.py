@@ -36,7 +36,8 @@ Paths = Annotated[
     list[Path],
     typer.Argument(
         metavar="PATH...",
-        help="Complaints: CSV, XLSX, Parquet, JSON or NDJSON, also in gzip or zip, or a folder of Parquet files.",
+        help="Complaints: CSV, a workbook, web page, database dump, XML, JSON, NDJSON or Parquet, also in gzip or zip;"
+        " or a folder of Parquet files.",
         exists=True,
     ),
 ]

@@ -42,8 +42,8 @@ Sheet = Annotated[
     typer.Option(
         "--sheet",
         metavar="NAME",
-        help="The sheet of a workbook, the table of a web page, the file in an archive or the list in a JSON or XML"
-        " document. Default: the one with a table of reports.",
+        help="The sheet of a workbook, the table of a web page or dump, the file in an archive or the list in a JSON or"
+        " XML document. Default: the one with a table of reports.",
         show_default=False,
     ),
 ]

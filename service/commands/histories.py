@@ -34,7 +34,7 @@ Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="FILE...",
-        help="Complaints: NDJSON, CSV, XLSX, Parquet or JSON, also in gzip or zip.",
+        help="Complaints: NDJSON, CSV, a workbook, web page, database dump, XML, JSON or Parquet, also in gzip or zip.",
         exists=True,
         dir_okay=False,
     ),

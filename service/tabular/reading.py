@@ -37,6 +37,7 @@ from service.tabular.parquet_folder import ParquetFolder
 from service.tabular.presets import PRESETS, PresetTable
 from service.tabular.recognition import recognise
 from service.tabular.refusals import UnclearColumns, named
+from service.tabular.sql_dumps import DumpTable, is_dump
 from service.tabular.tables import Batch, Table, WithoutColumns
 from service.tabular.text import TextBlocks
 from service.tabular.time_styles import style_of
@@ -202,7 +203,16 @@ class SourceFile:
             return self._lines(opened, text)
         if beginning in ("[", "{"):
             return self._document(text)
+        if is_dump(text.start):
+            return iter(()), DumpTable(text, self._text_again, name, self._options.sheet, self._fits)
         return iter(()), DelimitedTable(text, name)
+
+    def _text_again(self) -> TextBlocks:
+        """The same text from its beginning."""
+        opened = open_file(self.path, lambda count: None, self._member)
+        assert self._opened is not None
+        self._opened.closing += opened.closing
+        return TextBlocks(opened.stream, self.path.name, self._options.encoding)
 
     def _lines(self, opened: Opened, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         numbered = iter(JsonLines(opened.stream, text))
