@@ -80,7 +80,8 @@ def is_item(value: Any, noun: Noun) -> bool:
         return False
     if noun is OUTCOME:
         return "target_id" in value and "decided_at" in value
-    return isinstance(value.get("reporter"), dict) and isinstance(value.get("target"), dict)
+    reporter, target = value.get("reporter"), value.get("target")
+    return isinstance(reporter, dict) and isinstance(target, dict) and ("id" in reporter or "id" in target)
 
 
 def parsed_line(line: bytes) -> Any:

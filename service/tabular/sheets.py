@@ -14,6 +14,7 @@ from service.tabular.tables import MOST_COLUMNS, Batch, Table, is_blank, refused
 _BATCH = 2_000
 _TITLES = 30  # rows among which the header is
 _SHOWING = 20  # rows below that show it
+_FIELDS = 3  # that a report has at least: who, what and when
 _ERRORS = ("#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!")
 
 
@@ -61,10 +62,11 @@ class SheetTable:
             self._sheet, self._header_at, self.header = part
             return fits(self)
 
-        parts = [(part[0].title, part) for part in found]
+        wide = [part for part in found if len(part[2]) >= _FIELDS] or found  # a cover sheet has a word and its meaning
+        parts = [(part[0].title, part) for part in wide]
         title = chosen_part(self._name, f"{self._what}s", parts, None, fitting, by_name=False)
         self._sheet, self._header_at, self.header = dict(parts)[title]
-        self.notes += only_note(self._what, title, [other for other, _ in parts])
+        self.notes += only_note(self._what, title, [part[0].title for part in found])
 
     def _header_of(self, sheet: Sheet) -> tuple[int, list[str]] | None:
         top = list(islice(sheet.rows(), _TITLES + _SHOWING))
