@@ -168,7 +168,7 @@ def _document(found: Preview, source: SourceFile | None, header: list[str], erro
     fields = {} if source is None else {c: r.field for r in source.read_as for c in r.column.split(" or ")}
     notes = [] if source is None else [*source.notes, *source.amended.sentences()]
     return {
-        "kind": "" if source is None else source.kind,
+        "kind": "" if source is None else in_a_form(source.kind),
         "error": error,
         "header": header,
         "read_as": {column: fields[column] for column in header if column in fields},

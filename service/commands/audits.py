@@ -14,6 +14,7 @@ import typer
 from service.commands.common import say, seconds_of, settings_from
 from service.commands.file_options import (
     Columns,
+    Encoding,
     MaxRejected,
     PresetName,
     Sheet,
@@ -35,7 +36,8 @@ Paths = Annotated[
     list[Path],
     typer.Argument(
         metavar="PATH...",
-        help="Complaints: CSV, XLSX, Parquet, JSON or NDJSON, also in gzip or zip, or a folder of Parquet files.",
+        help="Complaints: CSV, a workbook, web page, database dump, XML, JSON, NDJSON or Parquet, also in gzip or zip;"
+        " or a folder of Parquet files.",
         exists=True,
     ),
 ]
@@ -124,6 +126,7 @@ def audit(
     time_format: TimeFormat = None,
     sheet: Sheet = None,
     preset: PresetName = None,
+    encoding: Encoding = None,
     max_rejected: MaxRejected = "1%",
     window: Window = "14d",
     step: Step = "1d",
@@ -160,7 +163,7 @@ def audit(
                 step_seconds=seconds_of(step, "--step"),
                 as_of=_time(as_of),
                 progress=stages,
-                options=reading_options(column, timezone, time_format, sheet, preset, assume_utc=True),
+                options=reading_options(column, timezone, time_format, sheet, preset, encoding, assume_utc=True),
                 files=files,
                 sweeps=sweeps,
             )

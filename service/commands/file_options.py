@@ -42,8 +42,8 @@ Sheet = Annotated[
     typer.Option(
         "--sheet",
         metavar="NAME",
-        help="The sheet of a workbook, the file in an archive or the list in a JSON document. Default: the one with a"
-        " table of reports.",
+        help="The sheet of a workbook, the table of a web page or dump, the file in an archive or the list in a JSON or"
+        " XML document. Default: the one with a table of reports.",
         show_default=False,
     ),
 ]
@@ -53,6 +53,16 @@ PresetName = Annotated[
         "--preset",
         metavar="NAME",
         help="The software that the files come from: discourse-flags, mastodon-reports, phpbb, wordpress or zendesk.",
+        show_default=False,
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="How letters are written in text files, like windows-1251, shift_jis, gbk or euc-kr. Default: UTF-8, or a"
+        " guess by the letters.",
         show_default=False,
     ),
 ]
@@ -70,6 +80,7 @@ def reading_options(
     time_format: str | None,
     sheet: str | None,
     preset: str | None,
+    encoding: str | None,
     *,
     assume_utc: bool,
 ) -> ReadingOptions:
@@ -83,7 +94,7 @@ def reading_options(
             raise typer.BadParameter(f"{pair!r} is not like target=post_id", param_hint="--column")
         named[field.strip()] = column.strip()
     try:
-        return options_of(named, timezone, time_format, sheet, preset, assume_utc=assume_utc)
+        return options_of(named, timezone, time_format, sheet, preset, encoding, assume_utc=assume_utc)
     except UnknownChoice as error:
         raise typer.BadParameter(error.detail, param_hint=error.option) from None
 

@@ -14,6 +14,7 @@ import typer
 from service.commands.common import Data, TenantName, UsageError, existing, say, settings_from
 from service.commands.file_options import (
     Columns,
+    Encoding,
     MaxRejected,
     PresetName,
     Sheet,
@@ -33,7 +34,7 @@ Files = Annotated[
     list[Path],
     typer.Argument(
         metavar="FILE...",
-        help="Complaints: NDJSON, CSV, XLSX, Parquet or JSON, also in gzip or zip.",
+        help="Complaints: NDJSON, CSV, a workbook, web page, database dump, XML, JSON or Parquet, also in gzip or zip.",
         exists=True,
         dir_okay=False,
     ),
@@ -74,6 +75,7 @@ def replay(
     time_format: TimeFormat = None,
     sheet: Sheet = None,
     preset: PresetName = None,
+    encoding: Encoding = None,
     max_rejected: MaxRejected = "1%",
 ) -> None:
     """Send files of complaints and outcomes in the order of their times, then wait until everything is analysed.
@@ -89,7 +91,7 @@ def replay(
     except OutboundRefused as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
     bound = share_of(max_rejected, "--max-rejected")
-    options = reading_options(column, timezone, time_format, sheet, preset, assume_utc=False)
+    options = reading_options(column, timezone, time_format, sheet, preset, encoding, assume_utc=False)
     with tempfile.TemporaryDirectory(prefix="brigadewatch-replay-") as folder:
         lines = as_lines(files, outcomes or [], Path(folder), options, now())
         if lines.beyond(bound):

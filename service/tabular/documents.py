@@ -16,9 +16,10 @@ from typing import Any, BinaryIO
 from pydantic_core import from_json
 
 from service.errors import Refused
-from service.intake.items import MAX_LINE_BYTES, OUTCOME, CheckedItem, Noun, read_line, read_value
+from service.intake.items import COMPLAINT, MAX_LINE_BYTES, OUTCOME, CheckedItem, Noun, read_line, read_value
 from service.intake.notes import NoteCount
 from service.model import RejectedItem
+from service.tabular.lists import lists_in
 from service.tabular.tables import MOST_COLUMNS, Batch, refused, unique_names
 from service.tabular.text import TextBlocks
 
@@ -79,7 +80,8 @@ def is_item(value: Any, noun: Noun) -> bool:
         return False
     if noun is OUTCOME:
         return "target_id" in value and "decided_at" in value
-    return isinstance(value.get("reporter"), dict) and isinstance(value.get("target"), dict)
+    reporter, target = value.get("reporter"), value.get("target")
+    return isinstance(reporter, dict) and isinstance(target, dict) and ("id" in reporter or "id" in target)
 
 
 def parsed_line(line: bytes) -> Any:
@@ -88,6 +90,17 @@ def parsed_line(line: bytes) -> Any:
         return from_json(line)
     except ValueError:
         return None
+
+
+def is_document(text: TextBlocks) -> bool:
+    """Whether what begins with `{` is one document rather than a line for each report."""
+    first, end, after = text.start.lstrip().partition("\n")
+    value = parsed_line(first.encode("utf-8", "surrogatepass"))
+    if not end and value is None:
+        return True
+    if value is None:
+        return not after.lstrip().startswith("{")
+    return not (after.strip() or is_item(value, COMPLAINT) or is_item(value, OUTCOME)) and bool(lists_in(value))
 
 
 def items_of_lines(

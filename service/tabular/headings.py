@@ -15,7 +15,10 @@ _ITALIAN = r"(?:messaggio|commento|contenuto|post)"
 _CYRILLIC = r"(?:сообщение|комментарий|пост|запись|публикация|контент|материал)"
 _CYRILLIC_OF = r"(?:сообщения|комментария|поста|записи|публикации|контента|материала)"
 _CONTENT = r"(?:post|posts|comment|message|content|item|tweet|video|image|photo|page|profile|reply|review|thread)"
-_YOUR = r"(?:your|dein|deine|ihr|ihre|euer|tu|su|seu|sua|il_tuo|la_tua|jouw)"
+_YOUR = (
+    r"(?:your|dein|deine|ihr|ihre|euer|tu|su|seu|sua|il_tuo|la_tua|jouw|twoj|ton|votre|vas|vase|tvoj|ditt|din|dit"
+    r"|sizin)"
+)
 _USERNAME = (
     r"(?:user_?name|account|handle|nickname|nick|benutzername|nutzername|nom(?:br)?e_de_usuario|usuario|gebruikersnaam)"
 )
@@ -40,6 +43,8 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
         (1, r"кто_пожаловался|жалобщик|заявитель|автор_жалобы|отправитель_жалобы|пожаловался"),
         (1, r"(?:通報|報告)者(?:_?id|名)?|举报(?:人|者)(?:_?id)?|舉報(?:人|者)(?:_?id)?|신고자(?:_?id)?"),
         (1, r"sikayet_eden|sikayetci|bildiren|raporlayan|pelapor|nguoi_bao_cao"),
+        (1, r"скаржник|хто_(?:поскаржився|скаржиться)|автор_скарги|жалбоподател"),
+        (3, r"(?:associated|primary)_contact(?:_ids?)?"),
         (1, r"المبلغ|مقدم_البلاغ|صاحب_البلاغ"),
         (2, r"by(?:_(?:id|name|username|user_id|user|login))?"),
         (3, r"(?:full|contact|requester|customer)_(?:name|id|email)|e_?mail_(?:address|adresse)|correo_electronico"),
@@ -52,10 +57,12 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
         (1, rf"(?:gemeldete[rs]?|beanstandete[rs]?|betroffene[rs]?)_{_GERMAN}{_ID}|{_GERMAN}s?_(?:id|nr|nummer)"),
         (1, rf"{_IBERIAN}_(?:denunciad|reportad|señalad|sinalizad)[oa]{_ID}|id_de(?:_la|l)?_{_IBERIAN}"),
         (1, rf"{_ITALIAN}_(?:segnalat|denunciat)[oa]{_ID}"),
+        (1, r"(?:на_)?(?:допис|дописи|коментар|повідомлення)(?:_id)?|(?:id|номер)_(?:допису|коментаря|повідомлення)"),
+        (1, rf"(?:{_CONTENT}|product|listing)_(?:complained|reported|objected)_(?:about|to)"),
         (1, rf"(?:на_)?{_CYRILLIC}(?:_id)?|id_{_CYRILLIC_OF}|номер_{_CYRILLIC_OF}"),
         (
             1,
-            r"(?:通報)?対象(?:の?投稿|の?コメント)?(?:_?id)?|投稿(?:_?id|番号)?|被举报(?:内容|帖子|评论)|(?:帖子|评论)(?:_?id)?",
+            r"(?:通報)?対象(?:の?投稿|の?コメント)?(?:_?id)?|(?:投稿|コメント)_?(?:id|番号)|投稿|被举报(?:内容|帖子|评论)|(?:帖子|评论)(?:_?id)?",
         ),
         (1, r"(?:신고_?)?(?:대상|게시글|게시물|댓글)(?:_?(?:id|번호))?"),
         (5, r"被举报人(?:_?id)?|被舉報人|피신고자(?:_?id)?|被通報者|terlapor|nguoi_bi_bao_cao|denunciado|denunciada"),
@@ -86,10 +93,15 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
     ],
     "author_id": [
         (1, r"who_(?:posted|wrote|made|published)_.*|wer_hat_.*(?:geschrieben|gepostet|verfasst|veroeffentlicht)"),
+        (1, r"автор_(?:допису|коментаря)|на_кого|нарушитель|autor_(?:wpisu|postu|komentarza)"),
         (1, r"автор|автор_(?:сообщения|комментария|поста|записи)|投稿者|作者|작성자|الكاتب"),
     ],
     "occurred_at": [
-        (1, r"дата(?:_и_время)?_жалобы|(?:通報|報告)日時?|举报时间|신고(?:일|일시|시간)|تاريخ_البلاغ"),
+        (
+            1,
+            r"дата(?:_и_время)?_жалобы|(?:通報|報告)日時?|举报时间|신고(?:일|일시|시간)|تاريخ_البلاغ|sygnatura_czasowa",
+        ),
+        (1, r"дата(?:_(?:і|та)_час)?_скарги"),
         (1, r"fecha(?:_y_hora)?_de(?:_la)?_(?:denuncia|reporte|queja)|data(?:_e_ora)?_(?:della_)?segnalazione"),
         (1, r"(?:rep|report|flag|complaint|case|ticket)_(?:timestamp|ts)|(?:date_)?time_(?:opened|reported|flagged)"),
         (
@@ -107,7 +119,8 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
         ),
     ],
     "reason": [
-        (2, r"(?:why|warum|weshalb|por_que|perche)_.*|причина(?:_жалобы)?|(?:通報)?理由|举报原因|(?:신고)?사유|السبب")
+        (2, r"причина_скарги|powod(?:_zgloszenia)?|сутність_скарги"),
+        (2, r"(?:why|warum|weshalb|por_que|perche)_.*|причина(?:_жалобы)?|(?:通報)?理由|举报原因|(?:신고)?사유|السبب"),
     ],
 }
 _CUSTOM_FIELD = re.compile(r"\s*custom field \((.+)\)\s*\Z", re.IGNORECASE)
@@ -119,7 +132,7 @@ _OTHER_TIME = re.compile(
     r"(?:^|_)(?:updated?|edited|modified|changed|closed?|resolved|reviewed|handled|decided|deleted|removed|joined|registered"
     r"|(?:e?_?mail|reply|answer|notification|reminder|letter|warning)_sent|check(?:ed)?|considered|processed|approved"
     r"|rejected|acknowledged|actioned|triaged|assigned|moderated|verified"
-    r"|birth|born|expires?|expiry|due|last|until|ended?|exported|response|solved|since|geaendert|aktualisiert|erledigt"
+    r"|ingest(?:ed|ion)?|loaded|synced|indexed|birth|born|expires?|expiry|due|last|until|ended?|exported|response|solved|since|geaendert|aktualisiert|erledigt"
     r"|geschlossen|actualizado|cerrado)(?:_|$)"
 )
 _NUMBERED_TIME = re.compile(r"(?:date|time|stamp|epoch|unix|utc)|(?:^|_)(?:ts|at|on|when)(?:_|$)|datum|zeit|fecha|hora")

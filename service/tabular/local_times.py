@@ -24,6 +24,11 @@ _YEAR_WORD = re.compile(r"(?<=\d{4})\s?г\.?,?(?=\s|\Z)")
 _LETTER_H = re.compile(r"\b(\d{1,2})\s?[hH]\s?(\d{2})(?:\s?(?:m|min)\s?(\d{2})\s?s?)?\b")
 _AFTER = re.compile(r"\s?(?:Uhr|uhr|hrs?)\Z")
 _DOTTED_CLOCK = re.compile(r"(?<=\d)\s(\d{1,2})\.(\d{2})(?:\.(\d{2}))?\Z")
+_ZONES = {  # abbreviations that mean one offset only
+    "WEZ": 0, "WET": 0, "WESZ": 60, "WEST": 60, "MEZ": 60, "CET": 60, "MESZ": 120, "CEST": 120, "OEZ": 120, "EET": 120,
+    "OESZ": 180, "EEST": 180, "MSK": 180, "JST": 540, "KST": 540, "EST": -300, "EDT": -240, "PST": -480, "PDT": -420,
+}  # fmt: skip
+_ZONE = re.compile(rf"\s\(?(?:({'|'.join(_ZONES)})|(?:GMT|UTC)\s?([+\u2212-])(\d{{1,2}})(?::?([0-5]\d))?)\)?\Z")
 _ORACLE = re.compile(r"\A(\d{1,2}-[A-Za-z]{3}-\d{2,4}) (\d{1,2})\.(\d{2})\.(\d{2})(?=[. ]|\Z)")
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?"
 _HALVES = {
@@ -58,6 +63,7 @@ def in_plain_form(text: str) -> str:
     if len(text) > _LONGEST or not _MAY_BE_TIME.match(text):
         return text
     text = "".join(_plain_character(c) for c in text.translate(_UNSEEN))
+    text = _ZONE.sub(_offset, text)
     text = _ORACLE.sub(r"\1 \2:\3:\4", text)
     text = _EASTERN.sub(r"\1/\2/\3 ", text)
     text = _EASTERN_CLOCK.sub(_clock, text)
@@ -78,6 +84,12 @@ def _plain_character(character: str) -> str:
     if character.isdecimal():
         return str(unicodedata.decimal(character))
     return " " if character.isspace() else character
+
+
+def _offset(found: re.Match[str]) -> str:
+    minutes = _ZONES[found[1]] if found[1] else 60 * int(found[3]) + int(found[4] or 0)
+    back = minutes < 0 or found[2] in ("-", "\u2212")
+    return f" {'-' if back else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def _clock(found: re.Match[str]) -> str:

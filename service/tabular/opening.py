@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,18 +21,14 @@ from service.errors import Refused
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-Kind = Literal["text", "parquet", "workbook"]
+Kind = Literal["text", "parquet", "xlsx", "xls", "xlsb", "ods"]
 MOST_INFLATED = 2 * 1024**3  # bytes of a table that has to be held whole
 FREELY = 64 * 1024**2  # bytes that may come out of anything
 MOST_FOR_ONE = 400  # times its compressed size; tables are 3 to 50, deflate ends at 1032
 _IN_MEMORY = 64 * 1024**2
 _NESTED = 2  # a table in gzip in zip
-_DUMP = re.compile(
-    rb"--\s.*(?:dump|sqlite|postgresql|mariadb)|/\*!\d{5}|(?:create table|insert into|drop table|pragma) ", re.DOTALL
-)
 _OTHERS = {
     b"%PDF": "a PDF",
-    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls): open it and save it as .xlsx or CSV",
     b"SQLite format 3": "a database: export the table with the reports as CSV",
     b"BZh": "compressed with bzip2: unpack it first, or use gzip or zip",
     b"\xfd7zXZ": "compressed with xz: unpack it first, or use gzip or zip",
@@ -162,16 +158,11 @@ def _opened(stream: io.BufferedReader, size: int, name: str, depth: int, member:
     if head[:4] == b"PAR1":
         file = _seekable(stream, name, depth)
         return Opened("parquet", file, closing=[file] if depth else [])
+    if head[:4] == b"\xd0\xcf\x11\xe0":
+        return Opened("xls", cast(BinaryIO, stream))
     for start, what in _OTHERS.items():
         if head.startswith(start):
             raise Refused(f"{name} is {what}")
-    beginning = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
-    if beginning.startswith((b"<!doctype html", b"<html")):
-        raise Refused(f"{name} is a web page, not a table: use the export of the site, as CSV, or save it as .xlsx")
-    if beginning.startswith((b"<?xml", b"<")):
-        raise Refused(f"{name} is XML: export it as CSV, JSON or XLSX")
-    if _DUMP.match(beginning):
-        raise Refused(f"{name} is a dump of a database: load it, and export the table with the reports as CSV")
     return Opened("text", cast(BinaryIO, stream))
 
 
@@ -204,9 +195,12 @@ def _unzipped(file: BinaryIO, name: str, depth: int, wanted: str | None) -> Open
     members = [m for m in archive.infolist() if not m.is_dir() and not _is_hidden(m.filename)]
     if any(m.filename == "[Content_Types].xml" or m.filename.startswith("xl/") for m in members):
         file.seek(0)
-        return Opened("workbook", file)
+        return Opened("xlsb" if any(m.filename == "xl/workbook.bin" for m in members) else "xlsx", file)
     if any(m.filename == "mimetype" for m in members):
-        raise Refused(f"{name} is an OpenDocument file: save it as .xlsx or CSV")
+        if not any(m.filename == "content.xml" for m in members) or b"spreadsheet" not in _beginning(archive):
+            raise Refused(f"{name} is an OpenDocument file, and not a spreadsheet: save the table as CSV")
+        file.seek(0)
+        return Opened("ods", file)
     if any(m.filename.endswith(".iwa") for m in members):
         raise Refused(f"{name} is a Numbers document: export it as Excel or CSV")
     _check_depth(depth, name)
@@ -229,6 +223,15 @@ def _unzipped(file: BinaryIO, name: str, depth: int, wanted: str | None) -> Open
     found.notes.append(f"from {member.filename[-80:]!r} in the archive")
     found.member = member.filename if len(members) > 1 else None
     return found
+
+
+def _beginning(archive: zipfile.ZipFile) -> bytes:
+    """What an OpenDocument file says that it is."""
+    try:
+        with archive.open("mimetype") as said:
+            return said.read(200)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error):
+        return b""
 
 
 def _is_hidden(name: str) -> bool:

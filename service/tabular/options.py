@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from service.errors import Refused
+from service.tabular.encodings import encoding_named
 from service.tabular.presets import PRESETS
 from service.tabular.reading import ReadingOptions
 from service.tabular.times import FORMATS
@@ -26,6 +27,7 @@ def options_of(
     time_format: str | None,
     sheet: str | None,
     preset: str | None,
+    encoding: str | None,
     *,
     assume_utc: bool,
 ) -> ReadingOptions:
@@ -41,5 +43,9 @@ def options_of(
         )
     if preset is not None and preset not in PRESETS:
         raise UnknownChoice("--preset", f"{preset!r} is not one of {', '.join(PRESETS)}")
+    try:
+        known = encoding_named(encoding) if encoding is not None else None
+    except Refused as error:
+        raise UnknownChoice("--encoding", error.problem) from None
     zone = ZoneInfo(timezone) if timezone else None
-    return ReadingOptions(columns, zone, time_format, sheet, preset, assume_utc=assume_utc)
+    return ReadingOptions(columns, zone, time_format, sheet, preset, assume_utc=assume_utc, encoding=known)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from service.errors import Refused
-from service.intake.items import COMPLAINT, OUTCOME, CheckedItem, Noun
+from service.intake.items import OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
 from service.model import Outcome, RejectedItem
 from service.tabular.assembly import Assembler
@@ -22,6 +22,7 @@ from service.tabular.documents import (
     JsonLines,
     ObjectTable,
     document_of,
+    is_document,
     is_item,
     items_of_lines,
     items_of_values,
@@ -30,18 +31,20 @@ from service.tabular.documents import (
 from service.tabular.lists import inner_lists, lists_in
 from service.tabular.naming import chosen_columns
 from service.tabular.opening import Opened, SeveralFiles, open_file
+from service.tabular.other_kinds import table_of_tags, workbook_table
 from service.tabular.parquet import ParquetTable
 from service.tabular.parquet_folder import ParquetFolder
 from service.tabular.presets import PRESETS, PresetTable
 from service.tabular.recognition import recognise
 from service.tabular.refusals import UnclearColumns, named
+from service.tabular.sql_dumps import DumpTable, is_dump
 from service.tabular.tables import Batch, Table, WithoutColumns
 from service.tabular.text import TextBlocks
 from service.tabular.time_styles import style_of
 from service.tabular.times import TimeStyle, UnreadableTime
 from service.tabular.values import is_unknown
 from service.tabular.vocabulary import TIMES, Field
-from service.tabular.workbook import WorkbookTable
+from service.tabular.xml_files import Element
 
 ATTRIBUTE = "target attribute"  # of ReadAs, beside the fields
 SAMPLE = 10_000  # rows that show how a table is read
@@ -61,6 +64,7 @@ class ReadingOptions:
     preset: str | None = None
     assume_utc: bool = False  # for times without an offset in files that have no other ones
     ignored: Collection[str] = ()  # columns that are not read
+    encoding: str | None = None  # of text, as Python knows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,19 +186,33 @@ class SourceFile:
         name = self.path.name
         if opened.kind == "parquet":
             return iter(()), ParquetTable(opened.stream, name, self.path.stat().st_size, self._progress)
-        if opened.kind == "workbook":
-            return iter(()), WorkbookTable(opened.stream, name, self._options.sheet, self._fits)
-        text = TextBlocks(opened.stream, name)
-        beginning = text.head.replace(b"\0", b"").lstrip()[:1]
+        if opened.kind != "text":
+            return iter(()), workbook_table(opened, name, self._options.sheet, self._fits)
+        text = TextBlocks(opened.stream, name, self._options.encoding)
+        beginning = text.beginning
         if not beginning:
             self.kind, self.is_plain_lines = "empty", self._is_plain(opened, text)
             self.notes.append("nothing is in it")
             return iter(()), None
-        if beginning == b"{" and not _is_document(text):
+        if beginning == "<":
+            found = table_of_tags(text, name, self._options.sheet, self._fits)
+            if isinstance(found, Element):
+                return self._document_of(found, "XML", text.encoding_name)
+            return iter(()), found
+        if beginning == "{" and not is_document(text):
             return self._lines(opened, text)
-        if beginning in (b"[", b"{"):
+        if beginning in ("[", "{"):
             return self._document(text)
+        if is_dump(text.start):
+            return iter(()), DumpTable(text, self._text_again, name, self._options.sheet, self._fits)
         return iter(()), DelimitedTable(text, name)
+
+    def _text_again(self) -> TextBlocks:
+        """The same text from its beginning."""
+        opened = open_file(self.path, lambda count: None, self._member)
+        assert self._opened is not None
+        self._opened.closing += opened.closing
+        return TextBlocks(opened.stream, self.path.name, self._options.encoding)
 
     def _lines(self, opened: Opened, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         numbered = iter(JsonLines(opened.stream, text))
@@ -218,13 +236,18 @@ class SourceFile:
         return text.encoding == "utf-8" and not text.has_mark and not opened.notes and opened.gzips == gzips
 
     def _document(self, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
-        document = document_of(text, self.path.name)
+        return self._document_of(document_of(text, self.path.name), "JSON", text.encoding_name)
+
+    def _document_of(
+        self, document: Any, form: str, encoding: str
+    ) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
         found, where = ([document], "") if is_item(document, self._noun) else self._list_in(document)
-        kind = f"JSON list{f' in {where!r}' if where else ''}, {text.encoding_name}"
+        kind = f"{form} list{f' in {where!r}' if where else ''}, {encoding}"
         if not found or self._has_items(found):
             self.kind = f"{kind}, in the API's form"
             return items_of_values(found, self._noun, self._now, self.amended), None
-        return iter(()), ObjectTable(kind, iter(enumerate(found, 1)), self.path.name)
+        values = ((getattr(value, "line", number), value) for number, value in enumerate(found, 1))
+        return iter(()), ObjectTable(kind, values, self.path.name)
 
     def _has_items(self, found: Sequence[Any]) -> bool:
         return any(is_item(value, self._noun) for value in found[:_LOOKED_AT])
@@ -368,18 +391,6 @@ class SourceFile:
         for line, row in zip(batch.lines, batch.rows, strict=True):
             if (item := self._assembler.read(line, row)) is not None:
                 yield item
-
-
-def _is_document(text: TextBlocks) -> bool:
-    """Whether what begins with `{` is one document rather than a line for each report."""
-    head = text.head.decode(text.encoding, "replace").lstrip()
-    first, end, after = head.partition("\n")
-    value = parsed_line(first.encode("utf-8", "surrogatepass"))
-    if not end and value is None:
-        return True
-    if value is None:
-        return not after.lstrip().startswith("{")
-    return not (after.strip() or is_item(value, COMPLAINT) or is_item(value, OUTCOME)) and bool(lists_in(value))
 
 
 def _first_known(rows: Sequence[Sequence[Any]], column: int) -> str:

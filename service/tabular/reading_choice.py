@@ -25,6 +25,7 @@ class ReadingChoice:
     time_format: str = ""
     sheet: str = ""
     preset: str = ""
+    encoding: str = ""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ReadingChoice:
@@ -38,9 +39,9 @@ class ReadingChoice:
     def options(self) -> ReadingOptions:
         """As the reader takes them. Raises UnknownChoice."""
         columns = {chosen: column for column, chosen in self.columns.items() if chosen != IGNORED}
-        rest = self.timezone or None, self.time_format or None, self.sheet or None, self.preset or None
+        chosen = self.timezone, self.time_format, self.sheet, self.preset, self.encoding
         ignored = frozenset(column for column, chosen in self.columns.items() if chosen == IGNORED)
-        return replace(options_of(columns, *rest, assume_utc=False), ignored=ignored)
+        return replace(options_of(columns, *(each or None for each in chosen), assume_utc=False), ignored=ignored)
 
     def check(self) -> None:
         """Raise Refused for what the reader does not know."""
@@ -81,6 +82,7 @@ _IN_A_FORM = (
     (re.compile(r"(?:say so|name it): --column '?\w+=.*"), "choose it in the menus"),
     (re.compile(r"--column \w+=(.+?): "), r"\1: "),
     (re.compile(r"Choose one, for instance --sheet .*"), "Write the name of one into the form"),
+    (re.compile(r"; --encoding says otherwise\)"), ")"),
     (re.compile(r"--preset "), "the preset "),
     (re.compile(r": name their form with --time-format, like '[^']*'"), ": export full dates with hours"),
     (re.compile(r"with --time-format\Z"), "in the form"),

@@ -99,6 +99,7 @@ _FILED = (
 )
 _BY = r"(?:by|von|par|por|da)"
 _AUTHOR = r"(?:author|poster|owner|creator|writer|autor|autora|verfasser|ersteller|auteur|autore|op|uploader)"
+_MAKER = r"(?:owner|creator|ersteller|uploader)"  # may be of the ticket as well
 _TARGET = r"(?:target|ziel|cible|alvo|obiettivo|hedef|doel|cel|объект|objet_signale|举报对象|举报目标)"
 _ACCUSED = (
     r"(?:reported|flagged|accused|offending|offender|target|targeted|subject|suspect|reportee|denounced|gemeldeter?"
@@ -190,7 +191,8 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     ),
     "author_id": (
         (0, r"author_id|target_author_id"),
-        (1, rf"(?:(?:reported|flagged|target)_)?(?:{_CONTENT}_)?{_AUTHOR}{_PERSON}"),
+        (1, rf"(?!{_MAKER}{_PERSON}\Z)(?:(?:reported|flagged|target)_)?(?:{_CONTENT}_)?{_AUTHOR}{_PERSON}"),
+        (OF_ANYTHING, rf"{_MAKER}{_PERSON}"),
         (1, rf"(?:{_CONTENT}_)?{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
         (1, rf"{_CONTENT}_{_WHO}{_PERSON}|(?:written|posted)_by{_PERSON}|against{_PERSON}"),
         (1, rf"to_{_WHO}{_PERSON}|(?:reported|flagged|target){_NAME}"),

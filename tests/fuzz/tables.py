@@ -23,6 +23,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
 
 HERE = Path(__file__).resolve().parent
 if __name__ == "__main__":
@@ -114,7 +115,8 @@ def case(number: int, folder: Path) -> Case:
 
 
 def _write(draw: random.Random, made: Case, header: list[str], rows: list[list[str]], folder: Path) -> None:
-    container = draw.choices(["csv", "ndjson", "json", "xlsx", "parquet"], [16, 2, 2, 0.5, 1])[0]
+    containers = ["csv", "ndjson", "json", "xlsx", "parquet", "page", "xml", "dump", "spreadsheet"]
+    container = draw.choices(containers, [16, 2, 2, 0.5, 1, 1, 1, 1, 0.5])[0]
     made.how.append(container)
     objects = [dict(zip(header, row, strict=True)) for row in rows]
     if container == "csv":
@@ -125,6 +127,8 @@ def _write(draw: random.Random, made: Case, header: list[str], rows: list[list[s
         made.content = json.dumps(objects, indent=draw.choice([None, 1])).encode()
     elif container == "xlsx":
         made.content = workbook_of([header, *rows], folder / "made.xlsx").read_bytes()
+    elif container in MARKED:
+        made.content = _broken(draw, made, MARKED[container](header, rows).encode())
     else:
         import pyarrow as pa
         from pyarrow import parquet
@@ -147,7 +151,11 @@ def _csv(draw: random.Random, made: Case, header: list[str], rows: list[list[str
         records.append(text.getvalue())
     for _ in range(draw.choice([0, 0, 0, 1, 1, 2])):
         _damage(draw, made, records, delimiter, end)
-    content = "".join(records).encode(encoding)
+    return _broken(draw, made, "".join(records).encode(encoding))
+
+
+def _broken(draw: random.Random, made: Case, content: bytes) -> bytes:
+    """The content, sometimes cut or with a wrong byte."""
     if draw.random() < 0.1:
         at = draw.randrange(len(content) // 2, len(content))
         content, made.cut, made.damaged = content[:at], True, made.damaged + 1
@@ -158,6 +166,35 @@ def _csv(draw: random.Random, made: Case, header: list[str], rows: list[list[str
         made.damaged += 2  # the end of a line may be what was hit
         made.how.append(f"byte {at}")
     return content
+
+
+def _page(header: list[str], rows: list[list[str]]) -> str:
+    lines = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in [header, *rows]]
+    return f"<html><body><table>\n{''.join(f'<tr>{line}</tr>{chr(10)}' for line in lines)}</table></body></html>"
+
+
+def _xml(header: list[str], rows: list[list[str]]) -> str:
+    lines = [
+        "".join(f"<field name={quoteattr(n)}>{escape(c)}</field>" for n, c in zip(header, row, strict=True))
+        for row in rows
+    ]
+    return f"<?xml version='1.0'?>\n<rows>\n{''.join(f'<row>{line}</row>{chr(10)}' for line in lines)}</rows>"
+
+
+def _spreadsheet(header: list[str], rows: list[list[str]]) -> str:
+    cells = [[f'<Cell><Data ss:Type="String">{escape(cell)}</Data></Cell>' for cell in row] for row in [header, *rows]]
+    body = "".join(f"<Row>{''.join(row)}</Row>\n" for row in cells)
+    office = "urn:schemas-microsoft-com:office:spreadsheet"
+    return f'<?xml version="1.0"?><Workbook xmlns="{office}" xmlns:ss="{office}"><Worksheet ss:Name="a"><Table>{body}</Table></Worksheet></Workbook>'  # noqa: E501
+
+
+def _dump(header: list[str], rows: list[list[str]]) -> str:
+    names = ", ".join(f'"{name or "unnamed"}"' for name in header)
+    lines = [", ".join("'" + cell.replace("'", "''") + "'" for cell in row) for row in rows]
+    return f"-- PostgreSQL database dump\nINSERT INTO t ({names}) VALUES\n({f'),{chr(10)}('.join(lines)});\n"
+
+
+MARKED = {"page": _page, "xml": _xml, "dump": _dump, "spreadsheet": _spreadsheet}
 
 
 def _damage(draw: random.Random, made: Case, records: list[str], delimiter: str, end: str) -> None:

@@ -67,6 +67,7 @@ def audit(
     time_format: str | None = None,
     sheet: str | None = None,
     preset: str | None = None,
+    encoding: str | None = None,
     max_rejected: float = 0.01,
     window_days: float = 14,
     step_days: float = 1,
@@ -102,7 +103,7 @@ def audit(
         window_seconds=round(window_days * _DAY),
         step_seconds=round(step_days * _DAY),
         as_of=as_of,
-        options=options_of(dict(columns or {}), timezone, time_format, sheet, preset, assume_utc=True),
+        options=options_of(dict(columns or {}), timezone, time_format, sheet, preset, encoding, assume_utc=True),
         files=files,
         sweeps=sweeps,
     )

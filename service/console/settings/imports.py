@@ -200,7 +200,7 @@ def _read_again(request: Request, person: Admin, id: str, form: FormData) -> Res
         changed_columns(header, preview["read_as"], before.columns, columns),
         **{
             name: entered.get(name, "").strip()[:_LONGEST_CHOICE]
-            for name in ("timezone", "time_format", "sheet", "preset")
+            for name in ("timezone", "time_format", "sheet", "preset", "encoding")
         },
     )
     try:

@@ -113,3 +113,21 @@ def test_the_sheet_with_the_reports_is_read_whatever_stands_before_it(tmp_path: 
 def test_what_nothing_parts_into_columns_is_refused_with_its_mend(tmp_path: Path, text: str, mend: str) -> None:
     with pytest.raises(Refused, match=mend):
         read(written(tmp_path / "a.txt", text))
+
+
+def test_a_cover_sheet_is_not_asked_for(tmp_path: Path) -> None:
+    """What is unclear in the one sheet that can have reports is said, rather than which sheet it is."""
+    from openpyxl import load_workbook
+
+    path = workbook_of([["Register", "2026"], ["Contact", "legal"]], tmp_path / "a.xlsx", "Read me")
+    book = load_workbook(path)
+    sheet = book.create_sheet("Notices")
+    sheet.append(["Notifier", "Matter", "Received"])
+    for r in ROWS:
+        sheet.append([r["reporter"], r["post_id"], r["created_at"]])
+    book.save(path)
+    with pytest.raises(Refused, match="no column was recognised for what was reported.*Notifier, Matter, Received"):
+        read(path)
+    items, refused, source = read(path, columns={"target": "Matter"})
+    assert (facts(items), refused) == (expected(ROWS), [])
+    assert "only the sheet 'Notices' is read, not 'Read me'" in source.notes

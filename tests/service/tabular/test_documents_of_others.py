@@ -88,6 +88,17 @@ def test_reports_inside_the_posts_that_they_are_about(tmp_path: Path) -> None:
     assert (facts(items), refused) == (expected(ROWS), []) and "posts.reports" in source.kind
 
 
+def test_a_reporter_and_a_target_without_ids_are_not_the_api_s_form(tmp_path: Path) -> None:
+    """As NodeBB lists its flags."""
+    by_post: dict[str, list[dict[str, Any]]] = {}
+    for r in rows():
+        one = {"value": r["reason"], "timestampISO": r["created_at"], "reporter": {"username": r["reporter"]}}
+        by_post.setdefault(r["post_id"], []).append(one)
+    flags = [{"targetId": post, "target": {"pid": post}, "reports": ones} for post, ones in by_post.items()]
+    items, refused, _ = read(written(tmp_path / "a.json", json.dumps({"flags": flags})))
+    assert (facts(items), refused) == (expected(rows()), [])
+
+
 def test_two_lists_of_reports_need_a_choice(tmp_path: Path) -> None:
     path = written(tmp_path / "a.json", json.dumps({"open": ROWS[:25], "closed": ROWS[25:]}))
     with pytest.raises(Refused, match="'open', 'closed' could each be the reports.*--sheet 'open'"):

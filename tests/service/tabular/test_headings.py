@@ -38,6 +38,12 @@ HEADERS: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("creator_id", "comment_id", "published", ("resolver_id",)),
     ("reporter_name", "reported_rev_id", "rep_timestamp", ()),
     ("reporterUser", "PostIdx", "reg_date", ()),
+    ("Twój nick", "Link do zgłaszanego wpisu", "Sygnatura czasowa", ("Powód zgłoszenia", "Autor wpisu")),
+    ("Скаржник", "Допис", "Дата скарги", ("Причина", "Автор допису")),
+    ("通報者ID", "コメントID", "通報日時", ("被通報者ID", "対応者")),
+    ("Complainant", "Item complained about", "Date received", ("Seller", "Handler")),
+    ("Associated Contact", "Reported content URL", "Create date", ("Ticket ID", "Ticket owner")),
+    ("flagger_uid", "flagged_item_id", "event_ts", ("event_id",)),
 ]
 
 
@@ -78,6 +84,24 @@ def test_two_times_of_equal_right_are_refused_with_the_option(tmp_path: Path) ->
     with pytest.raises(Refused, match="'began' and 'stamped' could each be when it was reported.*--column time=began"):
         read(path)
     assert read(path, columns={"time": "stamped"})[0][0].occurred_at == START + timedelta(hours=7)
+
+
+def test_when_a_row_was_loaded_is_not_when_it_was_reported(tmp_path: Path) -> None:
+    given = [r | {"ingest_ts": r["created_at"].replace("2026-10", "2026-11")} for r in ROWS]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given).replace("created_at", "event_ts")))
+    assert (facts(items), refused) == (expected(ROWS), [])
+
+
+def test_who_made_a_ticket_is_not_the_author_where_a_column_names_that(tmp_path: Path) -> None:
+    given = [{"Creator": "portal"} | r for r in ROWS]
+    items, _, _ = read(written(tmp_path / "a.csv", csv_of(given).replace("author", "Custom field (Content author)")))
+    assert {c.target.author_id for c in items} == {r["author"] for r in ROWS}
+
+
+def test_an_hour_with_a_letter_in_a_column_of_its_own_belongs_to_the_day(tmp_path: Path) -> None:
+    text = table(Date=lambda k: hour(k)[:10], Heure=lambda k: hour(k)[11:16].replace(":", "h"))
+    items, refused, _ = read(written(tmp_path / "a.csv", text))
+    assert (facts(items), refused) == (expected(ROWS), [])
 
 
 def test_numbers_are_not_times_unless_their_name_says_so(tmp_path: Path) -> None:

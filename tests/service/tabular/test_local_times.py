@@ -36,6 +36,23 @@ WRITTEN = [
 ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026/10/13 11:18:00 AM MESZ",  # forms of Google in German
+        "2026/10/13 10:18:00 AM MEZ",
+        "13/10/2026 11:18:00 GMT+2",
+        "13.10.2026 09:18 WEZ",
+        "13.10.2026 06:18:00 UTC-03:00",
+        "13 oct. 2026 11:18 UTC+2",
+        "2026-10-13 05:18:00 EDT",
+    ],
+)
+def test_abbreviations_of_one_offset_are_read(text: str) -> None:
+    style = style_of([text], None, None)
+    assert style.has_offset and style.read(text) == ON_THE_13TH
+
+
 @pytest.mark.parametrize("text", WRITTEN)
 def test_what_programs_write_for_a_country_is_read(text: str) -> None:
     at = ON_THE_13TH if "13" in text or "١٣" in text else ON_THE_13TH.replace(day=3)
