@@ -8,7 +8,8 @@ from service.errors import Refused
 from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import ColumnLook, same_people
 from service.tabular.naming import listed, option, short_name
-from service.tabular.vocabulary import IN_WORDS, TIMES, Field, normalised, ranks_of
+from service.tabular.plain_names import normalised
+from service.tabular.vocabulary import IN_WORDS, TIMES, Field, ranks_of
 
 FEW = 10  # so many rows by one reporter are not a list of people's reports
 _MOSTLY_UNKNOWN = 0.5

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from service.tabular.looks import ColumnLook, Rows, depends_on
+from service.tabular.plain_names import normalised
 from service.tabular.values import flag, plain_text
-from service.tabular.vocabulary import is_address_of_reporter, normalised
+from service.tabular.vocabulary import is_address_of_reporter
 
 FEW = 10  # so many rows show nothing
 MOSTLY = 0.9  # of the targets have one author, one context, one time

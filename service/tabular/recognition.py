@@ -16,6 +16,7 @@ from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
 from service.tabular.missing import check_reporters, sentence_of_missing
 from service.tabular.naming import listed, option, quoted
+from service.tabular.plain_names import normalised
 from service.tabular.plausible import (
     MOSTLY,
     called_alike,
@@ -39,7 +40,6 @@ from service.tabular.vocabulary import (
     Field,
     is_address_of_reporter,
     is_thing,
-    normalised,
     place_named,
     ranks_of,
     unsuitable,

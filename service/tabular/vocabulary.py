@@ -7,14 +7,15 @@ better is there. Patterns match a whole name in lower case, words joined with `_
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
 from service.tabular.compounds import in_english
+from service.tabular.heading_meanings import ranks_by_meaning
 from service.tabular.headings import bare, patterns
+from service.tabular.plain_names import normalised
 
 Field = Literal[
     "id",
@@ -80,7 +81,8 @@ FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get
 
 _ID = r"(?:_(?:[a-z]{0,8}id|ids|uuid|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
 _NAME = (
-    r"(?:_(?:name|username|user_name|screen_name|display_name|login|handle|nick|nickname|email|mail|acct|pseudonym))"
+    r"(?:_(?:name|username|user_name|screen_name|display_name|login|handle|nick|nickname|email|e_mail|mail|acct"
+    r"|pseudonym))"
 )
 _WHO = (
     r"(?:user|usr|account|member|person|profile|nutzer|benutzer|usuario|utilisateur|utente|uzytkownik|gebruiker|konto"
@@ -105,7 +107,7 @@ _ACCUSED = (
     r"|against)"
 )
 _CONTENT = (
-    r"(?:post|comment|content|contents|message|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
+    r"(?:post|comment|content|contents|message|msg|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
     r"|photo|image|note|submission|listing|ad|media|statement|record|reportable|flaggable|commentable|beitrag|kommentar"
     r"|nachricht|inhalt|publicacion|comentario|mensaje|contenido|commentaire|publication|contenu|messaggio|contenuto|wpis"
     r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet|anuncio|annonce|inserat|anzeige"
@@ -285,9 +287,6 @@ _COMPILED = {
     field: [(rank, re.compile(pattern)) for rank, pattern in sorted([*ranks, *patterns(field)], key=lambda one: one[0])]
     for field, ranks in _PATTERNS.items()
 }
-_LETTERS = str.maketrans(
-    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "ae", "Ö": "oe", "Ü": "ue"} | dict(zip("łŁøØđĐıİ", "llooddii", strict=True))
-)
 _ADDRESS_OF_REPORTER = re.compile(rf"{_REPORTER}_(?:contact_)?{_ADDRESS}")
 _THING = re.compile(rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|listing|shop)(?:s|es|en|e|i)?")
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
@@ -295,7 +294,6 @@ _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
     r"(?:log|message|payload|body|data|detail|details|report|reports|flag|complaint|record|properties|params)\.(?=.)",
     re.IGNORECASE,
 )
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,14 +323,6 @@ def what_is(field: str) -> str:
     return _TITLES.get(field, field.replace("_", " "))
 
 
-def normalised(name: str) -> str:
-    """A column's name in lower case without accents, its words joined with `_`."""
-    spaced = _CAMEL.sub("_", name.strip())
-    letters = spaced.translate(_LETTERS)
-    bare = "".join(c for c in unicodedata.normalize("NFKD", letters) if not unicodedata.combining(c)).casefold()
-    return re.sub(r"[\W_]+", "_", bare).strip("_")
-
-
 def is_address_of_reporter(name: str) -> bool:
     """Whether a column has where reports came from, such as `submitter_ip`, rather than accounts."""
     return _ADDRESS_OF_REPORTER.fullmatch(normalised(bare(name))) is not None
@@ -347,9 +337,15 @@ def is_thing(value: str) -> bool:
 def ranks_of(name: str) -> Mapping[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(bare(name))
-    found = _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
+    found = _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain)) or _by_meaning(plain)
+    if not found and plain.startswith("id_") and "id" not in (turned := _ranks(f"{plain[3:]}_id")):
+        found = turned  # id_msg, as SMF writes it
     inner = _IN_OBJECT.match(name)
     return found or (ranks_of(name[inner.end() :]) if inner else found)
+
+
+def _by_meaning(plain: str) -> dict[Field, int]:
+    return {FIELDS_BY_NAME[field]: rank for field, rank in ranks_by_meaning(plain).items()}
 
 
 def place_named(name: str) -> str:

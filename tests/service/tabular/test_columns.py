@@ -10,9 +10,10 @@ import pytest
 from tabular_files import START, csv_of, read, rows, written
 
 from service.errors import Refused
+from service.tabular.plain_names import normalised
 from service.tabular.time_styles import style_of
 from service.tabular.times import UnreadableTime
-from service.tabular.vocabulary import normalised, ranks_of
+from service.tabular.vocabulary import ranks_of
 
 ROWS = rows()
 # (who, what, when, author or none): headers as forums, help desks and spreadsheets have them
