@@ -7,7 +7,7 @@ since languages differ in it. What a column is taken for is checked against its 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from importlib.resources import files
 
@@ -44,6 +44,7 @@ _HEADINGS = {
     "verdict": {
         1: "decision|decision moderator|decision report|decision moderator report",
         2: "status|status report|status moderator",
+        3: "moderator",
     },
     "decided_at": {1: "date decision|time decision|date time decision|date decision moderator"},
     "context_id": {1: "place id", 2: "place|place name|place link"},
@@ -128,3 +129,8 @@ def ranks_by_meaning(plain: str) -> dict[str, int]:
     """The fields that a normalised heading may stand for by its words, with the rank of each."""
     meanings = meanings_of(plain)
     return dict(_FIELDS.get(meanings, {})) if meanings else {}
+
+
+def without(meanings: Collection[str], plain: str) -> str:
+    """A normalised text without the words that have one of the meanings."""
+    return "_".join(word for word in folded(plain).split("_") if _WORDS.get(word) not in meanings)

@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from service.errors import Refused
 from service.tabular.columns import ColumnUse, Recognition
+from service.tabular.fitting import fits
 from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import ColumnLook, Rows, depends_on, exclude_each_other, looks_of, same_people
-from service.tabular.missing import check_reporters, sentence_of_missing
+from service.tabular.missing import check_reporters, sentence_of_missing, unused_verdicts
 from service.tabular.naming import listed, option, quoted
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import (
@@ -28,7 +29,7 @@ from service.tabular.plausible import (
     when_sent,
 )
 from service.tabular.values import plain_text
-from service.tabular.verdicts import is_known, verdict_of
+from service.tabular.verdicts import is_known
 from service.tabular.vocabulary import (
     ACCOUNTS,
     IN_WORDS,
@@ -90,35 +91,9 @@ class _Recogniser:
         """The columns that may be this field, by rank, without those that are taken or whose values do not fit."""
         found: dict[int, list[ColumnLook]] = {}
         for look, ranks in zip(self.looks, self.ranks, strict=True):
-            if name in ranks and look.number not in self.taken and self.fits(name, ranks[name], look):
+            if name in ranks and look.number not in self.taken and fits(name, look, ranks):
                 found.setdefault(ranks[name], []).append(look)
         return dict(sorted(found.items()))
-
-    def fits(self, name: Field, rank: int, look: ColumnLook) -> bool:
-        if rank == 0:
-            return True
-        if not look.known:
-            return False
-        if name in TIMES:
-            return look.is_time and (rank < 3 or may_be_when(normalised(look.name), numbers=look.is_number))
-        if name in ("reporter_id", "target_id", "author_id", "context_id"):
-            named_time = "occurred_at" in self.ranks[look.number] and look.is_time
-            may_be_text = name == "target_id" and rank == 2 and "text" in self.ranks[look.number]
-            several = name == "reporter_id" and look.has_lists
-            unfit = look.is_prose or look.is_yes_or_no or several or named_time
-            is_row = normalised(look.name) == "entry_id" and look.distinct == len(look.known) > 1  # of a form
-            return not (unfit or is_row or (may_be_text and not look.has_numbers))
-        if name == "reason":
-            return look.longest <= 64
-        if name == "kind":
-            return look.distinct <= 20 and look.longest <= 64
-        if name == "verdict":
-            return any(verdict_of(v) for v in look.known)
-        if name == "text" and rank > 1:
-            return look.is_prose or look.longest > 64
-        if name == "trusted":
-            return look.is_yes_or_no or look.distinct <= 2
-        return True
 
     def required(self) -> None:
         is_place = False  # whether the target is a thread or the like rather than content
@@ -374,6 +349,7 @@ class _Recogniser:
     def unknown_verdicts(self) -> None:
         column = self.result.column("verdict")
         if column is None:
+            self.result.notes += unused_verdicts(look for look in self.looks if look.number not in self.taken)
             return
         words = sorted({str(v) for v in self.looks[column].known if not is_known(v)})
         if words:

@@ -141,6 +141,7 @@ _OF_THE_REPORT = (  # follows "reported" or "flagged" in columns that do not say
     r"|severity|priority|issue|problem|text|note|notes|comments|description|details|host|hours|source|author|is|for)(?:_|\Z)"
 )
 OF_ANYTHING = 2  # the rank of `type`, which may be the kind of report
+ACTIONS = 3  # the rank of columns that name what was done, which may be a verdict
 PLACES = 4  # the rank of columns that name threads and the like
 ACCOUNTS = 5  # the rank of columns that name accounts, where accounts are what was reported
 _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
@@ -270,6 +271,11 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (
             2,
             rf"(?:(?:{_FILING}|moderation|review|case)_)?(?:status|state|result|estado|statut|stato|action_taken|upheld|agreed|valid|is_valid)",
+        ),
+        (2, r"(?:status|state|decision|resolution)_(?:label|name|text)"),
+        (
+            ACTIONS,
+            r"(?:(?:moderator|moderation|mod|admin|staff|review)_)?(?:action|actions|measure|result)",
         ),
     ),
     "decided_at": (
