@@ -8,7 +8,9 @@ from service.tabular.headings import may_be_when
 from service.tabular.looks import ColumnLook
 from service.tabular.plain_names import normalised
 from service.tabular.verdicts import judge_both_ways, verdict_of
-from service.tabular.vocabulary import ACTIONS, TIMES, Field
+from service.tabular.vocabulary import ACTIONS, OWNERS, TIMES, Field
+
+_FEW = 10  # rows that show nothing
 
 
 def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
@@ -26,7 +28,8 @@ def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
         several = name == "reporter_id" and look.has_lists
         unfit = look.is_prose or look.is_yes_or_no or several or named_time
         is_row = normalised(look.name) == "entry_id" and look.distinct == len(look.known) > 1  # of a form
-        return not (unfit or is_row or (may_be_text and not look.has_numbers))
+        same = name == "author_id" and rank >= OWNERS and look.distinct == 1 < _FEW <= len(look.known)
+        return not (unfit or same or is_row or (may_be_text and not look.has_numbers))
     if name == "reason":
         return look.longest <= 64
     if name == "kind":

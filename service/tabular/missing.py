@@ -18,7 +18,21 @@ _MOSTLY_UNKNOWN = 0.5
 _FEW_WORDS = 12  # different ones of a column of verdicts
 _FEW_TARGETS = 4  # so many are rather categories
 _NEVER_TARGETS: tuple[Field, ...] = ("id", "reporter_id", "author_id", "reason", "verdict", "kind", "trusted", *TIMES)
-_HANDLERS = ("assign", "handle", "resolve", "review", "moderator", "admin", "closed", "staff", "agent", "mod")
+_HANDLERS = (
+    "assign",
+    "handle",
+    "resolve",
+    "review",
+    "moderator",
+    "admin",
+    "closed",
+    "staff",
+    "agent",
+    "mod",
+    "filter",
+    "rule",
+    "actor",
+)
 
 
 def sentence_of_missing(

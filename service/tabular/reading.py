@@ -285,17 +285,25 @@ class SourceFile:
             raise Refused(f"{self.path.name}: {error}") from None
         times = {f: style for f in TIMES if (style := self._style(f, found, header, rows)) is not None}
         self.notes += found.notes
-        self._describe(header, found, times)
+        self._describe(header, rows, found, times)
         return Assembler(header, found, times, self._noun, self._now, self.amended)
 
     def _found_in(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Recognition:
         columns = {**(PRESETS[self._preset].columns if self._preset is not None else {}), **self._options.columns}
         return recognise(header, rows, chosen_columns(header, columns), outcomes=self._noun is OUTCOME)
 
-    def _describe(self, header: Sequence[str], found: Recognition, times: Mapping[Field, TimeStyle]) -> None:
+    def _describe(
+        self,
+        header: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        found: Recognition,
+        times: Mapping[Field, TimeStyle],
+    ) -> None:
         for name, use in found.uses.items():
             why = f"{use.why}; {times[name].note}" if name in times and times[name].note else use.why
-            self.read_as.append(ReadAs(" or ".join(header[c] for c in use.columns), name, why, use.example))
+            for c in use.columns:
+                example = use.example if c == use.columns[0] else _first_known(rows, c)
+                self.read_as.append(ReadAs(header[c], name, why, example))
         for column in found.attributes:
             self.read_as.append(ReadAs(header[column], ATTRIBUTE, "the same for each complaint about a target", ""))
         if "verdict" in found.uses and "decided_at" not in found.uses and self._noun is not OUTCOME:

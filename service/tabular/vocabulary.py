@@ -100,7 +100,8 @@ _FILED = (
     r"|denunciado)"
 )
 _BY = r"(?:by|von|par|por|da)"
-_AUTHOR = r"(?:author|poster|owner|creator|writer|autor|autora|verfasser|ersteller|auteur|autore|op|uploader)"
+_WRITER = r"(?:author|poster|writer|autor|autora|verfasser|auteur|autore)"
+_AUTHOR = rf"(?:{_WRITER}|owner|creator|ersteller|op|uploader)"
 _TARGET = r"(?:target|ziel|cible|alvo|obiettivo|hedef|doel|cel|объект|objet_signale|举报对象|举报目标)"
 _ACCUSED = (
     r"(?:reported|flagged|accused|offending|offender|target|targeted|subject|suspect|reportee|denounced|gemeldeter?"
@@ -140,6 +141,7 @@ _OF_THE_REPORT = (  # follows "reported" or "flagged" in columns that do not say
     r"(?:by|at|on|in|to|via|from|date|time|day|datetime|timestamp|utc|reason|count|times|status|state|type|kind|category"
     r"|severity|priority|issue|problem|text|note|notes|comments|description|details|host|hours|source|author|is|for)(?:_|\Z)"
 )
+OWNERS = 2  # the rank of columns that may name a moderator or a program instead of an author
 OF_ANYTHING = 2  # the rank of `type`, which may be the kind of report
 ACTIONS = 3  # the rank of columns that name what was done, which may be a verdict
 PLACES = 4  # the rank of columns that name threads and the like
@@ -177,6 +179,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (1, rf"(?:(?:reported|flagged)_)?{_TARGET}(?:{_ID})*"),
         (1, rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:{_ID})*|(?!event_){_CONTENT}(?:{_ID})+"),
         (1, r"(?:reported|flagged)_id|entry_id"),
+        (1, rf"(?:{_CONTENT}|{_PLACE}|entry|blog|profile)_{_CONTENT}(?:{_ID})+"),
         (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
         (2, rf"target_(?:object|content|entity|item|uri)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
@@ -188,16 +191,24 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     ),
     "kind": (
         (0, r"kind|target_kind"),
-        (1, rf"(?:target|{_CONTENT}|subject|reported)_(?:type|kind|class)|(?:reported|flagged)_type"),
+        (1, rf"(?:target|{_CONTENT}|subject|reported|flagged)_(?:type|kind|class)(?:_(?:id|name))?"),
         (2, r"type|typ|tipo|model"),
     ),
     "author_id": (
         (0, r"author_id|target_author_id"),
-        (1, rf"(?:(?:reported|flagged|target)_)?(?:{_CONTENT}_)?{_AUTHOR}{_PERSON}"),
+        (1, rf"(?:(?:reported|flagged|target)_)?(?:{_CONTENT}_)?{_WRITER}{_PERSON}"),
+        (
+            1,
+            rf"(?:(?:reported|flagged|target)_)?{_CONTENT}_{_AUTHOR}{_PERSON}|(?:reported|flagged|target)_{_AUTHOR}{_PERSON}",
+        ),
+        (OWNERS, rf"{_AUTHOR}{_PERSON}|(?:reported|flagged)(?:_{_WHO})?_u?id"),
         (1, rf"(?:{_CONTENT}_)?{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
         (1, rf"{_CONTENT}_{_WHO}{_PERSON}|(?:written|posted)_by{_PERSON}|against{_PERSON}"),
         (1, rf"to_{_WHO}{_PERSON}|(?:reported|flagged|target){_NAME}"),
-        (2, rf"(?:target|reported){_NAME}|recipient{_PERSON}"),
+        (
+            2,
+            rf"(?:target|reported|flagged|subject){_NAME}|recipient(?:_of_the_service)?{_PERSON}|{_CONTENT}_u{_PERSON}",
+        ),
     ),
     "context_id": (
         (0, r"context_id|target_context_id"),
@@ -294,6 +305,8 @@ _COMPILED = {
     for field, ranks in _PATTERNS.items()
 }
 _ADDRESS_OF_REPORTER = re.compile(rf"{_REPORTER}_(?:contact_)?{_ADDRESS}")
+_ACTOR = re.compile(rf"actor{_PERSON}")
+_ACCOUNT = re.compile(rf"account{_PERSON}")
 _THING = re.compile(rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|listing|shop)(?:s|es|en|e|i)?")
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
 _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
@@ -332,6 +345,16 @@ def what_is(field: str) -> str:
 def is_address_of_reporter(name: str) -> bool:
     """Whether a column has where reports came from, such as `submitter_ip`, rather than accounts."""
     return _ADDRESS_OF_REPORTER.fullmatch(normalised(bare(name))) is not None
+
+
+def is_actor(name: str) -> bool:
+    """Whether a column names who acted, as ActivityPub calls who reported."""
+    return _ACTOR.fullmatch(normalised(name)) is not None
+
+
+def is_account(name: str) -> bool:
+    """Whether a column names an account, and not of whom."""
+    return _ACCOUNT.fullmatch(normalised(bare(name))) is not None
 
 
 def is_thing(value: str) -> bool:
