@@ -26,6 +26,29 @@ _AFTER = re.compile(r"\s?(?:Uhr|uhr|hrs?)\Z")
 _DOTTED_CLOCK = re.compile(r"(?<=\d)\s(\d{1,2})\.(\d{2})(?:\.(\d{2}))?\Z")
 _ORACLE = re.compile(r"\A(\d{1,2}-[A-Za-z]{3}-\d{2,4}) (\d{1,2})\.(\d{2})\.(\d{2})(?=[. ]|\Z)")
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?"
+_ZONES = {  # by their names, of those that mean one offset only; of America's as in mail
+    name: offset
+    for offset, names in {
+        "+00:00": "WET WEZ HNG",
+        "+01:00": "CET MEZ WEST WESZ MET HNEC",
+        "+02:00": "CEST MESZ EET OEZ HAEC MEST SAST",
+        "+03:00": "EEST OESZ MSK TRT",
+        "+09:00": "JST KST",
+        "-03:00": "BRT ART",
+        "-05:00": "EST CDT",
+        "-04:00": "EDT",
+        "-06:00": "MDT CST",
+        "-07:00": "MST PDT",
+        "-08:00": "PST",
+        "+10:00": "AEST",
+        "+11:00": "AEDT",
+        "+12:00": "NZST",
+        "+13:00": "NZDT",
+    }.items()
+    for name in names.split()
+}
+_ZONE = re.compile(rf"(?<=[\dmM.])\s?\(?({'|'.join(_ZONES)})\)?\Z")
+_DISTANCE = re.compile(r"\s?\(?(?:UTC|GMT)\s?([+-])(\d{1,2})(?::?(\d{2}))?\)?\Z")
 _HALVES = {
     "AM": r"上午|午前|오전|ÖÖ|öö|a\.\s?m\.|π\.\s?μ\.",
     "PM": r"下午|午後|오후|ÖS|ös|p\.\s?m\.|μ\.\s?μ\.",
@@ -58,6 +81,8 @@ def in_plain_form(text: str) -> str:
     if len(text) > _LONGEST or not _MAY_BE_TIME.match(text):
         return text
     text = "".join(_plain_character(c) for c in text.translate(_UNSEEN))
+    text = _ZONE.sub(lambda found: f" {_ZONES[found[1]]}", text)
+    text = _DISTANCE.sub(lambda found: f" {found[1]}{found[2].zfill(2)}:{found[3] or '00'}", text)
     text = _ORACLE.sub(r"\1 \2:\3:\4", text)
     text = _EASTERN.sub(r"\1/\2/\3 ", text)
     text = _EASTERN_CLOCK.sub(_clock, text)

@@ -26,7 +26,9 @@ SLASHED = re.compile(
     r"(?:,?[T ]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?\s*([AaPp]\.?[Mm]\.?)?)?"
     r"(?:\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
 )
-_CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?\Z")
+_CLOCK = re.compile(
+    r"\d{1,2}(?::|\s?[hH]\s?)\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?(?:\s?(?:Uhr|uhr|hrs?))?\Z"
+)
 _DIGITS = re.compile(r"\d{14}(?:Z|z)?\Z")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
 _DAY_NUMBER = re.compile(r"[3-7]\d{4},\d+\Z")  # as a spreadsheet writes it where the comma is decimal
