@@ -46,7 +46,9 @@ _HEADINGS = {
         2: "status|status report|status moderator",
         3: "moderator",
     },
-    "decided_at": {1: "date decision|time decision|date time decision|date decision moderator"},
+    "decided_at": {
+        1: "date decision|time decision|date time decision|date decision moderator|date moderator|time moderator"
+    },
     "context_id": {1: "place id", 2: "place|place name|place link"},
     "id": {2: "id"},
 }

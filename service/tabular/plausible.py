@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, timedelta
 
 from service.tabular.looks import ColumnLook, Rows, depends_on
 from service.tabular.plain_names import normalised
+from service.tabular.times import UnreadableTime, form_of, moment_of
 from service.tabular.values import flag, plain_text
 from service.tabular.vocabulary import is_address_of_reporter
 
 FEW = 10  # so many rows show nothing
 MOSTLY = 0.9  # of the targets have one author, one context, one time
 _SOMETIMES = 0.5  # of the addresses have one account
+_COMPARED = 500  # rows
 _SEVERAL = 3  # times that go with targets
 _EVENT = re.compile(r"(?:event|action|activity|operation|log|entry|verb)(?:_(?:type|name|kind))?")
 _OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signal|segnala", re.IGNORECASE)
@@ -54,6 +57,22 @@ def is_time_of_target(time: ColumnLook, target: ColumnLook) -> bool:
 def is_list_of_contents(target: ColumnLook) -> bool:
     """Whether every row is about another target: reports of people meet, contents are listed once."""
     return len(target.known) >= FEW and target.distinct == len(target.known)
+
+
+def same_times(first: ColumnLook, second: ColumnLook) -> bool:
+    """Whether two columns say the same times, perhaps in two ways: as a number and in words."""
+    pairs = list(zip(first.values, second.values, strict=True))
+    return first.values == second.values or all(_same_time(a, b) for a, b in pairs[:_COMPARED])
+
+
+def _same_time(first: object, second: object) -> bool:
+    if first is None or second is None:
+        return first is second
+    try:
+        moments = [moment_of(v, form_of(v) or "iso") for v in (first, second)]
+        return abs(moments[0].replace(tzinfo=UTC) - moments[1].replace(tzinfo=UTC)) < timedelta(seconds=1)
+    except UnreadableTime:
+        return False
 
 
 def when_sent(times: Sequence[ColumnLook]) -> Sequence[ColumnLook]:

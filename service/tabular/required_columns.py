@@ -29,6 +29,7 @@ from service.tabular.plausible import (
     is_list_of_contents,
     is_time_of_target,
     not_theirs,
+    same_times,
     when_sent,
 )
 from service.tabular.values import plain_text
@@ -203,7 +204,7 @@ class RequiredColumns:
         if name in ("occurred_at", "decided_at"):
             created: Sequence[ColumnLook] = [look for look in looks if "creat" in look.name.lower()] or looks
             created = when_sent(created) if name == "occurred_at" else created
-            if len(created) == 1 or all(look.values == created[0].values for look in created):
+            if len(created) == 1 or all(same_times(look, created[0]) for look in created[1:]):
                 return created[:1], "its name"
             raise self.unclear(name, looks)
         first = next((look for look in looks if normalised(look.name).endswith("id")), looks[0])

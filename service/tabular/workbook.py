@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 from service.errors import Refused
-from service.tabular.borders import is_title
+from service.tabular.borders import is_title, merged_head
 from service.tabular.choosing import chosen_part, only_note
 from service.tabular.opening import most_inflated
 from service.tabular.tables import MOST_COLUMNS, Batch, Table, is_blank, refused, unique_names
@@ -78,6 +78,9 @@ class WorkbookTable:
                     raise Refused(f"{self._name} has more than {MOST_COLUMNS:,} columns: no table of reports has")
                 if not any(isinstance(c, str) for c in filled):
                     raise Refused(f"{self._name} has no header: add a first row with the columns' names")
+                for over, under, at in ((k - 1, k, number), (k, k + 1, number + 1)):
+                    if over >= 0 and under < len(top) and (names := merged_head(top[over][1], top[under][1])):
+                        return at, unique_names(names)
                 return number, unique_names(cells)
         return None
 
