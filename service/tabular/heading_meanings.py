@@ -133,6 +133,11 @@ def ranks_by_meaning(plain: str) -> dict[str, int]:
     return dict(_FIELDS.get(meanings, {})) if meanings else {}
 
 
+def names_moderator(plain: str) -> bool:
+    """Whether a heading names who handled a complaint, who would otherwise be something that targets have in common."""
+    return "moderator" in (meanings_of(plain) or ())
+
+
 def without(meanings: Collection[str], plain: str) -> str:
     """A normalised text without the words that have one of the meanings."""
     return "_".join(word for word in folded(plain).split("_") if _WORDS.get(word) not in meanings)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from service.errors import Refused
 from service.tabular.columns import Recognition
 from service.tabular.doubts import doubts_about
+from service.tabular.heading_meanings import names_moderator
 from service.tabular.looks import ColumnLook, Rows, depends_on
 from service.tabular.missing import unused_verdicts
 from service.tabular.naming import listed
@@ -55,6 +56,12 @@ OPTIONAL: tuple[Field, ...] = (
     "context_url",
 )
 OF_OUTCOMES: tuple[Field, ...] = ("id", "kind", "action", "decided_by", "complaint_id", "retracts")
+
+
+_OF_PEOPLE = re.compile(
+    r"reporter|flagger|complainant|(?:.*_)?(?:assignee|assigned|handler|resolver|handled|decided|reviewed|resolved|closed"
+    r"|moderated)(?:_(?:by|to))?(?:_.*)?\Z|(?:.*_)?(?:moderator|mod|agent|staff)(?:_(?:id|name))?\Z"
+)
 
 
 class _Recogniser(RequiredColumns):
@@ -130,7 +137,7 @@ class _Recogniser(RequiredColumns):
                 or any(name in ranks for name in people)
             )
             name = look.name.removeprefix("attributes_").removeprefix("attributes.")
-            usable = usable and not re.match(r"reporter|flagger|complainant", normalised(look.name))
+            usable = usable and not _OF_PEOPLE.match(plain := normalised(look.name)) and not names_moderator(plain)
             if usable and (share is None or share >= MOSTLY) and 0 < len(name) <= 128:
                 self.result.attributes[look.number] = name
             else:

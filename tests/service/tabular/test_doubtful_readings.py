@@ -131,3 +131,11 @@ def test_a_file_in_which_nobody_reported_is_refused_before_anything_is_asked(tmp
     ]
     with pytest.raises(Refused, match=r"no column was recognised for who reported \(reporter\)\."):
         read(written(tmp_path / "a.csv", csv_of(given)))
+
+
+@pytest.mark.parametrize("name", ["handled_by", "Assignee", "moderator", "Модератор", "対応者", "mod", "Resolved by"])
+def test_who_handled_the_complaints_is_nothing_that_targets_have_in_common(tmp_path: Path, name: str) -> None:
+    given = [row | {name: f"mod{int(row['post_id']) % 2}", "topic": int(row["post_id"]) % 3} for row in ROWS]
+    items, _, source = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert any(name in note for note in source.notes if note.startswith("not used"))
+    assert not items[0].target.attributes
