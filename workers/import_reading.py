@@ -165,7 +165,7 @@ def read_preview(
 
 
 def _document(found: Preview, source: SourceFile | None, header: list[str], error: str) -> JsonObject:
-    fields = {} if source is None else {c: r.field for r in source.read_as for c in r.column.split(" or ")}
+    fields = {} if source is None else {r.column: r.field for r in source.read_as}
     notes = [] if source is None else [*source.notes, *source.amended.sentences()]
     return {
         "kind": "" if source is None else in_a_form(source.kind),

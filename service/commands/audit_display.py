@@ -13,7 +13,7 @@ from rich.text import Text
 
 from service.charts.words import share
 from service.moderation.phrases import plural
-from service.tabular.reading import ATTRIBUTE
+from service.tabular.read_as import ATTRIBUTE
 from service.tabular.vocabulary import what_is
 
 if TYPE_CHECKING:

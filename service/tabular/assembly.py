@@ -17,7 +17,7 @@ from service.tabular.columns import Recognition, time_cell
 from service.tabular.looks import is_none
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
 from service.tabular.values import Spoilt, attribute, flag, id_text, is_nobody, is_unknown, plain_text
-from service.tabular.verdicts import OPEN, verdict_of
+from service.tabular.verdicts import is_open, verdict_of
 from service.tabular.vocabulary import Field
 
 LONGEST = {"reason": 64, "text": 4096, "excerpt": 4096, "kind": 64, "context_title": 300}
@@ -211,7 +211,7 @@ class Assembler:
         if found["verdict"] is not None:
             word = plain_text(found["verdict"]).strip()
             found["verdict"] = verdict_of(word) or word.lower()
-            if word.casefold() in OPEN and found["action"] is None:
+            if is_open(word) and found["action"] is None:
                 self.counts["outcomes that do not judge (open, closed and the like), left out"] += 1
                 return None
         at = self._time("decided_at", row)

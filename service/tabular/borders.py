@@ -29,6 +29,32 @@ def is_title(cells: Sequence[Any], below: Sequence[Sequence[Any]]) -> bool:
     return bool(filled) and _filled(cells) < _ALIKE * median(filled)
 
 
+def merged_head(above: Sequence[Any], cells: Sequence[Any]) -> list[str] | None:
+    """The names of a head of two rows, of which the upper one spans several columns; None if it is not that.
+
+    "Reporter" over "ID" and "Name" makes "Reporter ID" and "Reporter Name"; a cell with nothing below stands alone.
+    """
+    width = max(len(above), len(cells))
+    upper = [*map(_text, above), *[""] * (width - len(above))]
+    lower = [*map(_text, cells), *[""] * (width - len(cells))]
+    if sum(map(bool, upper)) < 2 or any(not any(map(str.isalpha, text)) for text in [*upper, *lower] if len(text) > 2):
+        return None
+    names, group, spans, alone = list[str](), "", 0, 0
+    for over, under in zip(upper, lower, strict=True):
+        spans += bool(not over and under and group)
+        alone += bool(over and not under)
+        group = over or (group if under else "")
+        names.append(f"{group} {under}".strip())
+    longest = max(map(len, names))
+    return (
+        names if spans and (alone or len(set(filter(None, lower))) < sum(map(bool, lower))) and longest <= 80 else None
+    )
+
+
+def _text(cell: Any) -> str:
+    return "" if is_blank(cell) else " ".join(plain_text(cell).split())
+
+
 def _filled(cells: Sequence[Any]) -> int:
     return sum(not is_blank(cell) for cell in cells)
 

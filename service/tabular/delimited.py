@@ -18,7 +18,7 @@ from typing import Any
 from service.errors import Refused
 from service.model import RejectedItem
 from service.moderation.phrases import plural
-from service.tabular.borders import is_drawn, is_remark, is_title, of_one_column, undrawn
+from service.tabular.borders import is_drawn, is_remark, is_title, merged_head, of_one_column, undrawn
 from service.tabular.tables import MOST_COLUMNS, Batch, is_blank, refused, unique_names
 from service.tabular.text import TextBlocks
 from service.tabular.times import looks_like_time
@@ -115,10 +115,22 @@ class DelimitedTable:
             self._check_header(cells)
             if any(not is_blank(line) for line in lines[at:skip]):
                 self.notes.append(f"{plural(skip - at, 'line')} above the header skipped")
+            if taken == 1 and (names := self._merged(lines, skip - 1) or self._merged(lines, skip)):
+                return unique_names(names[0]), names[1]
             return unique_names(cells), skip + taken
         if not lines or all(is_blank(line) for line in lines):
             raise Refused(f"{self._name} is empty")
         raise Refused(f"{self._name} {of_one_column(lines[at:])}")
+
+    def _merged(self, lines: list[str], at: int) -> tuple[list[str], int] | None:
+        """The names of a head of two rows that begins there, and how many lines are before the first row."""
+        if at < 0 or at + 1 >= len(lines) or is_blank(lines[at]):
+            return None
+        with suppress(csv.Error):
+            rows = list(islice(self._dialect.rows(lines[at : at + 2]), 2))
+            names = merged_head(*rows) if len(rows) == 2 else None
+            return None if names is None else (names, at + 2)
+        return None
 
     def _rows_below(self, lines: list[str], skip: int) -> list[list[str]]:
         rows: list[list[str]] = []

@@ -29,6 +29,7 @@ _LONGEST_LINE = MAX_LINE_BYTES + 2
 _LOOKED_AT = 10_000  # objects whose keys make the header
 _BATCH = 5_000
 _DEEPEST = 6
+_TIME = re.compile(r"time|date|created|_at\Z", re.IGNORECASE)
 _BEGINS = re.compile(r"\s*\{")
 _WRAPPERS = frozenset(("node", "data"))  # add nothing to names
 _OUTER_WRAPPERS = _WRAPPERS | {"_source", "attributes", "relationships", "fields"}
@@ -81,7 +82,14 @@ def is_item(value: Any, noun: Noun) -> bool:
     if noun is OUTCOME:
         return "target_id" in value and "decided_at" in value
     reporter, target = value.get("reporter"), value.get("target")
-    return isinstance(reporter, dict) and isinstance(target, dict) and ("id" in reporter or "id" in target)
+    if not isinstance(reporter, dict) or not isinstance(target, dict) or not ("id" in reporter or "id" in target):
+        return False
+    return "occurred_at" in value or not _may_be_of_others(value)
+
+
+def _may_be_of_others(value: Mapping[str, Any]) -> bool:
+    """Whether other software wrote what looks like the API's form, but says the time in its own words."""
+    return any(_TIME.search(key) for key in value)
 
 
 def parsed_line(line: bytes) -> Any:

@@ -132,7 +132,7 @@ _OTHER_TIME = re.compile(
     r"(?:^|_)(?:updated?|edited|modified|changed|closed?|resolved|reviewed|handled|decided|deleted|removed|joined|registered"
     r"|(?:e?_?mail|reply|answer|notification|reminder|letter|warning)_sent|check(?:ed)?|considered|processed|approved"
     r"|rejected|acknowledged|actioned|triaged|assigned|moderated|verified"
-    r"|ingest(?:ed|ion)?|loaded|synced|indexed|birth|born|expires?|expiry|due|last|until|ended?|exported|response|solved|since|geaendert|aktualisiert|erledigt"
+    r"|birth|born|expires?|expiry|due|last|until|ended?|exported|response|solved|since|geaendert|aktualisiert|erledigt"
     r"|geschlossen|actualizado|cerrado)(?:_|$)"
 )
 _NUMBERED_TIME = re.compile(r"(?:date|time|stamp|epoch|unix|utc)|(?:^|_)(?:ts|at|on|when)(?:_|$)|datum|zeit|fecha|hora")

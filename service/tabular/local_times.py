@@ -24,13 +24,31 @@ _YEAR_WORD = re.compile(r"(?<=\d{4})\s?г\.?,?(?=\s|\Z)")
 _LETTER_H = re.compile(r"\b(\d{1,2})\s?[hH]\s?(\d{2})(?:\s?(?:m|min)\s?(\d{2})\s?s?)?\b")
 _AFTER = re.compile(r"\s?(?:Uhr|uhr|hrs?)\Z")
 _DOTTED_CLOCK = re.compile(r"(?<=\d)\s(\d{1,2})\.(\d{2})(?:\.(\d{2}))?\Z")
-_ZONES = {  # abbreviations that mean one offset only
-    "WEZ": 0, "WET": 0, "WESZ": 60, "WEST": 60, "MEZ": 60, "CET": 60, "MESZ": 120, "CEST": 120, "OEZ": 120, "EET": 120,
-    "OESZ": 180, "EEST": 180, "MSK": 180, "JST": 540, "KST": 540, "EST": -300, "EDT": -240, "PST": -480, "PDT": -420,
-}  # fmt: skip
-_ZONE = re.compile(rf"\s\(?(?:({'|'.join(_ZONES)})|(?:GMT|UTC)\s?([+\u2212-])(\d{{1,2}})(?::?([0-5]\d))?)\)?\Z")
 _ORACLE = re.compile(r"\A(\d{1,2}-[A-Za-z]{3}-\d{2,4}) (\d{1,2})\.(\d{2})\.(\d{2})(?=[. ]|\Z)")
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?"
+_ZONES = {  # by their names, of those that mean one offset only; America's CST is China's, too
+    name: offset
+    for offset, names in {
+        "+00:00": "WET WEZ HNG",
+        "+01:00": "CET MEZ WEST WESZ MET HNEC",
+        "+02:00": "CEST MESZ EET OEZ HAEC MEST SAST",
+        "+03:00": "EEST OESZ MSK TRT",
+        "+09:00": "JST KST",
+        "-03:00": "BRT ART",
+        "-05:00": "EST CDT",
+        "-04:00": "EDT",
+        "-06:00": "MDT",
+        "-07:00": "MST PDT",
+        "-08:00": "PST",
+        "+10:00": "AEST",
+        "+11:00": "AEDT",
+        "+12:00": "NZST",
+        "+13:00": "NZDT",
+    }.items()
+    for name in names.split()
+}
+_ZONE = re.compile(rf"(?<=[\dmM.])\s?\(?({'|'.join(_ZONES)})\)?\Z")
+_DISTANCE = re.compile(r"\s?\(?(?:UTC|GMT)\s?([+\u2212-])(\d{1,2})(?::?(\d{2}))?\)?\Z")
 _HALVES = {
     "AM": r"上午|午前|오전|ÖÖ|öö|a\.\s?m\.|π\.\s?μ\.",
     "PM": r"下午|午後|오후|ÖS|ös|p\.\s?m\.|μ\.\s?μ\.",
@@ -63,7 +81,8 @@ def in_plain_form(text: str) -> str:
     if len(text) > _LONGEST or not _MAY_BE_TIME.match(text):
         return text
     text = "".join(_plain_character(c) for c in text.translate(_UNSEEN))
-    text = _ZONE.sub(_offset, text)
+    text = _ZONE.sub(lambda found: f" {_ZONES[found[1]]}", text)
+    text = _DISTANCE.sub(_offset, text)
     text = _ORACLE.sub(r"\1 \2:\3:\4", text)
     text = _EASTERN.sub(r"\1/\2/\3 ", text)
     text = _EASTERN_CLOCK.sub(_clock, text)
@@ -87,9 +106,7 @@ def _plain_character(character: str) -> str:
 
 
 def _offset(found: re.Match[str]) -> str:
-    minutes = _ZONES[found[1]] if found[1] else 60 * int(found[3]) + int(found[4] or 0)
-    back = minutes < 0 or found[2] in ("-", "\u2212")
-    return f" {'-' if back else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    return f" {'+' if found[1] == '+' else '-'}{found[2].zfill(2)}:{found[3] or '00'}"
 
 
 def _clock(found: re.Match[str]) -> str:

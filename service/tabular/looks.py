@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from service.fields import ID_CHARACTERS
@@ -17,6 +18,9 @@ _LIST = re.compile(  # of PHP, of JSON, of people; but not 1,234,567, 1,1E+17 an
     r"a:\d+:\{|[\[{]|(?!https?:|\d{1,3}(?:,\d{3})+\Z|[\d,]+E\+)"
     r"(?:[^,;\s]+(?:,|;\s?)[^,;\s]+(?:[,;]|\Z)|[^,;]+, [^,;]+, )"
 )
+_MANY = 10  # rows that show that numbers grow
+_DIGITS = 20
+_NEARLY_ALL = 0.95  # of the rows
 LOOKED_AT = 2_000  # values of a column whose form is examined
 Rows = Sequence[Sequence[Any]]
 
@@ -139,3 +143,32 @@ def exclude_each_other(columns: Sequence[ColumnLook]) -> bool:
     filled = [sum(not is_none(v) for v in row) for row in zip(*(c.values for c in columns), strict=True)]
     used = all(any(not is_none(v) for v in c.known) for c in columns)
     return used and bool(filled) and max(filled) == 1
+
+
+def is_counter(column: ColumnLook) -> bool:
+    """Whether numbers grow from row to row, as those of the rows themselves do."""
+    texts = [plain_text(v).strip().removesuffix(".0") for v in column.known]
+    if len(texts) < _MANY or len(texts) < len(column.values) or not all(t.isascii() and t.isdigit() for t in texts):
+        return False
+    numbers = [int(t[:_DIGITS]) for t in texts]
+    return all(a < b for a, b in pairwise(numbers)) or all(a > b for a, b in pairwise(numbers))
+
+
+def one_of_each_row(columns: Sequence[ColumnLook], at_least: Sequence[ColumnLook] = ()) -> list[ColumnLook]:
+    """Those columns of which each row fills one, such as `post_id` and `comment_id`; none if there are no such.
+
+    A column that says the same as another is left out, and so is one that is filled beside all of them.
+    """
+    found: list[ColumnLook] = []
+    for column in columns:
+        if any(is_none(v) for v in column.values) and not any(_says_the_same(column, other) for other in found):
+            found.append(column)
+    if len(found) < 2 or not {c.number for c in at_least} <= {c.number for c in found} or not exclude_each_other(found):
+        return []
+    filled = sum(any(not is_none(v) for v in row) for row in zip(*(c.values for c in found), strict=True))
+    whole = [column for column in columns if not any(is_none(v) for v in column.values)]
+    return found if filled >= _NEARLY_ALL * len(found[0].values) or not whole else []
+
+
+def _says_the_same(first: ColumnLook, second: ColumnLook) -> bool:
+    return same_people(first, second) and not exclude_each_other([first, second])

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from service.errors import Refused
 from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import ColumnLook, same_people
 from service.tabular.naming import listed, option, short_name
-from service.tabular.vocabulary import IN_WORDS, TIMES, Field, normalised, ranks_of
+from service.tabular.plain_names import normalised
+from service.tabular.values import plain_text
+from service.tabular.verdicts import is_known, judge_both_ways
+from service.tabular.vocabulary import IN_WORDS, TIMES, Field, ranks_of
 
 FEW = 10  # so many rows by one reporter are not a list of people's reports
 _MOSTLY_UNKNOWN = 0.5
+_FEW_WORDS = 12  # different ones of a column of verdicts
 _FEW_TARGETS = 4  # so many are rather categories
 _NEVER_TARGETS: tuple[Field, ...] = ("id", "reporter_id", "author_id", "reason", "verdict", "kind", "trusted", *TIMES)
-_HANDLERS = ("assign", "handle", "resolve", "review", "moderator", "admin", "closed", "staff", "agent", "mod")
+_HANDLERS = (
+    "assign",
+    "handle",
+    "resolve",
+    "review",
+    "moderator",
+    "admin",
+    "closed",
+    "staff",
+    "agent",
+    "mod",
+    "filter",
+    "rule",
+    "actor",
+)
 
 
 def sentence_of_missing(
@@ -86,3 +104,13 @@ def check_reporters(reporter: ColumnLook) -> None:
             f"{reporter.name!r} is {reporter.example!r} in every row: a table of reports has many reporters. If another"
             " column says who reported, name it: --column reporter=COLUMN"
         )
+
+
+def unused_verdicts(left: Iterable[ColumnLook]) -> Iterator[str]:
+    """Columns that look like what moderators decided, or are called so, where none is taken for it."""
+    for look in left:
+        words = sorted({plain_text(v).strip() for v in look.known}) if look.distinct <= _FEW_WORDS else []
+        if judge_both_ways(words):
+            yield f"{look.name!r} looks like a verdict ({listed(words)}): if it is one, {option('verdict', look.name)}"
+        elif words and ranks_of(look.name).get("verdict") == 1 and not any(map(is_known, words)):
+            yield f"{look.name!r} is called like a verdict, but its words are not known, and not taken: {listed(words)}"

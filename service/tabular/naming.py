@@ -7,7 +7,8 @@ from shlex import quote
 
 from service.errors import Refused
 from service.tabular.looks import ColumnLook
-from service.tabular.vocabulary import FIELDS_BY_NAME, SHORT_NAMES, Field, normalised
+from service.tabular.plain_names import normalised
+from service.tabular.vocabulary import FIELDS_BY_NAME, SHORT_NAMES, Field
 
 
 def chosen_columns(header: Sequence[str], options: Mapping[str, str]) -> dict[Field, int]:

@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, timedelta
 
 from service.tabular.looks import ColumnLook, Rows, depends_on
+from service.tabular.plain_names import normalised
+from service.tabular.times import UnreadableTime, form_of, moment_of
 from service.tabular.values import flag, plain_text
-from service.tabular.vocabulary import is_address_of_reporter, normalised
+from service.tabular.vocabulary import is_address_of_reporter
 
 FEW = 10  # so many rows show nothing
 MOSTLY = 0.9  # of the targets have one author, one context, one time
 _SOMETIMES = 0.5  # of the addresses have one account
+_COMPARED = 500  # rows
 _SEVERAL = 3  # times that go with targets
 _EVENT = re.compile(r"(?:event|action|activity|operation|log|entry|verb)(?:_(?:type|name|kind))?")
 _OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signal|segnala", re.IGNORECASE)
+_KIND_OF_ROW = re.compile(r"(?:.*_)?(?:type|typ|kind|category|name|verb|activity)")
+_LATER = re.compile(  # what happens to a report after it was made
+    r"(?:^|_)(?:resolv|clos|dismiss|assign|updat|reopen|re_open|appeal|review|delet|withdraw|retract|reject|accept|uphold"
+    r"|upheld|escalat|acknowledg|viewed|handl|process|approv|declin|note|comment_added|status|moderat|actioned|undo|undone"
+    r"|cancel)[a-z]*(?:_|\Z)"
+)
+_OTHER_ACT = re.compile(  # what people do beside reporting
+    r"(?:post_)?(?:like|liked|love|upvote|downvote|up_vote|down_vote|vote|voted|bookmark|favou?rite|follow|unfollow|block"
+    r"|unblock|mute|unmute|view|viewed|share|shared|comment|commented|reply|edit|edited|create|created|login|appeal|thank"
+    r"|thanks|read|visit|post|posted|message_sent|kick|ban|unban|warn|timeout|delete|deleted)s?"
+    r"|.*_(?:resolved|closed|dismissed|assigned|updated|reopened|withdrawn|reviewed)"
+)
 _IS_REPORT = re.compile(r"is_(?:a_)?(?:report|flag|complaint)")
 _REPORT_IN_NAME = re.compile(r"(?:^|_)(?:report|flag|complaint)(?:_|\Z)")
 _OPENED = re.compile(r"(?:start|started|begin|began|opened|stage)(?:_|\Z)")
 _SUBMITTED = re.compile(r"(?:submit|submitted|end|finish|finished|complete|completed|completion)(?:_|\Z)")
+_TECHNICAL = re.compile(  # when a program took or changed the row
+    r"(?:^|_)(?:ingest|ingested|ingestion|load|loaded|etl|dwh?|warehouse|sync|synced|synchronized|import|imported|export"
+    r"|exported|extract|extracted|fetched|crawled|scraped|collected|indexed|processed|processing|partition|snapshot|stored"
+    r"|saved|inserted|archived|replicated|cdc|airbyte|fivetran|queued|enqueued|delivered|updated?|modified|edited|changed"
+    r"|last|uploaded|db|row)(?:_|\Z)"
+)
 _LENGTH_OF_A_DAY = 10  # 2026-11-29
 
 
@@ -37,8 +59,25 @@ def is_list_of_contents(target: ColumnLook) -> bool:
     return len(target.known) >= FEW and target.distinct == len(target.known)
 
 
+def same_times(first: ColumnLook, second: ColumnLook) -> bool:
+    """Whether two columns say the same times, perhaps in two ways: as a number and in words."""
+    pairs = list(zip(first.values, second.values, strict=True))
+    return first.values == second.values or all(_same_time(a, b) for a, b in pairs[:_COMPARED])
+
+
+def _same_time(first: object, second: object) -> bool:
+    if first is None or second is None:
+        return first is second
+    try:
+        moments = [moment_of(v, form_of(v) or "iso") for v in (first, second)]
+        return abs(moments[0].replace(tzinfo=UTC) - moments[1].replace(tzinfo=UTC)) < timedelta(seconds=1)
+    except UnreadableTime:
+        return False
+
+
 def when_sent(times: Sequence[ColumnLook]) -> Sequence[ColumnLook]:
     """Of several times that of the report, as `comment_report.published` or the end of a form; all if unclear."""
+    times = [time for time in times if not _TECHNICAL.search(normalised(time.name))] or times
     of_report = [time for time in times if _REPORT_IN_NAME.search(normalised(time.name))]
     if len(of_report) == 1:
         return of_report
@@ -80,9 +119,14 @@ def not_only_reports(looks: Sequence[ColumnLook]) -> str | None:
                 f"{look.name!r} is {words[0]!r} in some rows and {words[-1]!r} in others, so not all rows are reports:"
                 " keep only those that are, for instance with a spreadsheet's filter"
             )
-        reports = [word for word in words if _OF_REPORT.search(word)]
-        if _EVENT.fullmatch(name) and reports and len(reports) < len(words):
-            other = next(word for word in words if word not in reports)
+        reports = [word for word in words if _OF_REPORT.search(word) and not _LATER.search(normalised(word))]
+        others = [word for word in words if word not in reports]
+        if _KIND_OF_ROW.fullmatch(name) and not _EVENT.fullmatch(name):
+            others = [word for word in others if _OTHER_ACT.fullmatch(normalised(word))]
+        elif not _EVENT.fullmatch(name):
+            continue
+        if reports and others:
+            other = others[0]
             return (
                 f"{look.name!r} is {reports[0]!r} in some rows and {other!r} in others, so not all rows are reports:"
                 f" keep only those with {reports[0]!r}, for instance with a spreadsheet's filter, or jq for JSON"

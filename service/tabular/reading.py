@@ -35,6 +35,7 @@ from service.tabular.other_kinds import table_of_tags, workbook_table
 from service.tabular.parquet import ParquetTable
 from service.tabular.parquet_folder import ParquetFolder
 from service.tabular.presets import PRESETS, PresetTable
+from service.tabular.read_as import ReadAs, first_known, lines_read_as
 from service.tabular.recognition import recognise
 from service.tabular.refusals import UnclearColumns, named
 from service.tabular.sql_dumps import DumpTable, is_dump
@@ -42,11 +43,9 @@ from service.tabular.tables import Batch, Table, WithoutColumns
 from service.tabular.text import TextBlocks
 from service.tabular.time_styles import style_of
 from service.tabular.times import TimeStyle, UnreadableTime
-from service.tabular.values import is_unknown
 from service.tabular.vocabulary import TIMES, Field
 from service.tabular.xml_files import Element
 
-ATTRIBUTE = "target attribute"  # of ReadAs, beside the fields
 SAMPLE = 10_000  # rows that show how a table is read
 _TRIED = 2_000  # rows that show whether a part of a file is a table of reports
 MOST_MEMBERS = 50  # files of an archive that are looked into
@@ -65,16 +64,6 @@ class ReadingOptions:
     assume_utc: bool = False  # for times without an offset in files that have no other ones
     ignored: Collection[str] = ()  # columns that are not read
     encoding: str | None = None  # of text, as Python knows it
-
-
-@dataclass(frozen=True, slots=True)
-class ReadAs:
-    """A line of the table that says how a file is read."""
-
-    column: str
-    field: str
-    why: str
-    example: str
 
 
 class SourceFile:
@@ -308,21 +297,14 @@ class SourceFile:
             raise Refused(f"{self.path.name}: {error}") from None
         times = {f: style for f in TIMES if (style := self._style(f, found, header, rows)) is not None}
         self.notes += found.notes
-        self._describe(header, found, times)
+        self.read_as += lines_read_as(header, rows, found, times)
+        if "verdict" in found.uses and "decided_at" not in found.uses and self._noun is not OUTCOME:
+            self.notes.append("verdicts have no time: they are taken as known at the end of the file")
         return Assembler(header, found, times, self._noun, self._now, self.amended)
 
     def _found_in(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Recognition:
         columns = {**(PRESETS[self._preset].columns if self._preset is not None else {}), **self._options.columns}
         return recognise(header, rows, chosen_columns(header, columns), outcomes=self._noun is OUTCOME)
-
-    def _describe(self, header: Sequence[str], found: Recognition, times: Mapping[Field, TimeStyle]) -> None:
-        for name, use in found.uses.items():
-            why = f"{use.why}; {times[name].note}" if name in times and times[name].note else use.why
-            self.read_as.append(ReadAs(" or ".join(header[c] for c in use.columns), name, why, use.example))
-        for column in found.attributes:
-            self.read_as.append(ReadAs(header[column], ATTRIBUTE, "the same for each complaint about a target", ""))
-        if "verdict" in found.uses and "decided_at" not in found.uses and self._noun is not OUTCOME:
-            self.notes.append("verdicts have no time: they are taken as known at the end of the file")
 
     def _style(
         self, name: Field, found: Recognition, header: Sequence[str], rows: Sequence[Sequence[Any]]
@@ -344,7 +326,7 @@ class SourceFile:
             return style
         if not self._options.assume_utc:
             raise Refused(
-                f"{self.path.name}: column {header[column]!r}: {_first_known(rows, column)!r} has no UTC offset: name"
+                f"{self.path.name}: column {header[column]!r}: {first_known(rows, column)!r} has no UTC offset: name"
                 " the time zone, for instance --timezone Europe/Berlin or --timezone UTC"
             )
         self.naive = self.naive or name != "account_created_at"
@@ -391,7 +373,3 @@ class SourceFile:
         for line, row in zip(batch.lines, batch.rows, strict=True):
             if (item := self._assembler.read(line, row)) is not None:
                 yield item
-
-
-def _first_known(rows: Sequence[Sequence[Any]], column: int) -> str:
-    return next((str(row[column])[:40] for row in rows if not is_unknown(row[column])), "")

@@ -1,48 +1,64 @@
-"""Words that say how a complaint ended, as tables write them. PURE.
+"""Words that say how a complaint ended, as tables write them: `verdict_words.toml`. PURE.
 
 Only words that judge the complaint itself are taken. `approved`, `resolved` or `closed` leave open who was right.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import tomllib
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Literal, cast
 
 from service.model import Verdict
+from service.tabular.heading_meanings import folded, without
+from service.tabular.plain_names import normalised
 from service.tabular.values import plain_text
 
-_UPHELD = """
-    upheld uphold agreed agree agreed_with_flag accepted valid confirmed founded substantiated justified actioned
-    violation violating violates true_positive content_removed removed deleted post_deleted taken_down takedown
-    banned suspended warned berechtigt begruendet stattgegeben fondee justifie fondada procedente accolta guilty
-    sustained
-"""
-_REJECTED = """
-    rejected reject disagreed disagree dismissed dismiss invalid declined denied unfounded unsubstantiated
-    unjustified no_violation no_action no_action_taken not_violating false_positive false_report abusive_report kept
-    retained unberechtigt unbegruendet abgelehnt abgewiesen infondee injustifie infundada improcedente respinta
-    not_guilty
-"""
-_OPEN = """
-    open pending new unresolved resolved closed in_progress in_review under_review reviewed reviewing waiting
-    waiting_for_review ignored deferred solved hold on_hold received submitted assigned escalated true false 0 1 yes no
-    offen erledigt done
-"""
-_WORDS: dict[str, Verdict] = {
-    **dict.fromkeys(_UPHELD.split(), "upheld"),
-    **dict.fromkeys(_REJECTED.split(), "rejected"),
-}
-OPEN = frozenset(_OPEN.split())
+_Meaning = Literal["upheld", "rejected", "open"]
+_LONGEST = 60  # characters of a word
+_WHAT = ("content",)
+
+
+def _words() -> dict[str, str]:
+    data = tomllib.loads(files(__package__).joinpath("verdict_words.toml").read_text(encoding="utf-8"))
+    return {
+        folded(normalised(word)): verdict
+        for verdict, languages in data.items()
+        for words in languages.values()
+        for word in words.split()
+    }
+
+
+_WORDS = _words()
 
 
 def verdict_of(value: Any) -> Verdict | None:
     """What the word says about the complaint; None: nothing, or the word is unknown."""
-    return _WORDS.get(_word(value))
+    found = _meaning(plain_text(value).strip())
+    return None if found == "open" else found
+
+
+def is_open(value: Any) -> bool:
+    """Whether the word is understood, and does not judge."""
+    return _meaning(plain_text(value).strip()) == "open"
 
 
 def is_known(value: Any) -> bool:
     """Whether the word is understood, even if it does not judge."""
-    return _word(value) in _WORDS or _word(value) in OPEN
+    return _meaning(plain_text(value).strip()) is not None
 
 
-def _word(value: Any) -> str:
-    return "_".join(plain_text(value).strip().casefold().replace("-", " ").replace("_", " ").split())
+def judge_both_ways(values: Iterable[Any]) -> bool:
+    """Whether all words are known, some uphold and some reject: then they judge, whatever their column is called."""
+    found = {_meaning(plain_text(value).strip()) for value in values}
+    return found <= {"upheld", "rejected", "open"} and {"upheld", "rejected"} <= found
+
+
+@lru_cache(4096)
+def _meaning(text: str) -> _Meaning | None:
+    if len(text) > _LONGEST:
+        return None
+    word = folded(normalised(text))
+    return cast(_Meaning | None, _WORDS.get(word) or _WORDS.get(without(_WHAT, word)))

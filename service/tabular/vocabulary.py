@@ -7,14 +7,15 @@ better is there. Patterns match a whole name in lower case, words joined with `_
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
 from service.tabular.compounds import in_english
+from service.tabular.heading_meanings import ranks_by_meaning
 from service.tabular.headings import bare, patterns
+from service.tabular.plain_names import normalised
 
 Field = Literal[
     "id",
@@ -80,7 +81,8 @@ FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get
 
 _ID = r"(?:_(?:[a-z]{0,8}id|ids|uuid|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
 _NAME = (
-    r"(?:_(?:name|username|user_name|screen_name|display_name|login|handle|nick|nickname|email|mail|acct|pseudonym))"
+    r"(?:_(?:name|username|user_name|screen_name|display_name|login|handle|nick|nickname|email|e_mail|mail|acct"
+    r"|pseudonym))"
 )
 _WHO = (
     r"(?:user|usr|account|member|person|profile|nutzer|benutzer|usuario|utilisateur|utente|uzytkownik|gebruiker|konto"
@@ -98,15 +100,15 @@ _FILED = (
     r"|denunciado)"
 )
 _BY = r"(?:by|von|par|por|da)"
-_AUTHOR = r"(?:author|poster|owner|creator|writer|autor|autora|verfasser|ersteller|auteur|autore|op|uploader)"
-_MAKER = r"(?:owner|creator|ersteller|uploader)"  # may be of the ticket as well
+_WRITER = r"(?:author|poster|writer|autor|autora|verfasser|auteur|autore)"
+_AUTHOR = rf"(?:{_WRITER}|owner|creator|ersteller|op|uploader)"
 _TARGET = r"(?:target|ziel|cible|alvo|obiettivo|hedef|doel|cel|объект|objet_signale|举报对象|举报目标)"
 _ACCUSED = (
     r"(?:reported|flagged|accused|offending|offender|target|targeted|subject|suspect|reportee|denounced|gemeldeter?"
     r"|against)"
 )
 _CONTENT = (
-    r"(?:post|comment|content|contents|message|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
+    r"(?:post|comment|content|contents|message|msg|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
     r"|photo|image|note|submission|listing|ad|media|statement|record|reportable|flaggable|commentable|beitrag|kommentar"
     r"|nachricht|inhalt|publicacion|comentario|mensaje|contenido|commentaire|publication|contenu|messaggio|contenuto|wpis"
     r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet|anuncio|annonce|inserat|anzeige"
@@ -139,7 +141,9 @@ _OF_THE_REPORT = (  # follows "reported" or "flagged" in columns that do not say
     r"(?:by|at|on|in|to|via|from|date|time|day|datetime|timestamp|utc|reason|count|times|status|state|type|kind|category"
     r"|severity|priority|issue|problem|text|note|notes|comments|description|details|host|hours|source|author|is|for)(?:_|\Z)"
 )
+OWNERS = 2  # the rank of columns that may name a moderator or a program instead of an author
 OF_ANYTHING = 2  # the rank of `type`, which may be the kind of report
+ACTIONS = 3  # the rank of columns that name what was done, which may be a verdict
 PLACES = 4  # the rank of columns that name threads and the like
 ACCOUNTS = 5  # the rank of columns that name accounts, where accounts are what was reported
 _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
@@ -175,6 +179,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (1, rf"(?:(?:reported|flagged)_)?{_TARGET}(?:{_ID})*"),
         (1, rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:{_ID})*|(?!event_){_CONTENT}(?:{_ID})+"),
         (1, r"(?:reported|flagged)_id|entry_id"),
+        (1, rf"(?:{_CONTENT}|{_PLACE}|entry|blog|profile)_{_CONTENT}(?:{_ID})+"),
         (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
         (2, rf"target_(?:object|content|entity|item|uri)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
@@ -186,17 +191,24 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     ),
     "kind": (
         (0, r"kind|target_kind"),
-        (1, rf"(?:target|{_CONTENT}|subject|reported)_(?:type|kind|class)|(?:reported|flagged)_type"),
+        (1, rf"(?:target|{_CONTENT}|subject|reported|flagged)_(?:type|kind|class)(?:_(?:id|name))?"),
         (2, r"type|typ|tipo|model"),
     ),
     "author_id": (
         (0, r"author_id|target_author_id"),
-        (1, rf"(?!{_MAKER}{_PERSON}\Z)(?:(?:reported|flagged|target)_)?(?:{_CONTENT}_)?{_AUTHOR}{_PERSON}"),
-        (OF_ANYTHING, rf"{_MAKER}{_PERSON}"),
+        (1, rf"(?:(?:reported|flagged|target)_)?(?:{_CONTENT}_)?{_WRITER}{_PERSON}"),
+        (
+            1,
+            rf"(?:(?:reported|flagged|target)_)?{_CONTENT}_{_AUTHOR}{_PERSON}|(?:reported|flagged|target)_{_AUTHOR}{_PERSON}",
+        ),
+        (OWNERS, rf"{_AUTHOR}{_PERSON}|(?:reported|flagged)(?:_{_WHO})?_u?id"),
         (1, rf"(?:{_CONTENT}_)?{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
         (1, rf"{_CONTENT}_{_WHO}{_PERSON}|(?:written|posted)_by{_PERSON}|against{_PERSON}"),
         (1, rf"to_{_WHO}{_PERSON}|(?:reported|flagged|target){_NAME}"),
-        (2, rf"(?:target|reported){_NAME}|recipient{_PERSON}"),
+        (
+            2,
+            rf"(?:target|reported|flagged|subject){_NAME}|recipient(?:_of_the_service)?{_PERSON}|{_CONTENT}_u{_PERSON}",
+        ),
     ),
     "context_id": (
         (0, r"context_id|target_context_id"),
@@ -271,6 +283,11 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
             2,
             rf"(?:(?:{_FILING}|moderation|review|case)_)?(?:status|state|result|estado|statut|stato|action_taken|upheld|agreed|valid|is_valid)",
         ),
+        (2, r"(?:status|state|decision|resolution)_(?:label|name|text)"),
+        (
+            ACTIONS,
+            r"(?:(?:moderator|moderation|mod|admin|staff|review)_)?(?:action|actions|measure|result)",
+        ),
     ),
     "decided_at": (
         (0, r"decided_at"),
@@ -287,17 +304,15 @@ _COMPILED = {
     field: [(rank, re.compile(pattern)) for rank, pattern in sorted([*ranks, *patterns(field)], key=lambda one: one[0])]
     for field, ranks in _PATTERNS.items()
 }
-_LETTERS = str.maketrans(
-    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "ae", "Ö": "oe", "Ü": "ue"} | dict(zip("łŁøØđĐıİ", "llooddii", strict=True))
-)
 _ADDRESS_OF_REPORTER = re.compile(rf"{_REPORTER}_(?:contact_)?{_ADDRESS}")
+_ACTOR = re.compile(rf"actor{_PERSON}")
+_ACCOUNT = re.compile(rf"account{_PERSON}")
 _THING = re.compile(rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|listing|shop)(?:s|es|en|e|i)?")
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
 _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
     r"(?:log|message|payload|body|data|detail|details|report|reports|flag|complaint|record|properties|params)\.(?=.)",
     re.IGNORECASE,
 )
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,17 +342,19 @@ def what_is(field: str) -> str:
     return _TITLES.get(field, field.replace("_", " "))
 
 
-def normalised(name: str) -> str:
-    """A column's name in lower case without accents, its words joined with `_`."""
-    spaced = _CAMEL.sub("_", name.strip())
-    letters = spaced.translate(_LETTERS)
-    bare = "".join(c for c in unicodedata.normalize("NFKD", letters) if not unicodedata.combining(c)).casefold()
-    return re.sub(r"[\W_]+", "_", bare).strip("_")
-
-
 def is_address_of_reporter(name: str) -> bool:
     """Whether a column has where reports came from, such as `submitter_ip`, rather than accounts."""
     return _ADDRESS_OF_REPORTER.fullmatch(normalised(bare(name))) is not None
+
+
+def is_actor(name: str) -> bool:
+    """Whether a column names who acted, as ActivityPub calls who reported."""
+    return _ACTOR.fullmatch(normalised(name)) is not None
+
+
+def is_account(name: str) -> bool:
+    """Whether a column names an account, and not of whom."""
+    return _ACCOUNT.fullmatch(normalised(bare(name))) is not None
 
 
 def is_thing(value: str) -> bool:
@@ -349,9 +366,15 @@ def is_thing(value: str) -> bool:
 def ranks_of(name: str) -> Mapping[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(bare(name))
-    found = _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain))
+    found = _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain)) or _by_meaning(plain)
+    if not found and plain.startswith("id_") and "id" not in (turned := _ranks(f"{plain[3:]}_id")):
+        found = turned  # id_msg, as SMF writes it
     inner = _IN_OBJECT.match(name)
     return found or (ranks_of(name[inner.end() :]) if inner else found)
+
+
+def _by_meaning(plain: str) -> dict[Field, int]:
+    return {FIELDS_BY_NAME[field]: rank for field, rank in ranks_by_meaning(plain).items()}
 
 
 def place_named(name: str) -> str:

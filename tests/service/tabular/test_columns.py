@@ -10,9 +10,10 @@ import pytest
 from tabular_files import START, csv_of, read, rows, written
 
 from service.errors import Refused
+from service.tabular.plain_names import normalised
 from service.tabular.time_styles import style_of
 from service.tabular.times import UnreadableTime
-from service.tabular.vocabulary import normalised, ranks_of
+from service.tabular.vocabulary import ranks_of
 
 ROWS = rows()
 # (who, what, when, author or none): headers as forums, help desks and spreadsheets have them
@@ -81,11 +82,18 @@ def test_a_contradiction_or_an_unknown_zone_is_not_a_time() -> None:
     for text in ("Jan 5, 2024, 13:05 PM", "5 Jan 2024 0:30 am", "13/1/2024 13:05 p.m."):
         with pytest.raises(UnreadableTime, match="has an hour that does not go with"):
             style_of([text], zone=UTC).read(text)
-    for text in ("Fri, 05 Jan 2024 01:05:00 PM CST", "Jan 5, 2024 1:05 pm IST", "Fri Jan  5 13:05:00 CET 2024"):
+    for text in (
+        "Fri, 05 Jan 2024 01:05:00 PM CST",
+        "Jan 5, 2024 1:05 pm IST",
+        "Jan 5, 2024 1:05 pm XET",
+        "Fri Jan  5 13:05:00 CET 2024",
+    ):
         with pytest.raises(UnreadableTime):
             style_of([text], zone=UTC)
     for text in ("Fri 5 Jan 2024 1:05 p.m.", "Fri Jan  5 13:05:00 2024", "Fri, 05 Jan 2024 13:05:00 GMT (a comment)"):
         assert style_of([text], zone=UTC).read(text) == datetime(2024, 1, 5, 13, 5, tzinfo=UTC)
+    text = "Fri, 05 Jan 2024 01:05:00 PM EST"
+    assert style_of([text], zone=UTC).read(text) == datetime(2024, 1, 5, 18, 5, tzinfo=UTC)
 
 
 def test_a_column_of_people_that_goes_with_the_target_is_not_who_reported(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +106,17 @@ def test_two_lists_of_reports_need_a_choice(tmp_path: Path) -> None:
     assert len(read(path, sheet="closed")[0]) == 15
     with pytest.raises(Refused, match="no part 'x'.*'open', 'closed'"):
         read(path, sheet="x")
+
+
+def test_a_flag_with_its_reports_has_a_reporter_and_a_target_of_its_own_form(tmp_path: Path) -> None:
+    flags, truth = [], set()
+    for post in range(6):
+        made = []
+        for k in range(4):
+            at = datetime(2026, 10, 1, 8 + k, post, tzinfo=UTC)
+            who = {"username": f"user{k + post}", "uid": k + post, "reputation": 3}
+            made.append({"timestamp": int(at.timestamp() * 1000), "timestampISO": at.isoformat(), "reporter": who})
+            truth.add((str(k + post), str(900 + post), at))
+        flags.append({"targetId": 900 + post, "target": {"pid": 900 + post, "uid": 5}, "datetime": 1, "reports": made})
+    items, refused, _ = read(written(tmp_path / "flags.json", json.dumps({"flags": flags, "count": 6})))
+    assert ({(i.reporter.id, i.target.id, i.occurred_at) for i in items}, refused) == (truth, [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ import pytest
 from tabular_files import START, csv_of, expected, facts, read, rows, written
 
 from service.errors import Refused
+from service.tabular.heading_meanings import folded
+from service.tabular.plain_names import normalised
+from service.tabular.vocabulary import ranks_of
 
 ROWS = rows()
 # (who, what, when, and others with a value of theirs): headers as they stand in people's files
@@ -33,6 +38,23 @@ HEADERS: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("Email", "Reported content URL", "Created time", ("Ticket ID", "Agent")),
     ("Reporter", "Custom field (Reported URL)", "Created", ("Summary", "Assignee")),
     ("Reporter ID", "Comment ID", "Reported At (UTC)", ()),
+    ("Скаржник", "Допис", "Дата скарги", ("Автор допису", "Причина")),
+    ("Twój nick", "Link do zgłaszanego wpisu", "Sygnatura czasowa", ("Powód zgłoszenia",)),
+    ("Zgłaszający", "Zgłoszony komentarz", "Data zgłoszenia", ("Autor komentarza",)),
+    ("Nahlásil", "Nahlášený příspěvek", "Datum nahlášení", ("Důvod",)),
+    ("Anmälare", "Anmält inlägg", "Anmälningsdatum", ("Orsak",)),
+    ("Anmelder", "Indlæg ID", "Tidspunkt", ()),
+    ("Ilmoittaja", "Ilmoitettu viesti", "Aikaleima", ("Syy",)),
+    ("Şikayet eden", "Şikayet edilen gönderi", "Şikayet tarihi", ("Sebep",)),
+    ("Kullanıcı adı", "Yorum ID", "Tarih", ()),
+    ("通報者ID", "コメントID", "通報日時", ("通報理由", "被通報者ID")),
+    ("ユーザー名", "通報された投稿", "タイムスタンプ", ()),
+    ("Quem denunciou", "Postagem denunciada", "Data e hora da denúncia", ()),
+    ("Chi ha segnalato", "Commento segnalato", "Ora della segnalazione", ()),
+    ("Buyer ID", "Listing ID", "Complaint date", ("Seller ID",)),
+    ("Associated Contact IDs", "Reported content URL", "Create date", ("Ticket owner",)),
+    ("Notifier e-mail", "Exact URL(s)", "Received (UTC)", ()),
+    ("reporter", "id_msg", "time_sent", ("id_report", "id_topic", "id_board", "num_reports")),
     ("userid", "postid", "dateline", ()),
     ("by.name", "post_id", "at", ()),
     ("creator_id", "comment_id", "published", ("resolver_id",)),
@@ -53,6 +75,22 @@ def test_headings_of_peoples_files_are_recognised(tmp_path: Path, names: tuple[s
     given = [{who: r["reporter"], what: r["post_id"], when: r["created_at"]} | dict.fromkeys(others, "x") for r in ROWS]
     items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
     assert (facts(items), refused) == (expected(ROWS), [])
+
+
+def test_each_word_of_a_heading_has_one_meaning() -> None:
+    data = tomllib.loads(files("service.tabular").joinpath("heading_words.toml").read_text(encoding="utf-8"))
+    meant: dict[str, set[str]] = {}
+    for meaning, languages in data.items():
+        for word in " ".join(languages.values()).split():
+            meant.setdefault(folded(normalised(word)), set()).add(meaning)
+    assert {word: meanings for word, meanings in meant.items() if len(meanings) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    "heading", ["Nombre de signalements", "Anzahl der Meldungen", "Номер модератора", "Datum der letzten Änderung"]
+)
+def test_a_heading_with_a_word_that_is_not_known_is_not_guessed(heading: str) -> None:
+    assert not {"reporter_id", "target_id", "occurred_at"} & set(ranks_of(heading))
 
 
 def table(**columns: Any) -> str:

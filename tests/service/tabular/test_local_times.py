@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
+from tabular_files import csv_of, read, written
 
 from service.tabular.time_styles import style_of
 from service.tabular.times import UnreadableTime
@@ -59,6 +61,32 @@ def test_what_programs_write_for_a_country_is_read(text: str) -> None:
     assert style_of([text], zone=UTC).read(text) == at
 
 
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("2026/10/13 9:18:00 AM MESZ", 2),
+        ("2026/10/13 9:18:00 AM MEZ", 1),
+        ("13.10.2026 09:18 CET", 1),
+        ("2026-10-13 09:18:00 CEST", 2),
+        ("Oct 13, 2026, 9:18 AM EST", -5),
+        ("13/10/2026 09:18 (UTC+2)", 2),
+        ("2026-10-13 09:18 GMT-3", -3),
+        ("13 Oct 2026 09:18:00 MSK", 3),
+        ("2026/10/13 午前9:18:00 JST", 9),
+        ("10/13/2026 9:18 AM PDT", -7),
+    ],
+)
+def test_zones_by_name_are_their_offset(text: str, hours: int) -> None:
+    style = style_of([text])
+    assert (style.has_offset, style.read(text)) == (True, ON_THE_13TH.replace(tzinfo=timezone(timedelta(hours=hours))))
+
+
+@pytest.mark.parametrize("text", ["2026-10-13 09:18 IST", "2026-10-13 09:18 BST", "2026-10-13 09:18 XYZ"])
+def test_a_zone_of_two_meanings_is_not_guessed(text: str) -> None:
+    with pytest.raises(UnreadableTime):
+        style_of([text])
+
+
 @pytest.mark.parametrize("text", ["13. listopada 2026", "13 Foo 2026", "3 hours ago", "vor 2 Tagen", "13h10"])
 def test_what_has_two_meanings_or_none_is_not_a_time(text: str) -> None:
     with pytest.raises(UnreadableTime):
@@ -105,3 +133,14 @@ def test_a_year_of_two_digits_is_a_recent_one_that_hardly_differs() -> None:
     with pytest.raises(UnreadableTime, match="--time-format year-first"):
         style_of(["26.10.13 05:46", "26.10.14 05:46"], zone=UTC)
     assert style_of(["26.10.13"], "year-first", UTC).read("26.10.13") == datetime(2026, 10, 13, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("clock", ["19h{:02}", "19 h {:02}", "19:{:02} Uhr", "7:{:02} PM", "19:{:02}"])
+def test_a_date_and_its_hour_in_two_columns_are_one_time(tmp_path: Path, clock: str) -> None:
+    given = [
+        {"Date du signalement": "20/02/2026", "Heure": clock.format(k), "Signalé par": f"u{k % 5}", "Message n°": k % 7}
+        for k in range(20)
+    ]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert [item.occurred_at for item in items] == [datetime(2026, 2, 20, 19, k, tzinfo=UTC) for k in range(20)]
+    assert refused == []

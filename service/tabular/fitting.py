@@ -1,0 +1,43 @@
+"""Whether the values of a column fit what its name says. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.tabular.headings import may_be_when
+from service.tabular.looks import ColumnLook
+from service.tabular.plain_names import normalised
+from service.tabular.verdicts import judge_both_ways, verdict_of
+from service.tabular.vocabulary import ACTIONS, OWNERS, TIMES, Field
+
+_FEW = 10  # rows that show nothing
+
+
+def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
+    """Whether a column can be the field that its name may stand for, at these ranks."""
+    rank = ranks[name]
+    if rank == 0:
+        return True
+    if not look.known:
+        return False
+    if name in TIMES:
+        return look.is_time and (rank < 3 or may_be_when(normalised(look.name), numbers=look.is_number))
+    if name in ("reporter_id", "target_id", "author_id", "context_id"):
+        named_time = "occurred_at" in ranks and look.is_time
+        may_be_text = name == "target_id" and rank == 2 and "text" in ranks
+        several = name == "reporter_id" and look.has_lists
+        unfit = look.is_prose or look.is_yes_or_no or several or named_time
+        is_row = normalised(look.name) == "entry_id" and look.distinct == len(look.known) > 1  # of a form
+        same = name == "author_id" and rank >= OWNERS and look.distinct == 1 < _FEW <= len(look.known)
+        return not (unfit or same or is_row or (may_be_text and not look.has_numbers))
+    if name == "reason":
+        return look.longest <= 64
+    if name == "kind":
+        return look.distinct <= 20 and look.longest <= 64
+    if name == "verdict":
+        return any(map(verdict_of, look.known)) if rank < ACTIONS else judge_both_ways(look.known)
+    if name == "text" and rank > 1:
+        return look.is_prose or look.longest > 64
+    if name == "trusted":
+        return look.is_yes_or_no or look.distinct <= 2
+    return True

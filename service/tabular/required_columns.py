@@ -1,0 +1,294 @@
+"""The columns without which a table cannot serve: who reported what, and when. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from service.errors import Refused
+from service.tabular.columns import ColumnUse, Recognition
+from service.tabular.doubts import of_other_acts, speaks_of_reports
+from service.tabular.fitting import fits
+from service.tabular.headings import bare, may_be_when
+from service.tabular.looks import (
+    ColumnLook,
+    Rows,
+    depends_on,
+    is_counter,
+    is_none,
+    looks_of,
+    one_of_each_row,
+    same_people,
+)
+from service.tabular.missing import check_reporters, sentence_of_missing
+from service.tabular.naming import option, quoted
+from service.tabular.plain_names import normalised
+from service.tabular.plausible import (
+    MOSTLY,
+    called_alike,
+    is_list_of_contents,
+    is_time_of_target,
+    not_theirs,
+    same_times,
+    when_sent,
+)
+from service.tabular.values import plain_text
+from service.tabular.vocabulary import (
+    ACCOUNTS,
+    IN_WORDS,
+    PLACES,
+    REQUIRED,
+    REQUIRED_OF_OUTCOMES,
+    TIMES,
+    Field,
+    is_account,
+    is_actor,
+    ranks_of,
+)
+
+NAMED = "named by an option"
+WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targets"
+ONE_REPORTER = 10  # so many rows by one reporter are not a list of people's reports
+
+
+class RequiredColumns:
+    """Finds the columns without which a table cannot serve."""
+
+    def __init__(self, header: Sequence[str], rows: Rows, chosen: Mapping[Field, int], outcomes: bool) -> None:
+        self.header, self.rows = header, rows
+        self.looks = looks_of(header, rows)
+        self.ranks = [ranks_of(name) for name in header]
+        self.result = Recognition()
+        self.outcomes = outcomes
+        self.taken: set[int] = set()
+        for name, number in chosen.items():
+            self.use(name, (self.looks[number],), NAMED)
+
+    def use(self, name: Field, looks: Sequence[ColumnLook], why: str) -> None:
+        self.taken.update(look.number for look in looks)
+        example = next((look.example for look in looks if look.known), "")
+        self.result.uses[name] = ColumnUse(tuple(look.number for look in looks), why, example)
+
+    def target(self) -> ColumnLook | None:
+        """The column of what was reported; of several, what all of them say."""
+        if (use := self.result.uses.get("target_id")) is None:
+            return None
+        looks = [self.looks[column] for column in use.columns]
+        if len(looks) == 1:
+            return looks[0]
+        rows = zip(*(look.values for look in looks), strict=True)
+        values = [next((f"{k}/{plain_text(v)}" for k, v in enumerate(row) if not is_none(v)), None) for row in rows]
+        return ColumnLook(looks[0].number, looks[0].name, values)
+
+    def candidates(self, name: Field) -> dict[int, list[ColumnLook]]:
+        """The columns that may be this field, by rank, without those that are taken or whose values do not fit."""
+        found: dict[int, list[ColumnLook]] = {}
+        for look, ranks in zip(self.looks, self.ranks, strict=True):
+            if name in ranks and look.number not in self.taken and fits(name, look, ranks):
+                found.setdefault(ranks[name], []).append(look)
+        if name == "reporter_id" and 2 in found and any(is_actor(look.name) for look in found.get(3, ())):
+            found[2] = [look for look in found[2] if not is_account(look.name)]  # of whom was reported, or who wrote
+            if not found[2]:
+                del found[2]
+        return dict(sorted(found.items()))
+
+    def required(self) -> None:
+        is_place = False  # whether the target is a thread or the like rather than content
+        for name in REQUIRED_OF_OUTCOMES if self.outcomes else ("target_id", "occurred_at", "reporter_id"):
+            if name in self.result.uses:
+                continue
+            for rank, looks in self.candidates(name).items():
+                if rank > 1 and name in ("reporter_id", "occurred_at"):
+                    of_target = self.is_of_target if name == "reporter_id" else self.is_time_of_target
+                    looks = [look for look in looks if not of_target(look)]
+                    if not looks:
+                        continue
+                if name == "target_id" and not self.outcomes and len(looks) > 1:
+                    self.check_somebody_reported()
+                self.use(name, *self.one_of(name, looks))
+                if name == "target_id":
+                    self.others_instead()
+                if name == "reporter_id" and rank > 1:
+                    self.check_reports(looks[0], is_place)
+                is_place = is_place or (name == "target_id" and rank == PLACES)
+                if name == "target_id" and rank == ACCOUNTS:
+                    self.result.notes.append(WHOLE_ACCOUNTS)
+                break
+            if name == "occurred_at" and name not in self.result.uses:
+                self.only_time()
+        if not self.outcomes and "reporter_id" in self.result.uses and "target_id" not in self.result.uses:
+            self.account_beside()
+        self.check_required()
+        self.clock()
+
+    def account_beside(self) -> None:
+        """Where no content and no reported account is named, the account beside who reported."""
+        reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
+        if self.ranks[reporter.number].get("reporter_id", 9) > 1 and not is_actor(reporter.name):
+            return
+        found = [
+            look
+            for look in self.looks
+            if look.number not in self.taken
+            and is_account(look.name)
+            and fits("reporter_id", look, {"reporter_id": 2})
+            and look.distinct > 1
+            and not same_people(look, reporter)
+            and not self.goes_with(look, reporter)
+        ]
+        numbers = [look for look in found if normalised(look.name).endswith("id")] or found
+        if found and all(same_people(numbers[0], look) for look in found):
+            self.use("target_id", numbers[:1], f"an account beside {reporter.name!r}, who reported")
+            self.result.notes.append(WHOLE_ACCOUNTS)
+
+    def others_instead(self) -> None:
+        """Take what else was reported, such as an account, where the column is empty, if each row has one of both."""
+        chosen = [self.looks[column] for column in self.result.uses["target_id"].columns]
+        for looks in self.candidates("target_id").values():
+            if more := one_of_each_row([*chosen, *looks], chosen):
+                self.use("target_id", more, "names; each row has one of them")
+                return
+
+    def only_time(self) -> None:
+        """The one column of times, whatever it is called, unless its name says that it is of something else."""
+        found = [
+            look
+            for look in self.looks
+            if look.number not in self.taken
+            and look.is_time
+            and may_be_when(normalised(bare(look.name)), numbers=look.is_number)
+            and not any(name in self.ranks[look.number] for name in TIMES if name != "occurred_at")
+            and not self.is_time_of_target(look)
+        ]
+        if found:
+            looks, _ = self.one_of("occurred_at", found)
+            self.use("occurred_at", looks, "the only column of times")
+
+    def clock(self) -> None:
+        """The column with the hours, where the time of the report is a date only."""
+        use = self.result.uses.get("occurred_at")
+        if use is None or self.outcomes or not self.looks[use.columns[0]].is_day:
+            return
+        clocks = [look for look in self.looks if look.is_clock and look.number not in self.taken]
+        named = [look for look in clocks if "occurred_at" in self.ranks[look.number]] or clocks
+        related = called_alike(self.looks[use.columns[0]], named) or named
+        if len(related) > 1:
+            raise Refused(
+                f"{use.example!r} has no hour, and {quoted(related)} could each be it: write the date and its hour"
+                " into one column"
+            )
+        for look in related:
+            self.taken.add(look.number)
+            self.result.uses["occurred_at"] = replace(
+                use,
+                why=f"{use.why}, with the hour of {look.name!r}",
+                example=f"{use.example} {look.example}",
+                clock=look.number,
+            )
+
+    def one_of(self, name: Field, looks: list[ColumnLook]) -> tuple[Sequence[ColumnLook], str]:
+        """The column among several of one rank. Raises Refused where nothing tells which."""
+        if len(looks) == 1:
+            return looks, "its name"
+        if name == "target_id":
+            looks = [look for look in looks if not is_counter(look)] or looks
+            if parts := one_of_each_row(looks):
+                return parts, "names; each row has one of them"
+            if len(looks) == 1:
+                return looks, "its name"
+            finest = max(looks, key=lambda look: look.distinct)
+            if all(depends_on(other, finest) in (None, 1.0) for other in looks) and finest.distinct > max(
+                other.distinct for other in looks if other is not finest
+            ):
+                return [finest], f"its name; finer than {quoted(o for o in looks if o is not finest)}"
+        if name in ("occurred_at", "decided_at"):
+            created: Sequence[ColumnLook] = [look for look in looks if "creat" in look.name.lower()] or looks
+            created = when_sent(created) if name == "occurred_at" else created
+            if len(created) == 1 or all(same_times(look, created[0]) for look in created[1:]):
+                return created[:1], "its name"
+            raise self.unclear(name, looks)
+        first = next((look for look in looks if normalised(look.name).endswith("id")), looks[0])
+        others = [other for other in looks if other is not first]
+        if all(same_people(first, o) or (name == "reporter_id" and self.goes_with(o, first)) for o in others):
+            return [first], f"its name; {quoted(others)} says the same"
+        raise self.unclear(name, looks)
+
+    def unclear(self, name: Field, looks: Sequence[ColumnLook]) -> Refused:
+        return Refused(
+            f"{quoted(looks)} could each be {IN_WORDS[name]}: choose one, for instance {option(name, looks[0].name)}"
+        )
+
+    def goes_with(self, name: ColumnLook, number: ColumnLook) -> bool:
+        """Whether a column of names goes with one of ids, of which each has one name."""
+        share = depends_on(name, number) if normalised(number.name).endswith("id") else None
+        return share is not None and share >= MOSTLY
+
+    def is_of_target(self, look: ColumnLook) -> bool:
+        """Whether a column of people is of others than reporters: the same for all complaints about one target."""
+        if address := not_theirs(look, self.looks):
+            note = f"{look.name!r} does not go with {address.name!r}, so it is not taken for who reported"
+            self.result.notes.append(note)
+            return True
+        target = self.target()
+        if target is None or (share := depends_on(look, target)) is None:
+            return False
+        if share < MOSTLY or len(self.rows) < ONE_REPORTER:
+            return False
+        self.result.notes.append(
+            f"{look.name!r} is the same for all rows about one target, so it is not taken for who reported"
+        )
+        return True
+
+    def is_time_of_target(self, look: ColumnLook) -> bool:
+        target = self.target()
+        if self.outcomes or target is None or not is_time_of_target(look, target):
+            return False
+        note = f"{look.name!r} is the same for all rows about one target, so it is not taken for when it was reported"
+        self.result.notes += [note] if note not in self.result.notes else []
+        return True
+
+    def check_reports(self, reporter: ColumnLook, is_place: bool) -> None:
+        """Refuse a list of contents, whose people are those who wrote them, and a log of something else."""
+        use = self.result.uses.get("target_id")
+        if (other := of_other_acts(self.looks)) and not speaks_of_reports(self.looks):
+            raise Refused(
+                f"no name says that something was reported, and {other.name!r} ({other.example!r}) is of something"
+                " else: a file that does not say who reported cannot serve. If these are reports, say so:"
+                f" {option('reporter_id', reporter.name)}"
+            )
+        if use is None or len(use.columns) > 1:
+            return
+        target = self.looks[use.columns[0]]
+        if is_place and use.why != NAMED:
+            why = f"no name says that something was reported: {reporter.name!r} may be who wrote in {target.name!r}"
+        elif is_list_of_contents(target):
+            why = f"each row has another {target.name!r}: {reporter.name!r} may be who wrote it"
+        else:
+            return
+        raise Refused(
+            f"{why}; without a column that says who reported it cannot serve. If {reporter.name!r} is who reported, say"
+            f" so: {option('reporter_id', reporter.name)}"
+        )
+
+    def check_somebody_reported(self) -> None:
+        """Refuse a file in which nobody can be who reported before anything is asked."""
+        if "reporter_id" in self.result.uses or self.candidates("reporter_id"):
+            return
+        left = [look for look in self.looks if look.number not in self.taken]
+        raise Refused(sentence_of_missing(["reporter_id"], self.header, left, self.result.notes, None, outcomes=False))
+
+    def check_required(self) -> None:
+        wanted = REQUIRED_OF_OUTCOMES if self.outcomes else REQUIRED
+        missing = [name for name in wanted if name not in self.result.uses]
+        if self.outcomes and "action" in {f for ranks in self.ranks for f in ranks}:
+            missing = [name for name in missing if name != "verdict"]
+        if missing:
+            left = [look for look in self.looks if look.number not in self.taken]
+            who = self.result.column("reporter_id")
+            known = None if who is None else self.looks[who]
+            raise Refused(
+                sentence_of_missing(missing, self.header, left, self.result.notes, known, outcomes=self.outcomes)
+            )
+        reporter = self.result.uses.get("reporter_id")
+        if reporter is not None and reporter.why != NAMED:
+            check_reporters(self.looks[reporter.columns[0]])

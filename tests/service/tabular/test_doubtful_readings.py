@@ -1,0 +1,141 @@
+"""What would be read wrongly without a word: each is right, refused with the reason, or doubted beside the reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tabular_files import START, csv_of, expected, facts, read, rows, written
+
+from service.errors import Refused
+from service.tabular.reading import SourceFile
+
+ROWS = rows()
+Of = Callable[[int], Any]
+
+
+def reports(**columns: Of) -> list[dict[str, Any]]:
+    """The known rows, and further columns."""
+    return [row | {name: of(k) for name, of in columns.items()} for k, row in enumerate(ROWS)]
+
+
+def hour(k: int) -> str:
+    return (START + timedelta(hours=7 * k)).isoformat()
+
+
+def taken(source: SourceFile, field: str) -> list[str]:
+    """The columns that were read as a field."""
+    return [used.column for used in source.read_as if used.field == field]
+
+
+@pytest.mark.parametrize(
+    "technical", ["ingest_ts", "loaded_at", "_synced", "Exported At", "updated_at", "dwh_timestamp", "processed_time"]
+)
+@pytest.mark.parametrize("own", ["event_ts", "timestamp", "date"])
+def test_when_a_program_took_the_row_is_not_when_it_was_reported(tmp_path: Path, technical: str, own: str) -> None:
+    given = [
+        {technical: hour(k + 100), "reporter": row["reporter"], "post_id": row["post_id"], own: row["created_at"]}
+        for k, row in enumerate(ROWS)
+    ]
+    items, refused, source = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert (facts(items), refused, taken(source, "occurred_at")) == (expected(ROWS), [], [own])
+
+
+def test_the_only_time_is_taken_although_a_program_wrote_it(tmp_path: Path) -> None:
+    given = [{("ingested_at" if name == "created_at" else name): v for name, v in row.items()} for row in ROWS]
+    assert taken(read(written(tmp_path / "a.csv", csv_of(given)))[2], "occurred_at") == ["ingested_at"]
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("event", ("report.created", "report.resolved")),
+        ("action", ("flag_created", "flag_assigned")),
+        ("event_type", ("ReportCreated", "ReportClosed")),
+        ("type", ("report", "like")),
+        ("activity_type", ("flag", "upvote")),
+        ("kind", ("report", "appeal")),
+    ],
+)
+def test_what_happened_to_reports_later_is_not_another_report(
+    tmp_path: Path, column: str, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(Refused, match=f"'{column}' is '{words[0]}' in some rows and '{words[1]}' in others"):
+        read(written(tmp_path / "a.csv", csv_of(reports(**{column: lambda k: words[k % 2]}))))
+
+
+@pytest.mark.parametrize("words", [("spam", "abuse"), ("user report", "message report"), ("flag", "spam")])
+def test_kinds_of_reports_are_all_reports(tmp_path: Path, words: tuple[str, ...]) -> None:
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(reports(type=lambda k: words[k % 2]))))
+    assert (facts(items), refused) == (expected(ROWS), [])
+
+
+def anonymous(**columns: Of) -> str:
+    """Rows whose headings do not speak of reports."""
+    known = [{"user": r["reporter"], "post_id": r["post_id"], "created_at": r["created_at"]} for r in ROWS]
+    return csv_of([row | {name: of(k) for name, of in columns.items()} for k, row in enumerate(known)])
+
+
+@pytest.mark.parametrize(
+    ("column", "of"),
+    [
+        ("vote", lambda k: (-1) ** k),
+        ("filter_id", lambda k: k % 3),
+        ("action", lambda k: ("ban", "lock")[k % 2]),
+        ("reaction", lambda k: "heart"),
+        ("stars", lambda k: 1 + k % 5),
+    ],
+)
+def test_votes_hits_of_filters_and_acts_of_moderators_are_refused(tmp_path: Path, column: str, of: Of) -> None:
+    path = written(tmp_path / "a.csv", anonymous(**{column: of}))
+    for options in ({}, {"columns": {"target": "post_id"}}):
+        with pytest.raises(Refused, match=f"'{column}' .* is of something else.*--column reporter=user"):
+            read(path, **options)
+    assert len(read(path, columns={"reporter": "user"})[0]) == len(ROWS)
+    assert len(read(written(tmp_path / "b.csv", csv_of(reports(**{column: of}))))[0]) == len(ROWS)
+
+
+def test_it_is_doubted_that_people_reported_where_no_name_says_so(tmp_path: Path) -> None:
+    doubts = [n for n in read(written(tmp_path / "a.csv", anonymous()))[2].notes if "make sure that 'user'" in n]
+    assert len(doubts) == 1
+    named = read(written(tmp_path / "b.csv", anonymous(reason=lambda k: "spam")))[2]
+    assert not [n for n in named.notes if "make sure" in n]
+
+
+def test_one_account_that_passes_reports_on_and_names_in_two_cases_are_doubted(tmp_path: Path) -> None:
+    given = [row | {"reporter": "portal-bot" if k % 3 else row["reporter"]} for k, row in enumerate(ROWS)]
+    notes = read(written(tmp_path / "a.csv", csv_of(given)))[2].notes
+    assert any("'reporter' is 'portal-bot' in 26 of 40 rows" in note for note in notes)
+    given = [row | {"reporter": row["reporter"].title() if k % 2 else row["reporter"]} for k, row in enumerate(ROWS)]
+    notes = read(written(tmp_path / "a.csv", csv_of(given)))[2].notes
+    assert any("7 names that differ from others in upper case only" in note for note in notes)
+
+
+@pytest.mark.parametrize("other", ["Creator", "Owner", "created_by", "Creator Id"])
+def test_the_program_that_made_the_ticket_is_not_the_author(tmp_path: Path, other: str) -> None:
+    given = [{other: "portal-bot", **{n: v for n, v in row.items() if n != "author"}} for row in ROWS]
+    assert taken(read(written(tmp_path / "a.csv", csv_of(given)))[2], "author_id") == []
+    with_author = [row | {"Custom field (Content author)": "w" + row["post_id"]} for row in given]
+    source = read(written(tmp_path / "b.csv", csv_of(with_author)))[2]
+    assert taken(source, "author_id") == ["Custom field (Content author)"]
+
+
+def test_a_file_in_which_nobody_reported_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    given = [
+        {"author": f"a{k}", "link_id": f"t{k % 9}", "permalink": f"/r/{k % 9}", "created_utc": 1790000000 + k * 999}
+        | {"num_reports": k % 5, "approved_by": "mod1"}
+        for k in range(40)
+    ]
+    with pytest.raises(Refused, match=r"no column was recognised for who reported \(reporter\)\."):
+        read(written(tmp_path / "a.csv", csv_of(given)))
+
+
+@pytest.mark.parametrize("name", ["handled_by", "Assignee", "moderator", "Модератор", "対応者", "mod", "Resolved by"])
+def test_who_handled_the_complaints_is_nothing_that_targets_have_in_common(tmp_path: Path, name: str) -> None:
+    given = [row | {name: f"mod{int(row['post_id']) % 2}", "topic": int(row["post_id"]) % 3} for row in ROWS]
+    items, _, source = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert any(name in note for note in source.notes if note.startswith("not used"))
+    assert not items[0].target.attributes
