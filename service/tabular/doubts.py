@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from service.tabular.heading_meanings import meanings_of
 from service.tabular.headings import bare
-from service.tabular.looks import ColumnLook
+from service.tabular.looks import ColumnLook, depends_on
 from service.tabular.naming import option
 from service.tabular.plain_names import normalised
 from service.tabular.values import plain_text
@@ -16,6 +16,12 @@ from service.tabular.verdicts import judge_both_ways
 from service.tabular.vocabulary import ranks_of
 
 _FEW = 20  # rows that show nothing
+_OF_AN_ID = re.compile(r"(?:^|_|[a-z])(?:id|ids|no|nr|num|number|key|uri|url|link|guid|uuid|ref)\Z")
+_OF_OTHERS = re.compile(
+    r"(?:^|_)(?:reports?|reporter|flags?|flagger|complaints?|user|account|author|member|moderator|session|device|ip|client"
+    r"|ticket|case)(?:_|\Z)"
+)
+_MORE = 1.2  # times as many as targets
 _MUCH = 0.5  # of the rows by one account
 _OF_REPORTS = re.compile(
     r"(?:^|_|(?<=user))(?:report|flag(?!ship)|complain|notice|abuse|violation|offen[cs]e|incident|ticket|meld|beschwer"
@@ -50,6 +56,24 @@ def of_other_acts(looks: Sequence[ColumnLook]) -> ColumnLook | None:
 
 def _is_of_acts(look: ColumnLook) -> bool:
     return bool(look.values) and len(look.known) == len(look.values) and not judge_both_ways(look.known)
+
+
+def finer_than(target: ColumnLook, others: Sequence[ColumnLook]) -> str | None:
+    """A doubt where another column has several ids for each target, as comments of one article; None without one."""
+    for look in others:
+        plain = normalised(bare(look.name))
+        if (
+            _OF_AN_ID.search(plain)
+            and not _OF_OTHERS.search(plain)
+            and not (look.is_time or look.is_prose or look.is_yes_or_no)
+            and _MORE * target.distinct < look.distinct < len(look.known)
+            and depends_on(target, look) == 1.0
+        ):
+            return (
+                f"each {target.name!r} has several {look.name!r}: if those are what was reported, say so:"
+                f" {option('target_id', look.name)}"
+            )
+    return None
 
 
 def doubts_about(reporter: ColumnLook, looks: Sequence[ColumnLook], *, by_name: bool) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from service.tabular.headings import may_be_when
@@ -11,6 +12,10 @@ from service.tabular.verdicts import judge_both_ways, verdict_of
 from service.tabular.vocabulary import ACTIONS, OWNERS, TIMES, Field
 
 _FEW = 10  # rows that show nothing
+_OF_A_PERSON = re.compile(  # what people write about themselves
+    r"(?:.*_)?(?:user|account|reporter|author|assignee|member|owner|creator|profile|person|actor)_(?:description|bio|about"
+    r"|about_me|signature|summary|note|notes|headline)"
+)
 
 
 def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
@@ -36,6 +41,8 @@ def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
         return look.distinct <= 20 and look.longest <= 64
     if name == "verdict":
         return any(map(verdict_of, look.known)) if rank < ACTIONS else judge_both_ways(look.known)
+    if name == "text" and _OF_A_PERSON.fullmatch(normalised(look.name)):
+        return False
     if name == "text" and rank > 1:
         return look.is_prose or look.longest > 64
     if name == "trusted":

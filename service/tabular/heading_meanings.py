@@ -17,7 +17,8 @@ from service.tabular.plain_names import normalised
 _HEADINGS = {
     "reporter_id": {
         1: "reporter|reporter ?|reporter person|reporter person ?|report author|report author ?|report by|reported by"
-        "|report by ?|report person|who reported|who reporter|who report|person report|your name|your person"
+        "|report by ?|reporter customer|reporter customer ?"
+        "|report person|who reported|who reporter|who report|person report|your name|your person"
         "|your person name|your email",
         2: "person|person ?",
         3: "customer|customer ?|customer person",

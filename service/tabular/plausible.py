@@ -19,6 +19,7 @@ _COMPARED = 500  # rows
 _SEVERAL = 3  # times that go with targets
 _EVENT = re.compile(r"(?:event|action|activity|operation|log|entry|verb)(?:_(?:type|name|kind))?")
 _OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signal|segnala", re.IGNORECASE)
+_NAMESPACE = re.compile(r"\A.*[#/](?=.)")  # tools.ozone.moderation.defs#modEventReport
 _KIND_OF_ROW = re.compile(r"(?:.*_)?(?:type|typ|kind|category|name|verb|activity)")
 _LATER = re.compile(  # what happens to a report after it was made
     r"(?:^|_)(?:resolv|clos|dismiss|assign|updat|reopen|re_open|appeal|review|delet|withdraw|retract|reject|accept|uphold"
@@ -33,8 +34,15 @@ _OTHER_ACT = re.compile(  # what people do beside reporting
 )
 _IS_REPORT = re.compile(r"is_(?:a_)?(?:report|flag|complaint)")
 _REPORT_IN_NAME = re.compile(r"(?:^|_)(?:report|flag|complaint)(?:_|\Z)")
-_OPENED = re.compile(r"(?:start|started|begin|began|opened|stage)(?:_|\Z)")
-_SUBMITTED = re.compile(r"(?:submit|submitted|end|finish|finished|complete|completed|completion)(?:_|\Z)")
+_OPENED = re.compile(
+    r"(?:.*_)?(?:start|started|startzeit|begin|began|beginn|opened|stage|debut|inicio|inizio|start_?tijd|aanvang|rozpoczecia"
+    r"|zacatek|baslangic|начала|початку|開始(?:時刻|日時)?|开始时间|시작)(?:_.*|\Z)"
+)
+_SUBMITTED = re.compile(
+    r"(?:.*_)?(?:submit|submitted|end|ende|endzeit|finish|finished|complete|completed|completion|abschluss|abgeschlossen|fertigstellung|fertigstellungszeit|fin"
+    r"|achevement|conclusao|termino|conclusion|finalizacion|completamento|fine|voltooiing|einde|eindtijd|zakonczenia"
+    r"|ukonceni|dokonceni|tamamlanma|bitis|завершения|окончания|завершення|完了(?:時刻|日時)?|完成时间|완료)(?:_.*|\Z)"
+)
 _TECHNICAL = re.compile(  # when a program took or changed the row
     r"(?:^|_)(?:ingest|ingested|ingestion|load|loaded|etl|dwh?|warehouse|sync|synced|synchronized|import|imported|export"
     r"|exported|extract|extracted|fetched|crawled|scraped|collected|indexed|processed|processing|partition|snapshot|stored"
@@ -119,7 +127,8 @@ def not_only_reports(looks: Sequence[ColumnLook]) -> str | None:
                 f"{look.name!r} is {words[0]!r} in some rows and {words[-1]!r} in others, so not all rows are reports:"
                 " keep only those that are, for instance with a spreadsheet's filter"
             )
-        reports = [word for word in words if _OF_REPORT.search(word) and not _LATER.search(normalised(word))]
+        acts = {word: _NAMESPACE.sub("", word) for word in words}
+        reports = [word for word, act in acts.items() if _OF_REPORT.search(act) and not _LATER.search(normalised(act))]
         others = [word for word in words if word not in reports]
         if _KIND_OF_ROW.fullmatch(name) and not _EVENT.fullmatch(name):
             others = [word for word in others if _OTHER_ACT.fullmatch(normalised(word))]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from service.errors import Refused
 from service.tabular.columns import Recognition
-from service.tabular.doubts import doubts_about
+from service.tabular.doubts import doubts_about, finer_than
 from service.tabular.heading_meanings import names_moderator
 from service.tabular.looks import ColumnLook, Rows, depends_on
 from service.tabular.missing import unused_verdicts
@@ -142,6 +142,10 @@ class _Recogniser(RequiredColumns):
                 self.result.attributes[look.number] = name
             else:
                 left.append(look.name)
+        if len(target.columns) == 1 and target.why != NAMED:
+            unused = [look for look in self.looks if look.number not in self.taken and look.name in left]
+            doubt = finer_than(self.looks[target.columns[0]], unused)
+            self.result.notes += [] if doubt is None else [doubt]
         left += [self.result.attributes.pop(k) for k in list(self.result.attributes)[MOST_ATTRIBUTES:]]
         if left:
             self.result.notes.append(f"not used: {listed(left)}")

@@ -43,6 +43,7 @@ from service.tabular.vocabulary import (
     Field,
     is_account,
     is_actor,
+    is_address_of_reporter,
     ranks_of,
 )
 
@@ -97,6 +98,8 @@ class RequiredColumns:
         for name in REQUIRED_OF_OUTCOMES if self.outcomes else ("target_id", "occurred_at", "reporter_id"):
             if name in self.result.uses:
                 continue
+            if name == "reporter_id":
+                self.check_one_account_a_row()
             for rank, looks in self.candidates(name).items():
                 if rank > 1 and name in ("reporter_id", "occurred_at"):
                     of_target = self.is_of_target if name == "reporter_id" else self.is_time_of_target
@@ -269,6 +272,17 @@ class RequiredColumns:
             f"{why}; without a column that says who reported it cannot serve. If {reporter.name!r} is who reported, say"
             f" so: {option('reporter_id', reporter.name)}"
         )
+
+    def check_one_account_a_row(self) -> None:
+        """Refuse lists of accounts where nothing else is called who reported: an address beside them is not enough."""
+        named = [look for look, ranks in zip(self.looks, self.ranks, strict=True) if ranks.get("reporter_id", 9) <= 1]
+        accounts = [look for look in named if not is_address_of_reporter(look.name) and look.number not in self.taken]
+        several = next((look for look in accounts if look.has_lists), None)
+        if several is not None and all(look.has_lists or not look.known for look in accounts):
+            raise Refused(
+                f"{several.name!r} has several accounts in one cell: write a row for each of them, with the time at"
+                " which that one reported"
+            )
 
     def check_somebody_reported(self) -> None:
         """Refuse a file in which nobody can be who reported before anything is asked."""

@@ -108,7 +108,7 @@ _ACCUSED = (
     r"|against)"
 )
 _CONTENT = (
-    r"(?:post|comment|content|contents|message|msg|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
+    r"(?:post|comment|cmt|cmnt|content|contents|message|msg|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
     r"|photo|image|note|submission|listing|ad|media|statement|record|reportable|flaggable|commentable|beitrag|kommentar"
     r"|nachricht|inhalt|publicacion|comentario|mensaje|contenido|commentaire|publication|contenu|messaggio|contenuto|wpis"
     r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet|anuncio|annonce|inserat|anzeige"

@@ -139,3 +139,90 @@ def test_who_handled_the_complaints_is_nothing_that_targets_have_in_common(tmp_p
     items, _, source = read(written(tmp_path / "a.csv", csv_of(given)))
     assert any(name in note for note in source.notes if note.startswith("not used"))
     assert not items[0].target.attributes
+
+
+@pytest.mark.parametrize(
+    ("column", "report", "other"),
+    [
+        ("action", "tools.ozone.moderation.defs#modEventReport", "tools.ozone.moderation.defs#modEventTakedown"),
+        ("event_type", "https://example.org/events/report", "https://example.org/events/ban"),
+    ],
+)
+@pytest.mark.parametrize("chosen", [{}, {"reporter_id": "reporter", "target_id": "post_id"}])
+def test_events_that_are_no_reports_are_refused_whatever_is_chosen(
+    tmp_path: Path, column: str, report: str, other: str, chosen: dict[str, str]
+) -> None:
+    given = reports(**{column: lambda k: other if k % 5 == 0 else report})
+    with pytest.raises(Refused, match="so not all rows are reports: keep only those with '.*[rR]eport'"):
+        read(written(tmp_path / "a.csv", csv_of(given)), columns=chosen)
+
+
+@pytest.mark.parametrize("fine", ["CMT_ID", "COMMENT_NO"])
+def test_comments_are_what_was_reported_beside_their_article(tmp_path: Path, fine: str) -> None:
+    given = [
+        {(fine if name == "post_id" else name): v for name, v in row.items()}
+        | {"ARTICLE_ID": f"a{sum(map(ord, str(row['post_id']))) % 3}"}
+        for row in ROWS
+    ]
+    items, refused, source = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert (facts(items), refused, taken(source, "target_id")) == (expected(ROWS), [], [fine])
+
+
+def test_ids_that_are_finer_than_the_target_are_doubted(tmp_path: Path) -> None:
+    given = [
+        {("xyz_id" if name == "post_id" else name): v for name, v in row.items()}
+        | {"article_id": f"a{sum(map(ord, str(row['post_id']))) % 3}"}
+        for row in ROWS
+    ]
+    _, _, source = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert taken(source, "target_id") == ["article_id"]
+    said = "each 'article_id' has several 'xyz_id': if those are what was reported, say so: --column target=xyz_id"
+    assert said in source.notes
+    _, _, source = read(written(tmp_path / "a.csv", csv_of(given)), columns={"target_id": "article_id"})
+    assert said not in source.notes
+
+
+@pytest.mark.parametrize("address", [{}, {"reporter_ip": lambda k: f"192.0.2.{k % 9}"}])
+def test_several_accounts_in_a_cell_are_refused_and_not_replaced_by_an_address(
+    tmp_path: Path, address: dict[str, Of]
+) -> None:
+    given = reports(**address)
+    given = [row | {"reporter": f"{row['reporter']},{given[k - 1]['reporter']}"} for k, row in enumerate(given)]
+    with pytest.raises(Refused, match="'reporter' has several accounts in one cell: write a row for each of them"):
+        read(written(tmp_path / "a.csv", csv_of(given)))
+
+
+@pytest.mark.parametrize("begin", ["-[ RECORD {k} ]----+-----", f"{'*' * 27} {{k}}. row {'*' * 27}"])
+def test_rows_that_are_printed_value_by_value_are_refused_with_the_way_out(tmp_path: Path, begin: str) -> None:
+    lines = [
+        line
+        for k, row in enumerate(ROWS, 1)
+        for line in (begin.format(k=k), *(f"{name:>12} | {value}" for name, value in row.items()))
+    ]
+    with pytest.raises(Refused, match="has one value in each line, as psql prints with"):
+        read(written(tmp_path / "a.txt", "\n".join(lines).encode()))
+
+
+@pytest.mark.parametrize(
+    ("began", "ended"),
+    [
+        ("Hora de início", "Hora de conclusão"),
+        ("Startzeit", "Fertigstellungszeit"),
+        ("Heure de début", "Heure de fin"),
+        ("Hora de inicio", "Hora de finalización"),
+        ("開始時刻", "完了時刻"),
+    ],
+)
+def test_a_form_was_sent_when_it_was_completed(tmp_path: Path, began: str, ended: str) -> None:
+    given = [
+        {(ended if name == "created_at" else name): v for name, v in row.items()}
+        | {began: hour(k)[:-11] + "29:00+00:00"}
+        for k, row in enumerate(ROWS)
+    ]
+    items, refused, source = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert (facts(items), refused, taken(source, "occurred_at")) == (expected(ROWS), [], [ended])
+
+
+def test_what_reporters_say_of_themselves_is_not_the_text_of_the_complaint(tmp_path: Path) -> None:
+    given = reports(**{"reporter.description": lambda k: f"I am a person who reads newspapers number {k} " * 3})
+    assert taken(read(written(tmp_path / "a.csv", csv_of(given)))[2], "text") == []
