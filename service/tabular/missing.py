@@ -10,7 +10,7 @@ from service.tabular.looks import ColumnLook, same_people
 from service.tabular.naming import listed, option, short_name
 from service.tabular.plain_names import normalised
 from service.tabular.values import plain_text
-from service.tabular.verdicts import is_known, judge_both_ways
+from service.tabular.verdicts import is_known, judge_both_ways, judge_one_way
 from service.tabular.vocabulary import IN_WORDS, TIMES, Field, ranks_of
 
 FEW = 10  # so many rows by one reporter are not a list of people's reports
@@ -112,5 +112,11 @@ def unused_verdicts(left: Iterable[ColumnLook]) -> Iterator[str]:
         words = sorted({plain_text(v).strip() for v in look.known}) if look.distinct <= _FEW_WORDS else []
         if judge_both_ways(words):
             yield f"{look.name!r} looks like a verdict ({listed(words)}): if it is one, {option('verdict', look.name)}"
+        elif "verdict" in ranks_of(look.name) and judge_one_way(look.known):
+            yield (
+                f"{look.name!r} says of some complaints who was right, and leaves it open of others that have ended:"
+                f" {listed(words)}. That would show one kind of decision alone, so it is not taken; if all others are"
+                f" still open, {option('verdict', look.name)}"
+            )
         elif words and ranks_of(look.name).get("verdict") == 1 and not any(map(is_known, words)):
             yield f"{look.name!r} is called like a verdict, but its words are not known, and not taken: {listed(words)}"

@@ -24,7 +24,7 @@ from service.tabular.plausible import (
 )
 from service.tabular.required_columns import NAMED, RequiredColumns
 from service.tabular.values import plain_text
-from service.tabular.verdicts import is_known
+from service.tabular.verdicts import is_known, judge_one_way
 from service.tabular.vocabulary import (
     OF_ANYTHING,
     TIMES,
@@ -90,6 +90,8 @@ class _Recogniser(RequiredColumns):
             # a title may change from row to row; that of the forum around a thread is none of it
             context = self.result.column("context_id")
             return context is not None and place_named(look.name) == place_named(self.header[context])
+        if name == "verdict" and not self.outcomes and judge_one_way(look.known):
+            return False
         if name not in ("author_id", "context_id", "kind", "url", "excerpt"):
             return True
         if (target := self.target()) is None:

@@ -66,3 +66,27 @@ def test_what_looks_like_a_verdict_or_is_called_so_is_said_with_the_option(tmp_p
         [],
         ["'decision' is called like a verdict, but its words are not known, and not taken: blorbed, zapped"],
     )
+
+
+@pytest.mark.parametrize(
+    ("column", "words", "said"),
+    [
+        ("Status", ("Declined", "Done", "Done"), "Declined, Done"),
+        ("state", ("resolved", "upheld"), "resolved, upheld"),
+        ("Beslut", ("Avslag", "Utrett", "Avslag"), "Avslag, Utrett"),
+    ],
+)
+def test_decisions_of_one_kind_alone_are_not_taken_while_the_others_say_nothing(
+    tmp_path: Path, column: str, words: tuple[str, ...], said: str
+) -> None:
+    verdicts, source = judged(tmp_path, column, words)
+    assert verdicts == []
+    assert [note for note in source.notes if f"{said}. That would show one kind of decision alone" in note]
+
+
+@pytest.mark.parametrize("words", [("Declined", "Open"), ("Declined", "Done", "Upheld"), ("rejected",)])
+def test_decisions_of_one_kind_are_taken_where_the_rest_is_under_way_or_goes_the_other_way(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    verdicts, _ = judged(tmp_path, "Status", words)
+    assert set(verdicts) == {"rejected", "upheld"} & {"upheld" if "Upheld" in words else "rejected", "rejected"}
