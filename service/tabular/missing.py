@@ -115,8 +115,8 @@ def unused_verdicts(left: Iterable[ColumnLook]) -> Iterator[str]:
         elif "verdict" in ranks_of(look.name) and judge_one_way(look.known):
             yield (
                 f"{look.name!r} says of some complaints who was right, and leaves it open of others that have ended:"
-                f" {listed(words)}. That would show one kind of decision alone, so it is not taken; if all others are"
-                f" still open, {option('verdict', look.name)}"
+                f" {listed(words, repr)}. That would show one kind of decision alone, so it is not taken; if all others"
+                f" are still open, {option('verdict', look.name)}"
             )
         elif words and ranks_of(look.name).get("verdict") == 1 and not any(map(is_known, words)):
             yield f"{look.name!r} is called like a verdict, but its words are not known, and not taken: {listed(words)}"

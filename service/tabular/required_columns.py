@@ -278,7 +278,7 @@ class RequiredColumns:
         named = [look for look, ranks in zip(self.looks, self.ranks, strict=True) if ranks.get("reporter_id", 9) <= 1]
         accounts = [look for look in named if not is_address_of_reporter(look.name) and look.number not in self.taken]
         several = next((look for look in accounts if look.has_lists), None)
-        if several is not None and all(look.has_lists or not look.known for look in accounts):
+        if several is not None and not any(fits("reporter_id", look, self.ranks[look.number]) for look in accounts):
             raise Refused(
                 f"{several.name!r} has several accounts in one cell: write a row for each of them, with the time at"
                 " which that one reported"

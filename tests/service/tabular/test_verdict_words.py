@@ -71,9 +71,9 @@ def test_what_looks_like_a_verdict_or_is_called_so_is_said_with_the_option(tmp_p
 @pytest.mark.parametrize(
     ("column", "words", "said"),
     [
-        ("Status", ("Declined", "Done", "Done"), "Declined, Done"),
-        ("state", ("resolved", "upheld"), "resolved, upheld"),
-        ("Beslut", ("Avslag", "Utrett", "Avslag"), "Avslag, Utrett"),
+        ("Status", ("Declined", "Done", "Done"), "'Declined', 'Done'"),
+        ("state", ("resolved", "upheld"), "'resolved', 'upheld'"),
+        ("Beslut", ("Avslag", "Utrett", "Avslag"), "'Avslag', 'Utrett'"),
     ],
 )
 def test_decisions_of_one_kind_alone_are_not_taken_while_the_others_say_nothing(
