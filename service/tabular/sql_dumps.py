@@ -68,7 +68,13 @@ _STATEMENT = re.compile(
     |\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|\n(?!\s*go\s*(?:\n|\Z))|[$/\-#\\])*+(?:;|\n\s*go\s*(?:\n|\Z)|\Z)""",
     re.I | re.DOTALL | re.VERBOSE,
 )  # fmt: skip
-_AFTER_ROW = re.compile(r"\s*+(?:(,)\s*+(?=\()|(?=[^\s,])|\Z)")
+_KNOWN = (  # words that begin a statement, or end one after its rows
+    r"(?:alter|analyze|as|begin|call|comment|commit|copy|create|declare|delete|delimiter|drop|end|exec|exit|go|grant|if|insert|lock"
+    r"|on|pragma|print|prompt|replace|returning|revoke|rollback|select|set|start|truncate|unlock|update|use|with)\b"
+)
+_AFTER_ROW = re.compile(rf"\s*+(?:(,)\s*+(?=\()|(?=;|--|/\*|\#|\\|{_KNOWN})|\Z)", re.I)
+_BEGINS_KNOWN = re.compile(_KNOWN, re.I)
+_VALUES = re.compile(r"\bvalues\s*\(", re.I)
 _FURTHER = re.compile(r"\)\s*,\s*\(|\)\s*;|\)\s*\n\s*(?:insert|go)\b", re.I)  # rows behind one without an end
 _EXPRESSION = re.compile(r"""(?:[^'"(),;]++|'(?:[^']|'')*+'|"[^"]*+")*+""")
 
@@ -260,6 +266,8 @@ class _Dump:
             pattern = _DELIMITER if start == "delimiter" else _STATEMENT
             found = self._match(pattern) or self._match(_STATEMENT)
             end = found.end() if found and found.end() > self._at else self._buffer.find("\n", self._at) + 1
+            if not _BEGINS_KNOWN.match(start) and _VALUES.search(self._buffer, self._at, end or len(self._buffer)):
+                raise Refused(f"{self._name}: the statement in line {self._line_of(self._at)} has rows and is damaged")
             if start.startswith("create") and (created := _CREATE.match(self._buffer, self._at, end)):
                 self._learn(table_name(created["table"])).columns = columns_of(created["columns"])
             self._at = end or len(self._buffer)

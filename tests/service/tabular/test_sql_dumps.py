@@ -318,3 +318,23 @@ def test_columns_in_another_order_and_left_out_are_placed_by_name(tmp_path: Path
 def test_what_has_no_rows_is_refused(tmp_path: Path, content: str, says: str) -> None:
     with pytest.raises(Refused, match=says):
         read(written(tmp_path / "a.sql", content))
+
+
+@pytest.mark.parametrize("wrong", ["\ufffd", "x", ".", "=", "\x01", ""])
+def test_rows_behind_a_damaged_comma_are_not_lost_in_silence(tmp_path: Path, wrong: str) -> None:
+    rows = [f"('u{k}', '{k % 3}', '2026-10-01T08:{k:02}:00Z')" for k in range(20)]
+    text = "INSERT INTO t (reporter, post_id, created_at) VALUES\n" + ",\n".join(rows) + ";\n"
+    damaged = text.replace("),\n('u13'", f"){wrong}\n('u13'")
+    with pytest.raises(Refused, match="line 14 is not a row"):
+        read(written(tmp_path / "a.sql", damaged))
+
+
+@pytest.mark.parametrize("word", ["INSRT", "NSERT", "\ufffdNSERT", "I"])
+def test_a_damaged_statement_with_rows_is_refused(tmp_path: Path, word: str) -> None:
+    statements = [
+        f"INSERT INTO t (reporter, post_id, created_at) VALUES ('u{k}', '{k % 3}', '2026-10-01T08:{k:02}:00Z');"
+        for k in range(20)
+    ]
+    statements[7] = statements[7].replace("INSERT", word)
+    with pytest.raises(Refused, match="the statement in line 8 has rows and is damaged"):
+        read(written(tmp_path / "a.sql", "\n".join(statements)))
