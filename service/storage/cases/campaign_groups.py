@@ -18,13 +18,13 @@ from service.moderation.campaign_events import campaign_events
 from service.moderation.campaign_links import CaseMembers, Link
 from service.moderation.campaigns import Relation, Statement, belongs_to_campaigns, grouped, identified
 from service.moderation.events import Event
+from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema, timers
 from service.storage.webhooks import outbox
 
 WORK = "campaigns"
 # After a change by detection: changes come with every tick, and a campaign's page may be as old as this.
 DELAY_US = 120_000_000
-_AT_ONCE = 400  # ids a statement
 
 _CAMPAIGNS, _BELONGING = schema.campaigns, schema.campaign_clusters
 _LINKS, _STATEMENTS = schema.campaign_links, schema.campaign_statements
@@ -117,8 +117,8 @@ def links_of(connection: Connection, tenant_id: int, clusters: Collection[str] |
         rows = list(connection.execute(query))
     else:
         wanted, rows = sorted(clusters), []
-        for start in range(0, len(wanted), _AT_ONCE):
-            rows += connection.execute(query.where(_LINKS.c.cluster_id.in_(wanted[start : start + _AT_ONCE])))
+        for some in parts(wanted, IDS_AT_ONCE):
+            rows += connection.execute(query.where(_LINKS.c.cluster_id.in_(some)))
         rows = [row for row in rows if row.other_id in clusters]
     found = [
         Link(row.cluster_id, row.other_id, row.common, row.size, row.other_size, row.expected, row.log_p, row.proven)
@@ -186,11 +186,9 @@ def _survivor(cluster: str, merged: Mapping[str, str]) -> str:
 def taking_part(connection: Connection, tenant_id: int, clusters: Collection[str]) -> frozenset[str]:
     """Those of the clusters that can be in a campaign now."""
     c, wanted, found = schema.clusters.c, sorted(clusters), set()
-    for start in range(0, len(wanted), _AT_ONCE):
+    for some in parts(wanted, IDS_AT_ONCE):
         for row in connection.execute(
-            sa.select(c.id, c.disposition, c.verdict).where(
-                c.tenant_id == tenant_id, c.id.in_(wanted[start : start + _AT_ONCE])
-            )
+            sa.select(c.id, c.disposition, c.verdict).where(c.tenant_id == tenant_id, c.id.in_(some))
         ):
             if belongs_to_campaigns(row.disposition, row.verdict):
                 found.add(row.id)
@@ -208,11 +206,9 @@ def campaigns_of(connection: Connection, tenant_id: int, clusters: Collection[st
     """The campaign of each of these clusters that is in one."""
     b, wanted = _BELONGING.c, sorted(clusters)
     found: dict[str, str] = {}
-    for start in range(0, len(wanted), _AT_ONCE):
+    for some in parts(wanted, IDS_AT_ONCE):
         rows = connection.execute(
-            sa.select(b.cluster_id, b.campaign_id).where(
-                b.tenant_id == tenant_id, b.cluster_id.in_(wanted[start : start + _AT_ONCE])
-            )
+            sa.select(b.cluster_id, b.campaign_id).where(b.tenant_id == tenant_id, b.cluster_id.in_(some))
         )
         found.update((row.cluster_id, row.campaign_id) for row in rows)
     return found
@@ -257,11 +253,9 @@ def _spans(
     """Times of the first and the last complaint of each campaign."""
     c, wanted = schema.clusters.c, sorted(one for group in campaigns.values() for one in group)
     times: dict[str, tuple[int, int]] = {}
-    for start in range(0, len(wanted), _AT_ONCE):
+    for some in parts(wanted, IDS_AT_ONCE):
         for row in connection.execute(
-            sa.select(c.id, c.first_us, c.last_us).where(
-                c.tenant_id == tenant_id, c.id.in_(wanted[start : start + _AT_ONCE])
-            )
+            sa.select(c.id, c.first_us, c.last_us).where(c.tenant_id == tenant_id, c.id.in_(some))
         ):
             times[row.id] = row.first_us, row.last_us
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,15 +23,15 @@ from service.moderation.decisions import Case, decide, reason_of_verdict
 from service.moderation.repeats import recorded_before
 from service.storage.accounts import audit_log
 from service.storage.cases import campaign_groups
-from service.storage.cases.cases import cluster_row, merged_family, optional_moment, read_cluster
+from service.storage.cases.cases import cluster_row, optional_moment, read_cluster
 from service.storage.cases.mentions import record_mentions
+from service.storage.cases.merged_cases import merged_families, merged_family
+from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.hashing import key_of
 from service.storage.webhooks import outbox
-
-_AT_ONCE = 400  # ids in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,33 +129,22 @@ def verdicts_of(connection: Connection, tenant_id: int, cluster_ids: Collection[
     """The standing verdicts of people about these clusters; merged ones and those without one are left out."""
     c, d = schema.clusters.c, schema.decisions.c
     verdicts: dict[str, StandingVerdict] = {}
-    for some in portions(cluster_ids):
+    for some in parts(cluster_ids, IDS_AT_ONCE):
         stands = (c.tenant_id == tenant_id, c.id.in_(some), c.verdict.is_not(None), c.disposition != "merged")
         verdicts |= {row.id: row.verdict for row in connection.execute(sa.select(c.id, c.verdict).where(*stands))}
-    case_of = {one: one for one in verdicts}  # of each cluster merged into one of them, directly or along a chain
-    newest: Collection[str] = list(verdicts)
-    while newest:
-        found: dict[str, str] = {}
-        for some in portions(newest):
-            merged = sa.select(c.id, c.merged_into).where(c.tenant_id == tenant_id, c.merged_into.in_(some))
-            found |= {row.id: case_of[row.merged_into] for row in connection.execute(merged) if row.id not in case_of}
-        case_of |= found
-        newest = list(found)
+    family = merged_families(connection, tenant_id, verdicts)
     rows: list[RowMapping] = []
-    for some in portions(case_of):
+    for some in parts(family, IDS_AT_ONCE):
         rows += connection.execute(
             sa.select(schema.decisions).where(d.tenant_id == tenant_id, d.cluster_id.in_(some))
         ).mappings()
     logs: dict[str, list[Decision]] = defaultdict(list)
     for row in sorted(rows, key=lambda one: one["seq"]):
-        logs[case_of[row["cluster_id"]]].append(decision_of(row))
+        about = row["cluster_id"]
+        while (survivor := family[about]) is not None:
+            about = survivor
+        logs[about].append(decision_of(row))
     return {one: GivenVerdict(verdict, reason_of_verdict(logs[one], verdict, one)) for one, verdict in verdicts.items()}
-
-
-def portions(ids: Iterable[str]) -> Iterator[Sequence[str]]:
-    """The ids in lists that a query can name at once."""
-    listed = list(ids)
-    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
 
 
 def record_decision(

@@ -29,6 +29,7 @@ from service.moderation.graphs import Tie
 from service.moderation.score import coordination
 from service.storage.cases.campaign_groups import campaigns_of
 from service.storage.cases.cluster_filters import ClusterFilter, conditions
+from service.storage.cases.merged_cases import merged_family
 from service.storage.cases.tag_reads import tags_of
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
@@ -262,17 +263,3 @@ def family_of(connection: Connection, tenant_id: int, cluster_id: str) -> list[s
     """
     cluster_row(connection, tenant_id, cluster_id)
     return merged_family(connection, tenant_id, cluster_id)
-
-
-def merged_family(connection: Connection, tenant_id: int, cluster_id: str) -> list[str]:
-    """The cluster and all that were merged into it, directly or along a chain."""
-    family, newest = [cluster_id], [cluster_id]
-    while newest:
-        found = connection.scalars(
-            sa.select(schema.clusters.c.id).where(
-                schema.clusters.c.tenant_id == tenant_id, schema.clusters.c.merged_into.in_(newest)
-            )
-        ).all()
-        newest = [one for one in found if one not in family]
-        family += newest
-    return family

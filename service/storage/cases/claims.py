@@ -11,10 +11,9 @@ from sqlalchemy import Connection
 
 from service.model import microseconds, moment
 from service.storage.accounts import audit_log
+from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import claims, clusters
-
-_AT_ONCE = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +28,8 @@ def claims_of(connection: Connection, tenant_id: int, cluster_ids: Collection[st
     """Who works on which of these cases; unclaimed ones are left out."""
     ids = sorted(set(cluster_ids))
     found: dict[str, Claim] = {}
-    for start in range(0, len(ids), _AT_ONCE):
-        mine = sa.select(claims).where(
-            claims.c.tenant_id == tenant_id, claims.c.cluster_id.in_(ids[start : start + _AT_ONCE])
-        )
+    for some in parts(ids, IDS_AT_ONCE):
+        mine = sa.select(claims).where(claims.c.tenant_id == tenant_id, claims.c.cluster_id.in_(some))
         found.update({row.cluster_id: Claim(row.by, moment(row.at_us)) for row in connection.execute(mine)})
     return found
 
@@ -45,14 +42,9 @@ def claim(connection: Connection, tenant_id: int, cluster_ids: Collection[str], 
     lock_tenant(connection, tenant_id)
     wanted = [one for one in dict.fromkeys(cluster_ids) if len(one) <= 40]
     known: set[str] = set()
-    for start in range(0, len(wanted), _AT_ONCE):
-        known.update(
-            connection.scalars(
-                sa.select(clusters.c.id).where(
-                    clusters.c.tenant_id == tenant_id, clusters.c.id.in_(wanted[start : start + _AT_ONCE])
-                )
-            )
-        )
+    for some in parts(wanted, IDS_AT_ONCE):
+        mine = sa.select(clusters.c.id).where(clusters.c.tenant_id == tenant_id, clusters.c.id.in_(some))
+        known.update(connection.scalars(mine))
     held = claims_of(connection, tenant_id, known)
     taken = [one for one in wanted if one in known and (one not in held or held[one].by != by)]
     for one in taken:

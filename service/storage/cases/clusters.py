@@ -18,9 +18,8 @@ from service.model import Evidence
 from service.moderation.cluster_discounts import summaries as summaries  # readers of clusters want it beside `load`
 from service.moderation.cluster_state import ClusterState, Membership
 from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, contents_of, ids_by_key
+from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema
-
-_AT_ONCE = 400  # ids a statement
 
 
 def load(
@@ -33,9 +32,8 @@ def load(
     if ids is None:
         return _load(connection, tenant_id, None, lock)
     found: dict[str, ClusterState] = {}
-    wanted = sorted(ids)
-    for start in range(0, len(wanted), _AT_ONCE):
-        found.update(_load(connection, tenant_id, wanted[start : start + _AT_ONCE], lock))
+    for some in parts(sorted(ids), IDS_AT_ONCE):
+        found.update(_load(connection, tenant_id, some, lock))
     return found
 
 

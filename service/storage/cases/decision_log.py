@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from service.errors import NotFound
 from service.model import Decision
 from service.moderation.decisions import is_plain_undo
-from service.storage.cases.case_decisions import decision_of, portions
+from service.storage.cases.case_decisions import decision_of
+from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 
 KEY_TYPES_BY_SORT: Mapping[str, tuple[type, ...]] = {"-at": (int,)}
-_AT_ONCE = 400
 _LATEST_LOOKED_AT = 50  # of a person's decisions, for the last one that stands
 _LONGEST_CHAIN = 100  # reversals of reversals that are followed
 
@@ -111,7 +111,7 @@ def read_entry(connection: Connection, tenant_id: int, decision_id: str) -> Deci
 def decisions_named(connection: Connection, tenant_id: int, decision_ids: Collection[str]) -> dict[str, Decision]:
     """These decisions, by id."""
     d, found = schema.decisions.c, dict[str, Decision]()
-    for some in portions(decision_ids):
+    for some in parts(decision_ids, IDS_AT_ONCE):
         rows = connection.execute(sa.select(schema.decisions).where(d.tenant_id == tenant_id, d.id.in_(some)))
         found |= {row["id"]: decision_of(row) for row in rows.mappings()}
     return found
@@ -126,11 +126,9 @@ def reversals_of(connection: Connection, tenant_id: int, decision_ids: Collectio
         if not newest:
             break
         found: list[Any] = []
-        for start in range(0, len(newest), _AT_ONCE):
+        for some in parts(newest, IDS_AT_ONCE):
             found += connection.execute(
-                sa.select(d.id, d.reverses)
-                .where(d.tenant_id == tenant_id, d.reverses.in_(newest[start : start + _AT_ONCE]))
-                .order_by(d.seq)
+                sa.select(d.id, d.reverses).where(d.tenant_id == tenant_id, d.reverses.in_(some)).order_by(d.seq)
             ).all()
         for identity, undone in found:
             by_reversed.setdefault(undone, []).append(identity)

@@ -13,7 +13,7 @@ from service.model import microseconds, moment
 from service.moderation.mentions import mentioned, nobody_called
 from service.storage.accounts.mail_preferences import plan_at_once
 from service.storage.accounts.users import User, list_users
-from service.storage.cases.cases import merged_family
+from service.storage.cases.merged_cases import merged_family
 from service.storage.sql.engine import before_commit
 from service.storage.sql.schema import clusters, decisions, mentions, notes
 

@@ -14,12 +14,12 @@ from service.model import microseconds, moment
 from service.moderation.decisions import Unfit
 from service.storage.cases.cases import family_of
 from service.storage.cases.mentions import record_mentions
+from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import notes
 
 LONGEST = 4_096  # characters, as a decision's note
 SHOWN = 200  # the latest of a case
-_AT_ONCE = 400  # ids a statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ def counts_of(connection: Connection, tenant_id: int, cluster_ids: Collection[st
     """How many notes each of these cases has; those without any are left out."""
     ids = sorted(set(cluster_ids))
     found: dict[str, int] = {}
-    for start in range(0, len(ids), _AT_ONCE):
-        mine = notes.c.tenant_id == tenant_id, notes.c.cluster_id.in_(ids[start : start + _AT_ONCE])
+    for some in parts(ids, IDS_AT_ONCE):
+        mine = notes.c.tenant_id == tenant_id, notes.c.cluster_id.in_(some)
         rows = connection.execute(
             sa.select(notes.c.cluster_id, sa.func.count()).where(*mine).group_by(notes.c.cluster_id)
         )

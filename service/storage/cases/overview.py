@@ -18,10 +18,11 @@ from sqlalchemy import Connection
 from service.model import moment
 from service.moderation.decisions import is_right_together
 from service.moderation.events import Event
-from service.storage.cases.case_decisions import portions, verdicts_of
+from service.storage.cases.case_decisions import verdicts_of
 from service.storage.cases.cluster_filters import asleep
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import ids_by_key
+from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import outbox_rows, schema
 from service.storage.sql.engine import placeholder, select_by_keys
 
@@ -193,7 +194,7 @@ def _right_together(connection: Connection, tenant_id: int) -> int:
     while newest:
         cases |= newest
         survivors = set[str]()
-        for some in portions(newest):
+        for some in parts(newest, IDS_AT_ONCE):
             into = sa.select(c.merged_into).where(c.tenant_id == tenant_id, c.merged_into.is_not(None), c.id.in_(some))
             survivors.update(connection.scalars(into))
         newest = survivors - cases

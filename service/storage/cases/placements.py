@@ -31,13 +31,13 @@ from service.storage.accounts import audit_log
 from service.storage.cases import queues
 from service.storage.cases.cases import cluster_row
 from service.storage.cases.tag_reads import tags_of
+from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import lock_tenant, select_by_keys
 from service.storage.sql.schema import case_placements, clusters, users
 
 WAITING = ("open", "escalated", "snoozed")
 _SHOWN = ("flagged", "reliable", "held_back")
-_AT_ONCE = 400
 _MOST_COUNTED = 100  # contexts, languages, reasons of a case, the most frequent
 
 
@@ -66,11 +66,11 @@ class PlacedCase:
 def placements_of(connection: Connection, tenant_id: int, cluster_ids: Collection[str]) -> dict[str, Placement]:
     """By case; those that no rule and no person has placed are left out."""
     ids, found, p = sorted(set(cluster_ids)), {}, case_placements.c
-    for start in range(0, len(ids), _AT_ONCE):
+    for some in parts(ids, IDS_AT_ONCE):
         rows = connection.execute(
             sa.select(p.cluster_id, p.queue_id, p.user_id, p.moved, p.assigned, users.c.name)
             .outerjoin(users, sa.and_(users.c.id == p.user_id, *_able(tenant_id)))
-            .where(p.tenant_id == tenant_id, p.cluster_id.in_(ids[start : start + _AT_ONCE]))
+            .where(p.tenant_id == tenant_id, p.cluster_id.in_(some))
         )
         for row in rows:
             user = row.user_id if row.name is not None else None

@@ -16,16 +16,17 @@ from sqlalchemy import Connection
 from service.model import microseconds, moment
 from service.moderation.decisions import Unfit
 from service.storage.accounts import audit_log
-from service.storage.cases.cases import cluster_row, merged_family
+from service.storage.cases.cases import cluster_row
+from service.storage.cases.merged_cases import merged_family
 from service.storage.cases.queues import plan_placing
 from service.storage.cases.tag_reads import tags_in_use, tags_of
+from service.storage.parts import IDS_AT_ONCE
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.schema import case_tags
 
 LONGEST = 40  # characters
 MOST_OF_CASE = 20
 MOST_OF_TENANT = 500  # different ones in use
-_AT_ONCE = 400
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
@@ -98,7 +99,7 @@ def tag_changes(connection: Connection, tenant_id: int, family: Collection[str],
     c = case_tags.c
     rows = connection.execute(
         sa.select(case_tags)
-        .where(c.tenant_id == tenant_id, c.cluster_id.in_(list(family)[:_AT_ONCE]))
+        .where(c.tenant_id == tenant_id, c.cluster_id.in_(list(family)[:IDS_AT_ONCE]))
         .order_by(c.id.desc())
         .limit(at_most)
     ).all()

@@ -20,8 +20,8 @@ from hashlib import blake2b
 from redis import Redis
 
 from service.intake.documents import Marker
+from service.storage.parts import parts
 from service.storage.redis_store import redis_keys
-from service.storage.redis_store.parts import parts
 from service.storage.sql.hashing import bytes_of, digest_of
 
 MARK_BYTES = 16

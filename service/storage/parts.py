@@ -1,4 +1,4 @@
-"""Many values in parts, each for one command."""
+"""Many values in parts, each for one command or statement."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
+
+IDS_AT_ONCE = 400  # in a statement
 
 
 def parts(values: Iterable[T], size: int) -> Iterator[list[T]]:
