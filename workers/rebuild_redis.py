@@ -22,13 +22,13 @@ from service.storage.complaints.archive_reader import analysis_state_of, ingest_
 from service.storage.complaints.archive_writer import lock_ingest, pass_over
 from service.storage.complaints.dead_letters import bury_lost
 from service.storage.detection.rebuild_reads import highest_stored_position, pages_of_totals, targets_in_clusters
-from service.storage.parts import parts
 from service.storage.redis_store import assessments, redis_keys
 from service.storage.redis_store.leases import held
 from service.storage.redis_store.redis_identity import agree, user_of
 from service.storage.redis_store.stream import StreamEntry, initialise_position
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of_field
+from service.storage.sql.parts import parts
 from workers.known_members import write_known_members
 from workers.notice_counts import write_all_notices
 from workers.resources import Resources

@@ -18,8 +18,8 @@ from service.moderation.campaign_events import campaign_events
 from service.moderation.campaign_links import CaseMembers, Link
 from service.moderation.campaigns import Relation, Statement, belongs_to_campaigns, grouped, identified
 from service.moderation.events import Event
-from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema, timers
+from service.storage.sql.parts import IDS_AT_ONCE, parts
 from service.storage.webhooks import outbox
 
 WORK = "campaigns"

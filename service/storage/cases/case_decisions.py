@@ -26,11 +26,11 @@ from service.storage.cases import campaign_groups
 from service.storage.cases.cases import cluster_row, optional_moment, read_cluster
 from service.storage.cases.mentions import record_mentions
 from service.storage.cases.merged_cases import merged_families, merged_family
-from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
 from service.storage.sql.engine import lock_tenant
 from service.storage.sql.hashing import key_of
+from service.storage.sql.parts import IDS_AT_ONCE, parts
 from service.storage.webhooks import outbox
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from service.model import microseconds, moment
 from service.storage.accounts import audit_log
-from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql.engine import lock_tenant
+from service.storage.sql.parts import IDS_AT_ONCE, parts
 from service.storage.sql.schema import claims, clusters
 
 

@@ -18,8 +18,8 @@ from service.model import Evidence
 from service.moderation.cluster_discounts import summaries as summaries  # readers of clusters want it beside `load`
 from service.moderation.cluster_state import ClusterState, Membership
 from service.storage.complaints.archive_reader import SEQ_BITS, SEQ_MASK, contents_of, ids_by_key
-from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema
+from service.storage.sql.parts import IDS_AT_ONCE, parts
 
 
 def load(

@@ -13,9 +13,9 @@ from service.errors import NotFound
 from service.model import Decision
 from service.moderation.decisions import is_plain_undo
 from service.storage.cases.case_decisions import decision_of
-from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema
 from service.storage.sql.cursors import Key
+from service.storage.sql.parts import IDS_AT_ONCE, parts
 
 KEY_TYPES_BY_SORT: Mapping[str, tuple[type, ...]] = {"-at": (int,)}
 _LATEST_LOOKED_AT = 50  # of a person's decisions, for the last one that stands

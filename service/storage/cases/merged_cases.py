@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema
+from service.storage.sql.parts import IDS_AT_ONCE, parts
 
 
 def merged_families(connection: Connection, tenant_id: int, ids: Iterable[str]) -> dict[str, str | None]:

@@ -14,8 +14,8 @@ from service.model import microseconds, moment
 from service.moderation.decisions import Unfit
 from service.storage.cases.cases import family_of
 from service.storage.cases.mentions import record_mentions
-from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql.engine import lock_tenant
+from service.storage.sql.parts import IDS_AT_ONCE, parts
 from service.storage.sql.schema import notes
 
 LONGEST = 4_096  # characters, as a decision's note

@@ -22,9 +22,9 @@ from service.storage.cases.case_decisions import verdicts_of
 from service.storage.cases.cluster_filters import asleep
 from service.storage.complaints import complaint_counts
 from service.storage.complaints.archive_reader import ids_by_key
-from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import outbox_rows, schema
 from service.storage.sql.engine import placeholder, select_by_keys
+from service.storage.sql.parts import IDS_AT_ONCE, parts
 
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 PERIODS_US = {"day": DAY_US, "week": 7 * DAY_US}

@@ -31,9 +31,9 @@ from service.storage.accounts import audit_log
 from service.storage.cases import queues
 from service.storage.cases.cases import cluster_row
 from service.storage.cases.tag_reads import tags_of
-from service.storage.parts import IDS_AT_ONCE, parts
 from service.storage.sql import schema, timers
 from service.storage.sql.engine import lock_tenant, select_by_keys
+from service.storage.sql.parts import IDS_AT_ONCE, parts
 from service.storage.sql.schema import case_placements, clusters, users
 
 WAITING = ("open", "escalated", "snoozed")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from service.storage.cases.merged_cases import merged_families
-from service.storage.parts import IDS_AT_ONCE, parts
+from service.storage.sql.parts import IDS_AT_ONCE, parts
 from service.storage.sql.schema import case_tags, clusters
 
 

@@ -20,8 +20,8 @@ from service.storage.cases.cases import cluster_row
 from service.storage.cases.merged_cases import merged_family
 from service.storage.cases.queues import plan_placing
 from service.storage.cases.tag_reads import tags_in_use, tags_of
-from service.storage.parts import IDS_AT_ONCE
 from service.storage.sql.engine import lock_tenant
+from service.storage.sql.parts import IDS_AT_ONCE
 from service.storage.sql.schema import case_tags
 
 LONGEST = 40  # characters

@@ -18,11 +18,11 @@ from redis import Redis
 
 from service.model import moment
 from service.moderation.assessment import NO_CLUSTERS, ClusterShare, Freshness, TargetStanding, TargetSummary
-from service.storage.parts import parts
 from service.storage.redis_store import redis_keys
 from service.storage.redis_store.client import AsyncRedis, Script, time_us, unavailable_when_it_fails
 from service.storage.redis_store.stream import PositionAbsent
 from service.storage.sql.hashing import digest_of, field_of, key_of_field
+from service.storage.sql.parts import parts
 
 _FIELDS_PER_COMMAND = 1_000
 

@@ -20,9 +20,9 @@ from hashlib import blake2b
 from redis import Redis
 
 from service.intake.documents import Marker
-from service.storage.parts import parts
 from service.storage.redis_store import redis_keys
 from service.storage.sql.hashing import bytes_of, digest_of
+from service.storage.sql.parts import parts
 
 MARK_BYTES = 16
 _NOBODY = bytes(8)
