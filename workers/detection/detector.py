@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import networkx as nx
@@ -34,7 +33,7 @@ from workers.detection.seeds import components
 from workers.detection.shared_crowds import shared_crowds
 from workers.detection.sorted_index import AT_ONCE
 from workers.detection.swept_pairs import PairSweep, SweptPairs, in_numpy
-from workers.detection.threads import MOST
+from workers.detection.threads import pool_of
 from workers.detection.twins import SURPRISE, twin_pairs
 from workers.detection.window import Complaints, Window
 
@@ -63,7 +62,10 @@ class Detector:
     """The resident window with everything derived from it."""
 
     def __init__(self, policy: Policy, known: KnownClusters | None = None, threads: int = 1) -> None:
-        """`known`: clusters whose members are recognised when they return; whoever holds them keeps them true."""
+        """`known`: clusters whose members are recognised when they return; whoever holds them keeps them true.
+
+        `threads`: how many may share one calculation.
+        """
         self.policy = policy
         self.window = Window(policy.window_seconds * 1000, tuple(s * 1000 for s in policy.lag_scales), threads)
         self.met = pairs.MetBefore()
@@ -169,12 +171,10 @@ class Detector:
         """The seeds that pairs with a small p do not show; most of them need the whole window."""
         window, least, keys = self.window, self.policy.min_members, self.window.reporters.keys
         # In little windows threads would mostly wait for each other.
-        with ThreadPoolExecutor(min(window.threads, MOST) if window.live > AT_ONCE else 1) as pool:
-            crowds, twins, authors = (
-                pool.submit(shared_crowds, window),
-                pool.submit(self._twins),
-                pool.submit(author_groups, window),
-            )
+        with pool_of(window.threads if window.live > AT_ONCE else 1) as pool:
+            crowds = pool.submit(shared_crowds, window)
+            twins = pool.submit(self._twins)
+            authors = pool.submit(author_groups, window)
             crossing, p = pool.submit(crossing_pairs, window, self.policy.neighbours).result()
         self.grouping.pairs.cross(crossing, p)
         # As in the other tiers, pairs that pass on their own seed on their own.

@@ -16,7 +16,7 @@ from workers.detection.arrays import Events, Ints
 from workers.detection.group_view import WindowView, complaints_of
 from workers.detection.groups import Group, group_of
 from workers.detection.growth import MemberSet
-from workers.detection.seed_growth import SeedGrowth
+from workers.detection.seed_growth import BONDED, SeedGrowth
 from workers.detection.surroundings import Surroundings
 
 VERY_LARGE = 80  # members; half a dozen more complaints do not make such a group more or less of a surprise
@@ -122,14 +122,14 @@ class GroupMeasurement:
         )
 
     def _measure(self, members: MemberSet, surroundings: Surroundings) -> Group | None:
-        window, who = self.window, np.array(sorted(members), np.int64)
+        window, who, leads = self.window, np.array(sorted(members), np.int64), self.seeds.leads_of(members)
         targets = np.union1d(
-            growth.measured_targets(window, who, self.policy.target_share), self.seeds.step_targets(members)
+            growth.measured_targets(window, who, self.policy.target_share), self.seeds.step_targets(leads)
         )
         if len(targets) < 2 or len(who) < self.policy.min_members:
             return None
         weighed = min(len(who), surprise.MEMBERS_WEIGHED)
-        bond = self.seeds.bond_surprise(members)
+        bond = max((lead.surprise for lead in leads if lead.tier in BONDED), default=0.0)  # -log10 p a member
         view = WindowView(
             window,
             who,

@@ -80,8 +80,7 @@ def pair_p_values(
     """p of each joined pair, in (0, 1]; against what nobody of the `group` did, if there is one."""
     if not len(joined.first):
         return np.empty(0)
-    reporters = np.unique(np.concatenate([joined.first, joined.second]))
-    one, two = np.searchsorted(reporters, joined.first), np.searchsorted(reporters, joined.second)
+    reporters, one, two = _numbered(joined.first, joined.second)
     expected, control = expectations(window, reporters, strata, group)
     degree = window.degree[reporters].astype(float)
 
@@ -97,6 +96,12 @@ def pair_p_values(
     best = np.concatenate(in_threads(window.threads, best_of, parts))
     tests = joined.meetings.shape[1] * joined.meetings.shape[2]
     return np.asarray(np.minimum(1.0, best * tests))
+
+
+def _numbered(first: Ints, second: Ints) -> tuple[Ints, Ints, Ints]:
+    """The reporters of the pairs, and where among them each pair's two are."""
+    reporters = np.unique(np.concatenate([first, second]))
+    return reporters, np.searchsorted(reporters, first), np.searchsorted(reporters, second)
 
 
 def smallest_p(
@@ -128,10 +133,9 @@ def fit_affinity(window: Window, first: Ints, second: Ints, default: tuple[float
         return default
     owner, _, _ = shared_targets(window, first, second)
     y = np.maximum(shared_contexts(window, first, second) - np.bincount(owner, minlength=len(first)), 0)
-    reporters, where = np.unique(np.concatenate([first, second]), return_inverse=True)
+    reporters, one, two = _numbered(first, second)
     _, control = expectations(window, reporters, ())
     degree = window.degree[reporters].astype(float)
-    one, two = where[: len(first)], where[len(first) :]
     e = np.maximum(np.maximum(degree[two] * control[one], degree[one] * control[two]), 1e-9)
     return fit_gamma(y, e, default)
 

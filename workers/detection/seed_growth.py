@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,7 +61,7 @@ class SeedGrowth:
         self.leads: list[Lead] = []  # of the last sweep; they last until the next one
         self.in_step: list[Lead] = []  # of this tick
         self.grown: dict[tuple[Tier, MemberSet], Grown] = {}
-        self._by_member = defaultdict[int, list[Lead]](list)  # of those leads
+        self._by_member: dict[int, list[Lead]] | None = None  # those leads, once somebody asked in this tick
         self._weak: list[MemberSet] = []
         self._cut: list[MemberSet] = []  # those of them that are communities of a large component, as of the last sweep
 
@@ -72,10 +73,7 @@ class SeedGrowth:
             self._weak = list(dict.fromkeys([*small, *self._cut]))
             self.edges.changed = False
         self._note_arrivals(events, gone)
-        self._by_member = defaultdict(list)
-        for lead in self._all_leads():
-            for key in lead.members:
-                self._by_member[key].append(lead)
+        self._by_member = None
         self.grown = self._grow_all()
 
     def note_measured(self, coordinated: MemberSet) -> None:
@@ -83,13 +81,9 @@ class SeedGrowth:
         for known in self.grown.values():
             known.new, known.flagged = False, bool(known.members) and known.members <= coordinated
 
-    def bond_surprise(self, members: MemberSet) -> float:
-        """-log10 p a member of the strongest bonded lead that mostly consists of these members; 0 without one."""
-        return max((lead.surprise for lead in self._leads_of(members) if lead.tier in BONDED), default=0.0)
-
-    def step_targets(self, members: MemberSet) -> Ints:
-        """The targets on which leads in step that mostly consist of these members stand together: none is chance."""
-        keys = [lead.members for lead in self._leads_of(members) if lead.tier == "in_step"]
+    def step_targets(self, leads: Sequence[Lead]) -> Ints:
+        """The targets on which those of the leads that are in step stand together: none is chance."""
+        keys = [lead.members for lead in leads if lead.tier == "in_step"]
         numbers = (self.window.reporters.find(np.fromiter(some, np.int64, len(some))) for some in keys)
         return np.unique(
             np.concatenate(
@@ -100,8 +94,13 @@ class SeedGrowth:
     def _all_leads(self) -> list[Lead]:
         return list(dict.fromkeys([*self.leads, *self.in_step]))
 
-    def _leads_of(self, members: MemberSet) -> list[Lead]:
+    def leads_of(self, members: MemberSet) -> list[Lead]:
         """The leads that mostly consist of these members."""
+        if self._by_member is None:
+            self._by_member = defaultdict(list)
+            for lead in self._all_leads():
+                for key in lead.members:
+                    self._by_member[key].append(lead)
         keys = self.window.reporters.keys[np.fromiter(members, np.int64, len(members))].tolist()
         shared = Counter(lead for key in keys for lead in self._by_member.get(key, ()))
         return [lead for lead, count in shared.items() if count >= 0.5 * len(lead.members)]

@@ -18,12 +18,17 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
+def pool_of(threads: int) -> ThreadPoolExecutor:
+    """So many threads, MOST at the most; they end with its `with` block."""
+    return ThreadPoolExecutor(min(threads, MOST))
+
+
 def in_threads(threads: int, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
     """The result of `work` for each part, in their order."""
-    at_once = min(threads, MOST, len(parts))
+    at_once = min(threads, len(parts))
     if at_once < 2:
         return [work(part) for part in parts]
-    with ThreadPoolExecutor(at_once) as pool:
+    with pool_of(at_once) as pool:
         return list(pool.map(work, parts))
 
 
