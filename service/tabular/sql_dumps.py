@@ -36,7 +36,8 @@ _LONGEST_HEAD = 64 * 1024  # of a statement, before its rows
 _TRIED = 2_000  # rows that show what a table is
 _BATCH = 2_000
 _BEGINS = re.compile(
-    r"\s*(?:--|/\*|#|\\restrict|(?:set|begin|start|use|create|insert|replace|drop|pragma|lock|copy|prompt|go)\b)", re.I
+    r"\s*(?:--|/\*|#|\\restrict|(?:set|begin|start|use|create|insert|replace|drop|pragma|lock|copy|prompt|rem|go)\b)",
+    re.I,
 )
 _HEAD = re.compile(r"\s*(?:(?:--\s*\n)*--\s.{0,40}(?:dump|sqlite|postgresql|mariadb)|/\*M?!\d{5})", re.I)
 _HAS_ROWS = re.compile(
@@ -50,7 +51,7 @@ _SLASHES = re.compile(  # what MySQL alone writes, or a quote behind a backslash
 )
 _NO_SLASHES = re.compile(r"^(?:-- postgresql|pragma |set standard_conforming_strings)", re.I | re.M)
 _BLANK = re.compile(
-    r"(?:\s++|--[^\n]*+(?:\n|\Z)|#[^\n]*+(?:\n|\Z)|/\*.*?\*/|;|go\s*?(?:\n|\Z)|\\[^\n]*+(?:\n|\Z))*+", re.I | re.DOTALL
+    r"(?:\s++|(?:--|\#|rem\b|\\)[^\n]*+(?:\n|\Z)|/\*.*?\*/|;|(?:go\s*?|/[\t ]*+)(?:\n|\Z))*+", re.I | re.DOTALL
 )
 _DELIMITER = re.compile(r"delimiter\s+(?!;\s)\S+.*?^\s*delimiter\s+;", re.I | re.DOTALL | re.M)
 _INSERT = re.compile(
@@ -70,9 +71,9 @@ _STATEMENT = re.compile(
 )  # fmt: skip
 _KNOWN = (  # words that begin a statement, or end one after its rows
     r"(?:alter|analyze|as|begin|call|comment|commit|copy|create|declare|delete|delimiter|drop|end|exec|exit|go|grant|if|insert|lock"
-    r"|on|pragma|print|prompt|replace|returning|revoke|rollback|select|set|start|truncate|unlock|update|use|with)\b"
+    r"|merge|on|pragma|print|prompt|replace|returning|revoke|rollback|select|set|start|truncate|unlock|update|use|with)\b"
 )
-_AFTER_ROW = re.compile(rf"\s*+(?:(,)\s*+(?=\()|(?=;|--|/\*|\#|\\|{_KNOWN})|\Z)", re.I)
+_AFTER_ROW = re.compile(rf"\s*+(?:(,)\s*+(?=\()|(?=;|--|/\*|/[\t ]*(?:\n|\Z)|\#|\\|{_KNOWN})|\Z)", re.I)
 _BEGINS_KNOWN = re.compile(_KNOWN, re.I)
 _VALUES = re.compile(r"\bvalues\s*\(", re.I)
 _FURTHER = re.compile(r"\)\s*,\s*\(|\)\s*;|\)\s*\n\s*(?:insert|go)\b", re.I)  # rows behind one without an end
@@ -267,7 +268,10 @@ class _Dump:
             found = self._match(pattern) or self._match(_STATEMENT)
             end = found.end() if found and found.end() > self._at else self._buffer.find("\n", self._at) + 1
             if not _BEGINS_KNOWN.match(start) and _VALUES.search(self._buffer, self._at, end or len(self._buffer)):
-                raise Refused(f"{self._name}: the statement in line {self._line_of(self._at)} has rows and is damaged")
+                raise Refused(
+                    f"{self._name}: the statement in line {self._line_of(self._at)} has rows and cannot be understood:"
+                    " is it damaged?"
+                )
             if start.startswith("create") and (created := _CREATE.match(self._buffer, self._at, end)):
                 self._learn(table_name(created["table"])).columns = columns_of(created["columns"])
             self._at = end or len(self._buffer)

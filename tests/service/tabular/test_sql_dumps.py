@@ -336,5 +336,24 @@ def test_a_damaged_statement_with_rows_is_refused(tmp_path: Path, word: str) -> 
         for k in range(20)
     ]
     statements[7] = statements[7].replace("INSERT", word)
-    with pytest.raises(Refused, match="the statement in line 8 has rows and is damaged"):
+    with pytest.raises(Refused, match="the statement in line 8 has rows and cannot be understood: is it damaged[?]"):
         read(written(tmp_path / "a.sql", "\n".join(statements)))
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "time"),
+    [
+        ("REM INSERTING into FLAGS\nSET DEFINE OFF;\n", ";", "to_timestamp('{at}','YYYY-MM-DD HH24:MI:SS')"),
+        ("REM INSERTING into FLAGS\n", ";", "'{at}'"),
+        ("", "\n/", "'{at}'"),
+        ("", ";\nMERGE INTO x USING y ON z WHEN NOT MATCHED THEN INSERT (a) VALUES (1);", "'{at}'"),
+    ],
+)
+def test_what_oracles_programs_write_is_read(tmp_path: Path, begin: str, end: str, time: str) -> None:
+    text = begin + "\n".join(
+        "Insert into FLAGS (REPORTER,POST_ID,CREATED_AT) values"
+        f" ('{row['reporter']}',{row['post_id']},{time.format(at=row['created_at'][:19].replace('T', ' '))}){end}"
+        for row in ROWS
+    )
+    items, refused, _ = read(written(tmp_path / "export.sql", text + "\n"))
+    assert (facts(items), refused) == (expected(ROWS), [])
