@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from service.tabular.lists import Found, places_inside
 from service.tabular.refusals import UnclearParts
 
 SHOWN = 8
@@ -50,6 +51,26 @@ def chosen_part(
     could = "could each be the reports" if fitting else "are not recognised as reports"
     said = f"{name} has several {what}: {_shown(found)} {could}. Choose one, for instance --sheet {found[0]!r}"
     raise UnclearParts(said, [found[0], *_ends(found)])
+
+
+def chosen_list(
+    name: str, found: Sequence[Found], told: str | None, fits: Callable[[Sequence[Any], str | None], bool]
+) -> tuple[str, str | None, list[str]]:
+    """Where the list of reports stands, where in each of its objects if it is inside, and lists inside not chosen.
+
+    `fits` takes objects and the place of a list in each of them, None for the objects themselves. Raises Refused.
+    """
+    parts: dict[str, tuple[str, str | None]] = {place: (place, None) for place, _ in found}
+    inner = {f"{place}.{at}".lstrip("."): (place, at) for place, objects in found for at in places_inside(objects)}
+    objects_at = dict(found)
+
+    def fit(part: tuple[str, str | None]) -> bool:
+        return fits(objects_at[part[0]], part[1])
+
+    if inner and (told is not None or not any(map(fit, parts.values()))):
+        parts = {**inner, **parts}
+    place, inside = parts[chosen_part(name, "lists", list(parts.items()), told, fit)]
+    return place, inside, list(inner) if inside is None else []
 
 
 def only_note(what: str, chosen: str, names: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from service.errors import Refused
 from service.intake.items import COMPLAINT, MAX_LINE_BYTES, OUTCOME, CheckedItem, Noun, read_line, read_value
 from service.intake.notes import NoteCount
 from service.model import RejectedItem
-from service.tabular.lists import lists_in
+from service.tabular.lists import list_at, lists_in, without
 from service.tabular.tables import MOST_COLUMNS, Batch, refused, unique_names
 from service.tabular.text import TextBlocks
 
@@ -172,18 +172,21 @@ def _typed(value: Mapping[str, Any]) -> Any:
 
 
 class ObjectTable:
-    """Objects that are not in the API's form, as a table."""
+    """Objects that are not in the API's form, as a table.
 
-    def __init__(self, kind: str, objects: Iterator[tuple[int, Any]], name: str) -> None:
+    With a `place` the rows are what each object's list there holds, beside the fields of the object itself.
+    """
+
+    def __init__(self, kind: str, objects: Iterator[tuple[int, Any]], name: str, place: str | None = None) -> None:
         self.kind = kind
         self.notes: list[str] = []
+        self.holding: set[str] = set()  # columns of the objects that hold the lists
+        self._place = place
         self._lists: set[str] = set()
-        self._objects = objects
         self._beyond: set[str] = set()
         self._names: dict[str, None] = {}
-        self._flat = [
-            (number, self._of_header(self._flattened(value))) for number, value in islice(objects, _LOOKED_AT)
-        ]
+        self._rows = self._rows_of(objects)
+        self._flat = [(number, self._of_header(flat)) for number, flat in islice(self._rows, _LOOKED_AT)]
         if not self._names:
             raise Refused(f"{name} has no reports in it")
         self.header = unique_names(list(self._names))
@@ -191,6 +194,17 @@ class ObjectTable:
             self.notes.append(f"{len(self._beyond):,} fields beyond the first {MOST_COLUMNS:,} are not read")
         if self._lists:
             self.notes.append(f"lists are not read: {', '.join(sorted(self._lists)[:20])}")
+
+    def _rows_of(self, objects: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, dict[str, Any] | None]]:
+        for number, value in objects:
+            own = self._flattened(value if self._place is None else without(value, self._place))
+            if self._place is None or own is None:
+                yield number, own
+                continue
+            self.holding.update(own)
+            for one in list_at(value, self._place):
+                inner = self._flattened(one) or {}
+                yield number, own | {f"{self._place}.{key}" if key in own else key: v for key, v in inner.items()}
 
     def _flattened(self, value: Any) -> dict[str, Any] | None:
         if not isinstance(value, dict):
@@ -232,8 +246,8 @@ class ObjectTable:
         for at in range(0, len(self._flat), _BATCH):
             yield self._batch(self._flat[at : at + _BATCH])
         self._flat = []
-        while some := list(islice(self._objects, _BATCH)):
-            yield self._batch([(number, self._flattened(value)) for number, value in some])
+        while some := list(islice(self._rows, _BATCH)):
+            yield self._batch(some)
 
     def _batch(self, some: Sequence[tuple[int, dict[str, Any] | None]]) -> Batch:
         batch = Batch([], [])

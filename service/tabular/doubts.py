@@ -27,6 +27,13 @@ _OF_REPORTS = re.compile(
     r"(?:^|_|(?<=user))(?:report|flag(?!ship)|complain|notice|abuse|violation|offen[cs]e|incident|ticket|meld|beschwer"
     r"|denunc|signal|segnala)"
 )
+_CALLED = re.compile(  # files and tables of reports; "report" alone may be any program's
+    r"abuse|complaint|(?<![a-z])flag(?:s|ged|ging)?(?![a-z])|meldungen|beschwerde|denuncia|signalements?(?![a-z])"
+    r"|(?:post|comment|user|content|message|review|listing|player|abuse|abusive|spam)s?[-_ ]?reports?(?![a-z])"
+    r"|report(?:ed|s)[-_ ](?:post|comment|user|content|message)|segnalazion|жалоб|скарг|通報|举报|舉報|신고|zgloszeni"
+    r"|sikayet|stiznost|\btable '?reports?\b",
+    re.IGNORECASE,
+)
 _OTHER_ACTS = re.compile(  # headings of votes, of filters' hits, of logs of what moderators did
     r"(?:up_?|down_?)?votes?(?:_(?:type|value|kind|direction))?|voted|reactions?(?:_(?:type|kind|emoji))?|emoji|filter"
     r"(?:_(?:id|name))?|rule_matched|triggered_rule|log_(?:type|action)|(?:mod_)?action|blocked(?:_(?:id|user|user_id))?"
@@ -35,8 +42,10 @@ _OTHER_ACTS = re.compile(  # headings of votes, of filters' hits, of logs of wha
 _MEANINGS = frozenset(("report", "reported", "reporter", "accused", "reason"))
 
 
-def speaks_of_reports(looks: Sequence[ColumnLook]) -> bool:
-    """Whether any heading says that something was reported, or why."""
+def speaks_of_reports(looks: Sequence[ColumnLook], called: str) -> bool:
+    """Whether any heading, or what the file is called, says that something was reported, or why."""
+    if _CALLED.search(called):
+        return True
     for look in looks:
         plain = normalised(bare(look.name))
         if _OF_REPORTS.search(plain) or _MEANINGS & (meanings_of(plain) or frozenset()):
@@ -44,6 +53,11 @@ def speaks_of_reports(looks: Sequence[ColumnLook]) -> bool:
         if ranks_of(look.name).get("reason", 9) <= 1:
             return True
     return False
+
+
+def gives_reasons(looks: Sequence[ColumnLook], called: str) -> bool:
+    """Whether a column says why something was reported, or the file is called reports."""
+    return _CALLED.search(called) is not None or any(ranks_of(look.name).get("reason", 9) <= 1 for look in looks)
 
 
 def of_other_acts(looks: Sequence[ColumnLook]) -> ColumnLook | None:
@@ -76,9 +90,9 @@ def finer_than(target: ColumnLook, others: Sequence[ColumnLook]) -> str | None:
     return None
 
 
-def doubts_about(reporter: ColumnLook, looks: Sequence[ColumnLook], *, by_name: bool) -> Iterator[str]:
+def doubts_about(reporter: ColumnLook, looks: Sequence[ColumnLook], called: str, *, by_name: bool) -> Iterator[str]:
     """What speaks against the column of those who reported; `by_name`: its name says that it is one."""
-    if not by_name and not speaks_of_reports(looks):
+    if not by_name and not speaks_of_reports(looks, called):
         yield (
             f"no column's name says that anything was reported: make sure that {reporter.name!r} is who reported, and"
             " not who wrote or decided"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from service.tabular.headings import may_be_when
-from service.tabular.looks import ColumnLook
+from service.tabular.looks import ColumnLook, is_counter
 from service.tabular.plain_names import normalised
 from service.tabular.verdicts import judge_both_ways, verdict_of
 from service.tabular.vocabulary import ACTIONS, OWNERS, TIMES, Field
@@ -34,7 +34,9 @@ def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
         unfit = look.is_prose or look.is_yes_or_no or several or named_time
         is_row = normalised(look.name) == "entry_id" and look.distinct == len(look.known) > 1  # of a form
         same = name == "author_id" and rank >= OWNERS and look.distinct == 1 < _FEW <= len(look.known)
-        return not (unfit or same or is_row or (may_be_text and not look.has_numbers))
+        same = same or (name == "reporter_id" and rank > 1 and look.distinct == 1 and len(look.known) >= _FEW)
+        numbered = name == "target_id" and rank > 2 and is_counter(look)  # as the rows themselves
+        return not (unfit or same or is_row or numbered or (may_be_text and not look.has_numbers))
     if name == "reason":
         return look.longest <= 64
     if name == "kind":

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from service.tabular.questions import QUESTIONS
+
 _ID = r"(?:_?(?:id|nr|no|nummer|numero|link|url))?"
 _GERMAN = r"(?:beitrag|kommentar|nachricht|inhalt|post|posting|artikel|bild|video|eintrag|bewertung|profilbeitrag)"
 _IBERIAN = r"(?:publicacion|comentario|mensaje|contenido|post|entrada|publicacao|conteudo|postagem|mensagem)"
@@ -126,7 +128,8 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
 _CUSTOM_FIELD = re.compile(r"\s*custom field \((.+)\)\s*\Z", re.IGNORECASE)
 _OF_MODEL = re.compile(r"\s*'?[\w .-]*'?\[([^\[\]]+)\]\s*\Z")  # Reports[ReporterId], as Power BI exports
 _CUSTOM_API = re.compile(r"(?<=\w)__c\Z")  # of Salesforce
-_NUMBERED = re.compile(r"\s*(?:Q|Frage |Question )?\d+\s*[.):]\s+(?=\S)", re.IGNORECASE)  # of a survey
+_NUMBERED = re.compile(r"\s*(?:Q|Frage |Question )?\d+\s*(?:[.):]\s+|[、．]\s*)(?=\S)", re.IGNORECASE)  # of a survey
+_GROUPED = re.compile(r"\w+/(?=\w)")  # of KoboToolbox
 _ZONE = re.compile(r"(?<=[\w)])\s*\((?:utc|gmt|z)\)\s*\Z", re.IGNORECASE)
 _OTHER_TIME = re.compile(
     r"(?:^|_)(?:updated?|edited|modified|changed|closed?|resolved|reviewed|handled|decided|deleted|removed|joined|registered"
@@ -140,14 +143,15 @@ _NUMBERED_TIME = re.compile(r"(?:date|time|stamp|epoch|unix|utc)|(?:^|_)(?:ts|at
 
 def bare(name: str) -> str:
     """A heading without what help desks put around it."""
-    name = _NUMBERED.sub("", name)
+    name = _NUMBERED.sub("", _GROUPED.sub("", name) if " " in name else name)
     inner = _CUSTOM_FIELD.match(name) or _OF_MODEL.match(name)
     return _CUSTOM_API.sub("", _ZONE.sub("", inner[1] if inner else name))
 
 
 def patterns(field: str) -> list[tuple[int, str]]:
     """The further patterns of a field, in the form that names have when they are compared."""
-    return [(rank, _decomposed(pattern)) for rank, pattern in FURTHER.get(field, ())]
+    further = [*FURTHER.get(field, ()), *QUESTIONS.get(field, ())]
+    return [(rank, _decomposed(pattern)) for rank, pattern in further]
 
 
 def _decomposed(pattern: str) -> str:

@@ -1,8 +1,7 @@
 """The lists of objects in a JSON document, as APIs, databases and search engines wrap them. PURE.
 
 A list may stand anywhere inside; objects may be the values of a mapping by id, or rows beside a list of columns.
-Objects that hold lists of objects (a post with its reports) make a list of the inner ones, each with what is said of
-the outer one.
+Objects may hold lists of objects themselves, as a post those of its reports.
 """
 
 from __future__ import annotations
@@ -25,9 +24,28 @@ def lists_in(document: Any) -> list[Found]:
     return found
 
 
-def inner_lists(found: Sequence[Found]) -> list[Found]:
-    """What lists in the objects of lists say, each with the fields of the object that holds it."""
-    return [inner for place, objects in found for inner in _inner_lists(place, objects)]
+def places_inside(objects: Sequence[Any]) -> list[str]:
+    """The places at which objects hold lists of objects, such as a post those of its reports."""
+    some = [one for one in objects[:_LOOKED_AT] if isinstance(one, dict)]
+    return list(dict.fromkeys(place for one in some for place, _ in _lists(one, "", 0)))
+
+
+def list_at(outer: Any, place: str) -> Sequence[Any]:
+    """The list that an object holds there; empty without one."""
+    if not isinstance(outer, dict):
+        return ()
+    return next((inner for where, inner in _lists(outer, "", 0) if where == place), ())
+
+
+def without(outer: Any, place: str) -> Any:
+    """An object without the list that it holds there."""
+    if not isinstance(outer, dict):
+        return outer
+    return {
+        key: without(value, place[len(key) + 1 :]) if place.startswith(f"{key}.") else value
+        for key, value in outer.items()
+        if key != place
+    }
 
 
 def _lists(value: Any, where: str, depth: int) -> Iterator[Found]:
@@ -86,23 +104,3 @@ def _tables_of_phpmyadmin(objects: Sequence[Any]) -> list[Found]:
         for one in objects
         if isinstance(one, dict) and one.get("type") == "table" and isinstance(one.get("data"), list)
     ]
-
-
-def _inner_lists(where: str, objects: Sequence[Any]) -> list[Found]:
-    """For each place at which objects hold lists of objects: all of those, with the fields of what holds them."""
-    some = [one for one in objects[:_LOOKED_AT] if isinstance(one, dict)]
-    places = dict.fromkeys(place for one in some for place, _ in _lists(one, "", 0))
-    found: list[Found] = []
-    for wanted in places:
-        joined = []
-        for outer in objects:
-            if isinstance(outer, dict):
-                own = {key: value for key, value in outer.items() if not isinstance(value, list)}
-                inner = next((ones for place, ones in _lists(outer, "", 0) if place == wanted), ())
-                joined += [own | _renamed(one, own, wanted) for one in inner]
-        found.append((_place(where, wanted), joined))
-    return found
-
-
-def _renamed(inner: Mapping[str, Any], outer: Mapping[str, Any], place: str) -> dict[str, Any]:
-    return {f"{place}.{key}" if key in outer else key: value for key, value in inner.items()}

@@ -67,6 +67,12 @@ class ColumnLook:
         return sum(" " not in t and any(map(str.isdigit, t)) for t in some) >= 0.9 * len(some)
 
     @cached_property
+    def has_links(self) -> bool:
+        """Whether nearly all values are addresses of web pages."""
+        some = [plain_text(v).strip() for v in self.known[:LOOKED_AT]]
+        return bool(some) and sum(t.startswith(("http://", "https://")) for t in some) >= 0.9 * len(some)
+
+    @cached_property
     def has_lists(self) -> bool:
         """Whether cells hold several values each, as databases and people write lists."""
         some = [plain_text(v).strip() for v in self.known[:LOOKED_AT]]

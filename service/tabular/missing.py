@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from service.errors import Refused
@@ -16,22 +17,14 @@ from service.tabular.vocabulary import IN_WORDS, TIMES, Field, ranks_of
 FEW = 10  # so many rows by one reporter are not a list of people's reports
 _MOSTLY_UNKNOWN = 0.5
 _FEW_WORDS = 12  # different ones of a column of verdicts
-_FEW_TARGETS = 4  # so many are rather categories
+FEW_TARGETS = 4  # so many are rather categories
 _NEVER_TARGETS: tuple[Field, ...] = ("id", "reporter_id", "author_id", "reason", "verdict", "kind", "trusted", *TIMES)
-_HANDLERS = (
-    "assign",
-    "handle",
-    "resolve",
-    "review",
-    "moderator",
-    "admin",
-    "closed",
-    "staff",
-    "agent",
-    "mod",
-    "filter",
-    "rule",
-    "actor",
+_MEASURE = re.compile(
+    r"(?:^|_)(?:score|count|counts|amount|total|sum|number_of|priority|severity|level|rank|votes?|karma|points|weight|size"
+    r"|length|age|price|duration|latitude|longitude|lat|lon|lng|percent|ratio|confidence|probability)(?:_|\Z)"
+)
+_HANDLERS = re.compile(
+    r"(?:^|_)(?:assign|handle|resolv|review(?:er|ed)|moderat|admin|closed|staff|agent|mod(?:s|_|\Z)|filter|rule|actor)"
 )
 
 
@@ -79,11 +72,16 @@ def _may_be(name: Field, left: Sequence[ColumnLook], reporter: ColumnLook | None
     if name != "target_id":  # a person who did something is all too easily not who reported
         return None
     ones = [look for look in left if look.known and not (look.is_time or look.is_yes_or_no or look.has_lists)]
-    ones = [look for look in ones if not any(word in normalised(look.name) for word in _HANDLERS)]
+    ones = [look for look in ones if not (_MEASURE.search(normalised(look.name)) or handles(look))]
     ones = [look for look in ones if not set(_NEVER_TARGETS) & set(ranks_of(look.name))]
     ones = [look for look in ones if reporter is None or not same_people(look, reporter)]
-    repeated = [look for look in ones if _FEW_TARGETS < look.distinct < len(look.known)]
+    repeated = [look for look in ones if FEW_TARGETS < look.distinct < len(look.known)]
     return max(repeated, key=_like_a_target, default=None)
+
+
+def handles(look: ColumnLook) -> bool:
+    """Whether a column names who handled a report, or the rule that did."""
+    return _HANDLERS.search(normalised(look.name)) is not None
 
 
 def _like_a_target(look: ColumnLook) -> tuple[bool, bool, int]:

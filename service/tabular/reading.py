@@ -14,7 +14,7 @@ from service.intake.items import OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
 from service.model import Outcome, RejectedItem
 from service.tabular.assembly import Assembler
-from service.tabular.choosing import chosen_part, only_note
+from service.tabular.choosing import chosen_list, chosen_part, only_note
 from service.tabular.columns import ColumnUse, Recognition, time_cell
 from service.tabular.dataframes import Dataframe
 from service.tabular.delimited import DelimitedTable
@@ -28,7 +28,7 @@ from service.tabular.documents import (
     items_of_values,
     parsed_line,
 )
-from service.tabular.lists import inner_lists, lists_in
+from service.tabular.lists import Found, lists_in
 from service.tabular.naming import chosen_columns
 from service.tabular.opening import Opened, SeveralFiles, open_file
 from service.tabular.other_kinds import table_of_tags, workbook_table
@@ -94,6 +94,8 @@ class SourceFile:
         self._assembler: Assembler | None = None
         self._opened: Opened | None = None
         self._member: str | None = None  # the file of an archive that is read
+        self._holding: Collection[str] = ()  # columns of objects that hold the reports in lists
+        self._inside: list[str] = []  # lists in objects of which none can be read as reports
         try:
             self._items = self._begin()
         except BaseException:
@@ -217,7 +219,9 @@ class SourceFile:
             self.is_plain_lines = self._is_plain(opened, text)
             return items_of_lines(everything(), self._noun, self._now, self.amended), None
         values = ((number, parsed_line(line)) for number, line in everything())
-        return iter(()), ObjectTable(f"NDJSON, {text.encoding_name}", values, self.path.name)
+        _, place = self._place_of([("", objects)])
+        kind = f"NDJSON{'' if place is None else f', list in {place!r} of each line'}, {text.encoding_name}"
+        return iter(()), self._objects(kind, values, place)
 
     def _is_plain(self, opened: Opened, text: TextBlocks) -> bool:
         """Whether the file's own bytes are lines of UTF-8, in gzip where its name says so."""
@@ -230,35 +234,48 @@ class SourceFile:
     def _document_of(
         self, document: Any, form: str, encoding: str
     ) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
-        found, where = ([document], "") if is_item(document, self._noun) else self._list_in(document)
-        kind = f"{form} list{f' in {where!r}' if where else ''}, {encoding}"
-        if not found or self._has_items(found):
+        objects: Sequence[Any] = [document]
+        where, inside = "", None
+        if not is_item(document, self._noun):
+            objects, where, inside = self._list_in(document)
+        place = ".".join(filter(None, (where, inside)))
+        kind = f"{form} list{f' in {place!r}' if place else ''}, {encoding}"
+        if not objects or (inside is None and self._has_items(objects)):
             self.kind = f"{kind}, in the API's form"
-            return items_of_values(found, self._noun, self._now, self.amended), None
-        values = ((getattr(value, "line", number), value) for number, value in enumerate(found, 1))
-        return iter(()), ObjectTable(kind, values, self.path.name)
+            return items_of_values(objects, self._noun, self._now, self.amended), None
+        values = ((getattr(value, "line", number), value) for number, value in enumerate(objects, 1))
+        return iter(()), self._objects(kind, values, inside)
+
+    def _objects(self, kind: str, values: Iterator[tuple[int, Any]], inside: str | None) -> Table:
+        table = ObjectTable(kind, values, self.path.name, inside)
+        self._holding = table.holding
+        return table
 
     def _has_items(self, found: Sequence[Any]) -> bool:
         return any(is_item(value, self._noun) for value in found[:_LOOKED_AT])
 
-    def _list_in(self, document: Any) -> tuple[Sequence[Any], str]:
-        """The reports of a document and where they stand in it: the one list that can be read as such."""
+    def _list_in(self, document: Any) -> tuple[Sequence[Any], str, str | None]:
+        """The reports of a document, where their list stands, and where in each of its objects if it is inside."""
         found = lists_in(document)
         if not found:
             raise Refused(f"{self.path.name} has no list of reports in it")
+        place, inside = self._place_of(found)
+        return dict(found)[place], place, inside
 
-        def fits(objects: Sequence[Any]) -> bool:
-            if self._has_items(objects):
+    def _place_of(self, found: Sequence[Found]) -> tuple[str, str | None]:
+        """Of several lists, and those in their objects, the one that was told or that can be read as reports."""
+
+        def fits(objects: Sequence[Any], inside: str | None) -> bool:
+            if inside is None and self._has_items(objects):
                 return True
-            return self._fits(ObjectTable("", iter(enumerate(objects, 1)), self.path.name))
+            table = ObjectTable("", iter(enumerate(objects, 1)), self.path.name, inside)
+            return self._fits(table, table.holding)
 
-        told = self._options.sheet
-        inner = inner_lists(found) if told is not None or not any(fits(objects) for _, objects in found) else []
-        place = chosen_part(self.path.name, "lists", found + inner, told, fits)
-        self.notes += only_note("list", place, [other for other, _ in found]) if place in dict(found) else []
-        return dict(found + inner)[place], place
+        place, inside, self._inside = chosen_list(self.path.name, found, self._options.sheet, fits)
+        self.notes += only_note("list", place, [other for other, _ in found]) if inside is None else []
+        return place, inside
 
-    def _fits(self, table: Table) -> bool:
+    def _fits(self, table: Table, holding: Collection[str] = ()) -> bool:
         """Whether a table can be read as reports."""
         rows: list[Sequence[Any]] = []
         for batch in table.batches():
@@ -267,7 +284,7 @@ class SourceFile:
                 break
         try:
             if rows:
-                self._found_in(table.header, rows)
+                self._found_in(table.header, rows, holding)
         except Refused:
             return False
         return bool(rows)
@@ -287,12 +304,13 @@ class SourceFile:
             try:
                 self._assembler = self._assembler_of(table.header, rows)
             except Refused as error:
-                raise UnclearColumns(error.problem, self.header) from None
+                inner = "".join(f"; if the reports are the objects in {p!r}: --sheet {p}" for p in self._inside[:2])
+                raise UnclearColumns(error.problem + inner, self.header) from None
         return self._assembled(sample, batches, table)
 
     def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
         try:
-            found = self._found_in(header, rows)
+            found = self._found_in(header, rows, self._holding)
         except Refused as error:
             raise Refused(f"{self.path.name}: {error}") from None
         times = {f: style for f in TIMES if (style := self._style(f, found, header, rows)) is not None}
@@ -302,9 +320,11 @@ class SourceFile:
             self.notes.append("verdicts have no time: they are taken as known at the end of the file")
         return Assembler(header, found, times, self._noun, self._now, self.amended)
 
-    def _found_in(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Recognition:
+    def _found_in(self, header: Sequence[str], rows: Sequence[Sequence[Any]], holding: Collection[str]) -> Recognition:
         columns = {**(PRESETS[self._preset].columns if self._preset is not None else {}), **self._options.columns}
-        return recognise(header, rows, chosen_columns(header, columns), outcomes=self._noun is OUTCOME)
+        chosen = chosen_columns(header, columns)
+        called = f"{self.path.name} {self._member or ''} {self.kind}"
+        return recognise(header, rows, chosen, outcomes=self._noun is OUTCOME, holding=holding, called=called)
 
     def _style(
         self, name: Field, found: Recognition, header: Sequence[str], rows: Sequence[Sequence[Any]]

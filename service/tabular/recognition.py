@@ -7,13 +7,14 @@ not clear is left out and said.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from service.errors import Refused
+from service.tabular.candidates import NAMED
 from service.tabular.columns import Recognition
 from service.tabular.doubts import doubts_about, finer_than
 from service.tabular.heading_meanings import names_moderator
-from service.tabular.looks import ColumnLook, Rows, depends_on
+from service.tabular.looks import ColumnLook, Rows, depends_on, same_people
 from service.tabular.missing import unused_verdicts
 from service.tabular.naming import listed
 from service.tabular.plain_names import normalised
@@ -22,7 +23,9 @@ from service.tabular.plausible import (
     not_only_reports,
     repeats_differ,
 )
-from service.tabular.required_columns import NAMED, RequiredColumns
+from service.tabular.required_columns import RequiredColumns
+from service.tabular.target_columns import WHOLE_ACCOUNTS
+from service.tabular.unsuitable import unsuitable
 from service.tabular.values import plain_text
 from service.tabular.verdicts import is_known, judge_one_way
 from service.tabular.vocabulary import (
@@ -32,7 +35,6 @@ from service.tabular.vocabulary import (
     is_address_of_reporter,
     is_thing,
     place_named,
-    unsuitable,
 )
 
 MOST_ATTRIBUTES = 32  # of a target, as the API takes them
@@ -82,7 +84,7 @@ class _Recogniser(RequiredColumns):
         if not self.outcomes:
             use = self.result.uses["reporter_id"]
             by_name = use.why == NAMED or self.ranks[use.columns[0]].get("reporter_id", 9) <= 1
-            self.result.notes += doubts_about(self.looks[use.columns[0]], self.looks, by_name=by_name)
+            self.result.notes += doubts_about(self.looks[use.columns[0]], self.looks, self.called, by_name=by_name)
             self.identity()
 
     def goes_with_targets(self, name: Field, look: ColumnLook) -> bool:
@@ -96,6 +98,8 @@ class _Recogniser(RequiredColumns):
             return True
         if (target := self.target()) is None:
             return True
+        if name == "author_id" and WHOLE_ACCOUNTS in self.result.notes and same_people(look, target):
+            return False  # another name of the account itself
         if name != "author_id" and len(self.result.uses["target_id"].columns) > 1:
             return False
         share = depends_on(look, target)
@@ -182,12 +186,22 @@ class _Recogniser(RequiredColumns):
 
 
 def recognise(
-    header: Sequence[str], rows: Rows, chosen: Mapping[Field, int] | None = None, *, outcomes: bool = False
+    header: Sequence[str],
+    rows: Rows,
+    chosen: Mapping[Field, int] | None = None,
+    *,
+    outcomes: bool = False,
+    holding: Collection[str] = (),
+    called: str = "",
 ) -> Recognition:
-    """How a table is read, from its columns' names and a sample of its rows. Raises Refused."""
+    """How a table is read, from its columns' names and a sample of its rows. Raises Refused.
+
+    `holding`: the columns that say something about an object of the file, of which the rows are a list. `called`: what
+    the file and the table are called.
+    """
     if why := unsuitable(header):
         raise Refused(why)
-    reader = _Recogniser(header, rows, chosen or {}, outcomes)
+    reader = _Recogniser(header, rows, chosen or {}, outcomes, holding, called)
     if not outcomes and (other := not_only_reports(reader.looks)):
         raise Refused(other)
     reader.required()

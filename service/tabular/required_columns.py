@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from service.errors import Refused
-from service.tabular.columns import ColumnUse, Recognition
-from service.tabular.doubts import of_other_acts, speaks_of_reports
+from service.tabular.candidates import NAMED
+from service.tabular.doubts import gives_reasons, of_other_acts, speaks_of_reports
 from service.tabular.fitting import fits
 from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import (
     ColumnLook,
-    Rows,
     depends_on,
-    is_counter,
-    is_none,
-    looks_of,
     one_of_each_row,
     same_people,
 )
@@ -32,7 +28,7 @@ from service.tabular.plausible import (
     same_times,
     when_sent,
 )
-from service.tabular.values import plain_text
+from service.tabular.target_columns import WHOLE_ACCOUNTS, TargetColumns
 from service.tabular.vocabulary import (
     ACCOUNTS,
     IN_WORDS,
@@ -41,66 +37,29 @@ from service.tabular.vocabulary import (
     REQUIRED_OF_OUTCOMES,
     TIMES,
     Field,
-    is_account,
-    is_actor,
     is_address_of_reporter,
-    ranks_of,
+    is_owner,
 )
 
-NAMED = "named by an option"
-WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targets"
 ONE_REPORTER = 10  # so many rows by one reporter are not a list of people's reports
 
 
-class RequiredColumns:
+class RequiredColumns(TargetColumns):
     """Finds the columns without which a table cannot serve."""
-
-    def __init__(self, header: Sequence[str], rows: Rows, chosen: Mapping[Field, int], outcomes: bool) -> None:
-        self.header, self.rows = header, rows
-        self.looks = looks_of(header, rows)
-        self.ranks = [ranks_of(name) for name in header]
-        self.result = Recognition()
-        self.outcomes = outcomes
-        self.taken: set[int] = set()
-        for name, number in chosen.items():
-            self.use(name, (self.looks[number],), NAMED)
-
-    def use(self, name: Field, looks: Sequence[ColumnLook], why: str) -> None:
-        self.taken.update(look.number for look in looks)
-        example = next((look.example for look in looks if look.known), "")
-        self.result.uses[name] = ColumnUse(tuple(look.number for look in looks), why, example)
-
-    def target(self) -> ColumnLook | None:
-        """The column of what was reported; of several, what all of them say."""
-        if (use := self.result.uses.get("target_id")) is None:
-            return None
-        looks = [self.looks[column] for column in use.columns]
-        if len(looks) == 1:
-            return looks[0]
-        rows = zip(*(look.values for look in looks), strict=True)
-        values = [next((f"{k}/{plain_text(v)}" for k, v in enumerate(row) if not is_none(v)), None) for row in rows]
-        return ColumnLook(looks[0].number, looks[0].name, values)
-
-    def candidates(self, name: Field) -> dict[int, list[ColumnLook]]:
-        """The columns that may be this field, by rank, without those that are taken or whose values do not fit."""
-        found: dict[int, list[ColumnLook]] = {}
-        for look, ranks in zip(self.looks, self.ranks, strict=True):
-            if name in ranks and look.number not in self.taken and fits(name, look, ranks):
-                found.setdefault(ranks[name], []).append(look)
-        if name == "reporter_id" and 2 in found and any(is_actor(look.name) for look in found.get(3, ())):
-            found[2] = [look for look in found[2] if not is_account(look.name)]  # of whom was reported, or who wrote
-            if not found[2]:
-                del found[2]
-        return dict(sorted(found.items()))
 
     def required(self) -> None:
         is_place = False  # whether the target is a thread or the like rather than content
+        self.holder()
         for name in REQUIRED_OF_OUTCOMES if self.outcomes else ("target_id", "occurred_at", "reporter_id"):
             if name in self.result.uses:
                 continue
             if name == "reporter_id":
                 self.check_one_account_a_row()
             for rank, looks in self.candidates(name).items():
+                if name == "target_id" and rank >= PLACES and self.other_ids(rank):
+                    break
+                if name == "target_id" and rank == PLACES and self.candidates(name).get(ACCOUNTS):
+                    continue  # a thread is where it happened if an account is called reported
                 if rank > 1 and name in ("reporter_id", "occurred_at"):
                     of_target = self.is_of_target if name == "reporter_id" else self.is_time_of_target
                     looks = [look for look in looks if not of_target(look)]
@@ -117,40 +76,16 @@ class RequiredColumns:
                 if name == "target_id" and rank == ACCOUNTS:
                     self.result.notes.append(WHOLE_ACCOUNTS)
                 break
+            if name == "reporter_id" and name not in self.result.uses:
+                self.owner_beside_accused()
             if name == "occurred_at" and name not in self.result.uses:
                 self.only_time()
+            if name == "target_id" and name not in self.result.uses and not self.outcomes:
+                self.other_ids(PLACES)
         if not self.outcomes and "reporter_id" in self.result.uses and "target_id" not in self.result.uses:
             self.account_beside()
         self.check_required()
         self.clock()
-
-    def account_beside(self) -> None:
-        """Where no content and no reported account is named, the account beside who reported."""
-        reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
-        if self.ranks[reporter.number].get("reporter_id", 9) > 1 and not is_actor(reporter.name):
-            return
-        found = [
-            look
-            for look in self.looks
-            if look.number not in self.taken
-            and is_account(look.name)
-            and fits("reporter_id", look, {"reporter_id": 2})
-            and look.distinct > 1
-            and not same_people(look, reporter)
-            and not self.goes_with(look, reporter)
-        ]
-        numbers = [look for look in found if normalised(look.name).endswith("id")] or found
-        if found and all(same_people(numbers[0], look) for look in found):
-            self.use("target_id", numbers[:1], f"an account beside {reporter.name!r}, who reported")
-            self.result.notes.append(WHOLE_ACCOUNTS)
-
-    def others_instead(self) -> None:
-        """Take what else was reported, such as an account, where the column is empty, if each row has one of both."""
-        chosen = [self.looks[column] for column in self.result.uses["target_id"].columns]
-        for looks in self.candidates("target_id").values():
-            if more := one_of_each_row([*chosen, *looks], chosen):
-                self.use("target_id", more, "names; each row has one of them")
-                return
 
     def only_time(self) -> None:
         """The one column of times, whatever it is called, unless its name says that it is of something else."""
@@ -166,6 +101,23 @@ class RequiredColumns:
         if found:
             looks, _ = self.one_of("occurred_at", found)
             self.use("occurred_at", looks, "the only column of times")
+
+    def owner_beside_accused(self) -> None:
+        """Where another column says who was accused, the author or owner is that of the report itself."""
+        accused = [
+            look for look, ranks in zip(self.looks, self.ranks, strict=True) if ranks.get("target_id") == ACCOUNTS
+        ]
+        owners = [
+            look
+            for look in self.looks
+            if look.number not in self.taken
+            and is_owner(look.name)
+            and fits("reporter_id", look, {"reporter_id": 2})
+            and not any(same_people(look, other) for other in accused)
+            and not self.is_of_target(look)
+        ]
+        if accused and len(owners) == 1 and speaks_of_reports(self.looks, self.called):
+            self.use("reporter_id", owners, f"its name, beside {accused[0].name!r}, who was accused")
 
     def clock(self) -> None:
         """The column with the hours, where the time of the report is a date only."""
@@ -194,7 +146,7 @@ class RequiredColumns:
         if len(looks) == 1:
             return looks, "its name"
         if name == "target_id":
-            looks = [look for look in looks if not is_counter(look)] or looks
+            looks = [look for look in looks if look.distinct < len(look.known)] or looks
             if parts := one_of_each_row(looks):
                 return parts, "names; each row has one of them"
             if len(looks) == 1:
@@ -220,11 +172,6 @@ class RequiredColumns:
         return Refused(
             f"{quoted(looks)} could each be {IN_WORDS[name]}: choose one, for instance {option(name, looks[0].name)}"
         )
-
-    def goes_with(self, name: ColumnLook, number: ColumnLook) -> bool:
-        """Whether a column of names goes with one of ids, of which each has one name."""
-        share = depends_on(name, number) if normalised(number.name).endswith("id") else None
-        return share is not None and share >= MOSTLY
 
     def is_of_target(self, look: ColumnLook) -> bool:
         """Whether a column of people is of others than reporters: the same for all complaints about one target."""
@@ -253,7 +200,7 @@ class RequiredColumns:
     def check_reports(self, reporter: ColumnLook, is_place: bool) -> None:
         """Refuse a list of contents, whose people are those who wrote them, and a log of something else."""
         use = self.result.uses.get("target_id")
-        if (other := of_other_acts(self.looks)) and not speaks_of_reports(self.looks):
+        if (other := of_other_acts(self.looks)) and not speaks_of_reports(self.looks, self.called):
             raise Refused(
                 f"no name says that something was reported, and {other.name!r} ({other.example!r}) is of something"
                 " else: a file that does not say who reported cannot serve. If these are reports, say so:"
@@ -262,7 +209,7 @@ class RequiredColumns:
         if use is None or len(use.columns) > 1:
             return
         target = self.looks[use.columns[0]]
-        if is_place and use.why != NAMED:
+        if is_place and use.why != NAMED and not gives_reasons(self.looks, self.called):
             why = f"no name says that something was reported: {reporter.name!r} may be who wrote in {target.name!r}"
         elif is_list_of_contents(target):
             why = f"each row has another {target.name!r}: {reporter.name!r} may be who wrote it"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -79,18 +78,18 @@ _TITLES = {
 }
 FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get_args(Field)}}
 
-_ID = r"(?:_(?:[a-z]{0,8}id|ids|uuid|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
+_ID = r"(?:_(?:[a-z]{0,8}id|ids|uuid|pk|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
 _NAME = (
     r"(?:_(?:name|username|user_name|screen_name|display_name|login|handle|nick|nickname|email|e_mail|mail|acct"
     r"|pseudonym))"
 )
 _WHO = (
-    r"(?:user|usr|account|member|person|profile|nutzer|benutzer|usuario|utilisateur|utente|uzytkownik|gebruiker|konto"
+    r"(?:users?|usr|account|member|person|profile|nutzer|benutzer|usuario|utilisateur|utente|uzytkownik|gebruiker|konto"
     r"|mitglied|player|reader|character|gamer|streamer|channel_user)"
 )
 _PERSON = rf"(?:_{_WHO})?(?:{_ID}|{_NAME})*"
 _REPORTER = (
-    r"(?:reporter|reporters|flagger|complainant|complainer|notifier|informer|informant|submitter|requester|plaintiff"
+    r"(?:reporter|reporters|flagger|accuser|denouncer|complainant|complainer|notifier|informer|informant|submitter|requester|plaintiff"
     r"|whistleblower|melder|meldender|beschwerdefuehrer|denunciante|informante|reclamante|signaleur|signalant|plaignant"
     r"|segnalatore|segnalante|denunciador|zglaszajacy|anmelder|indsender|rapporteur)"
 )
@@ -105,8 +104,9 @@ _AUTHOR = rf"(?:{_WRITER}|owner|creator|ersteller|op|uploader)"
 _TARGET = r"(?:target|ziel|cible|alvo|obiettivo|hedef|doel|cel|объект|objet_signale|举报对象|举报目标)"
 _ACCUSED = (
     r"(?:reported|flagged|accused|offending|offender|target|targeted|subject|suspect|reportee|denounced|gemeldeter?"
-    r"|against)"
+    r"|against|violator|perpetrator|culprit|defendant|abuser|wrongdoer)"
 )
+_OFFENDER = r"(?:accused|offender|reportee|suspect|violator|perpetrator|culprit|defendant|abuser|wrongdoer)"
 _CONTENT = (
     r"(?:post|comment|cmt|cmnt|content|contents|message|msg|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
     r"|photo|image|note|submission|listing|ad|media|statement|record|reportable|flaggable|commentable|beitrag|kommentar"
@@ -124,7 +124,7 @@ _PLACE = (
 )
 _WHEN = r"(?:at|on|time|date|datetime|ts|timestamp|utc|am|um|le|el|il|day|moment|when)"
 _FILING = (
-    r"(?:report|reports|reported|reporting|flag|flags|flagged|complaint|complained|submission|submitted|filed|filing"
+    r"(?:report|reports|reported|reporting|accuse|accused|accusation|denounced|flag|flags|flagged|complaint|complained|submission|submitted|filed|filing"
     r"|notice|received|ticket|meldung|gemeldet|signalement|denuncia|occurred|incident|raised|lodged|opened)"
 )
 _TIME = (
@@ -139,12 +139,14 @@ _RULED = (
 _WORDS = r"[^\W\d]+"
 _OF_THE_REPORT = (  # follows "reported" or "flagged" in columns that do not say what was reported
     r"(?:by|at|on|in|to|via|from|date|time|day|datetime|timestamp|utc|reason|count|times|status|state|type|kind|category"
-    r"|severity|priority|issue|problem|text|note|notes|comments|description|details|host|hours|source|author|is|for)(?:_|\Z)"
+    r"|severity|priority|issue|problem|text|note|notes|comments|description|details|host|hours|source|author|is|for|email|mail|e_mail|username|nickname|handle|acct|placement|rank|score|value)(?:_|\Z)"
 )
 OWNERS = 2  # the rank of columns that may name a moderator or a program instead of an author
 OF_ANYTHING = 2  # the rank of `type`, which may be the kind of report
 ACTIONS = 3  # the rank of columns that name what was done, which may be a verdict
+LINKS = 3  # the rank of addresses of web pages
 PLACES = 4  # the rank of columns that name threads and the like
+ADDRESSES = 6  # the rank of addresses that may be of who filled in a form, where nobody is named
 ACCOUNTS = 5  # the rank of columns that name accounts, where accounts are what was reported
 _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     "id": (
@@ -173,20 +175,29 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (2, rf"from_{_WHO}{_PERSON}|username|nickname"),
         (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){_PERSON}|actor{_PERSON}|email"),
         (3, rf"e_mail|uid|uploader|{_REPORTER}_(?:contact_)?{_ADDRESS}"),
+        (ADDRESSES, r"(?:user_|client_|remote_|visitor_|from_|source_)?ip(?:_addr|_address|_hash)?|ipaddr|network_id"),
+        (
+            3,
+            rf"(?:reporter|flagger|complainant)_(?!{_OF_THE_REPORT}|(?:role|group|rank|level|age|team)(?:_|\Z))[a-z0-9]+(?:_[a-z0-9]+)?",
+        ),
     ),
     "target_id": (
         (0, r"target_id|target"),
         (1, rf"(?:(?:reported|flagged)_)?{_TARGET}(?:{_ID})*"),
         (1, rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:{_ID})*|(?!event_){_CONTENT}(?:{_ID})+"),
-        (1, r"(?:reported|flagged)_id|entry_id"),
-        (1, rf"(?:{_CONTENT}|{_PLACE}|entry|blog|profile)_{_CONTENT}(?:{_ID})+"),
+        (
+            1,
+            rf"(?:reported|flagged)_id|entry_id|(?:report|flag)_(?!note|message|status|media|image|record){_CONTENT}(?:{_ID})+",
+        ),
+        (1, rf"(?:{_CONTENT}|{_PLACE}|{_WHO}|entry|blog)_{_CONTENT}(?:{_ID})+"),
         (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
-        (2, rf"target_(?:object|content|entity|item|uri)(?:{_ID})*"),
+        (2, rf"(?:target|subject)_(?:object|content|entity|item|uri|subject)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
-        (3, rf"{_THINGS}(?:{_ID})+"),
-        (3, rf"event(?:{_ID})+|(?:reported|flagged)_(?!{_OF_THE_REPORT}|{_WHO}|name){_WORDS}"),
-        (4, rf"{_PLACE}(?:{_ID})+"),
-        (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
+        (3, rf"{_THINGS}(?:{_ID})+|(?:report|complaint|flag)_(?:for|about|against|on)(?:{_ID})*"),
+        (3, rf"(?:reported|flagged)_(?!{_OF_THE_REPORT}|{_WHO}|name){_WORDS}"),
+        (3, rf"event(?:{_ID})+"),
+        (PLACES, rf"{_PLACE}(?:{_ID})+"),
+        (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}"),
         (ACCOUNTS, rf"against{_PERSON}|(?:reported|flagged|target){_NAME}"),
     ),
     "kind": (
@@ -202,7 +213,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
             rf"(?:(?:reported|flagged|target)_)?{_CONTENT}_{_AUTHOR}{_PERSON}|(?:reported|flagged|target)_{_AUTHOR}{_PERSON}",
         ),
         (OWNERS, rf"{_AUTHOR}{_PERSON}|(?:reported|flagged)(?:_{_WHO})?_u?id"),
-        (1, rf"(?:{_CONTENT}_)?{_ACCUSED}_{_WHO}{_PERSON}|(?:accused|offender|reportee|suspect){_PERSON}"),
+        (1, rf"(?:{_CONTENT}_)?{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}"),
         (1, rf"{_CONTENT}_{_WHO}{_PERSON}|(?:written|posted)_by{_PERSON}|against{_PERSON}"),
         (1, rf"to_{_WHO}{_PERSON}|(?:reported|flagged|target){_NAME}"),
         (
@@ -307,33 +318,12 @@ _COMPILED = {
 _ADDRESS_OF_REPORTER = re.compile(rf"{_REPORTER}_(?:contact_)?{_ADDRESS}")
 _ACTOR = re.compile(rf"actor{_PERSON}")
 _ACCOUNT = re.compile(rf"account{_PERSON}")
+_OWNER = re.compile(rf"{_AUTHOR}{_PERSON}")
 _THING = re.compile(rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|listing|shop)(?:s|es|en|e|i)?")
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
 _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
     r"(?:log|message|payload|body|data|detail|details|report|reports|flag|complaint|record|properties|params)\.(?=.)",
     re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class KnownTable:
-    """A public table that cannot serve, whatever its columns are taken for."""
-
-    columns: frozenset[str]
-    why: str
-
-
-UNSUITABLE = (
-    KnownTable(
-        frozenset(("decision_visibility", "decision_ground", "platform_name")),
-        "these are statements of reasons from the DSA Transparency Database: they say what a platform decided, but not"
-        " who notified it, and without reporters there is nothing to compare",
-    ),
-    KnownTable(
-        frozenset(("mod", "action", "target_author")),
-        "this is a moderation log of Reddit: it says what moderators did, but not who reported, and without reporters"
-        " there is nothing to compare",
-    ),
 )
 
 
@@ -344,7 +334,8 @@ def what_is(field: str) -> str:
 
 def is_address_of_reporter(name: str) -> bool:
     """Whether a column has where reports came from, such as `submitter_ip`, rather than accounts."""
-    return _ADDRESS_OF_REPORTER.fullmatch(normalised(bare(name))) is not None
+    plain = normalised(bare(name))
+    return _ADDRESS_OF_REPORTER.fullmatch(plain) is not None or ranks_of(name).get("reporter_id") == ADDRESSES
 
 
 def is_actor(name: str) -> bool:
@@ -355,6 +346,11 @@ def is_actor(name: str) -> bool:
 def is_account(name: str) -> bool:
     """Whether a column names an account, and not of whom."""
     return _ACCOUNT.fullmatch(normalised(bare(name))) is not None
+
+
+def is_owner(name: str) -> bool:
+    """Whether a column names an author or owner, and not of what."""
+    return _OWNER.fullmatch(normalised(bare(name))) is not None
 
 
 def is_thing(value: str) -> bool:
@@ -390,9 +386,3 @@ def _ranks(plain: str) -> dict[Field, int]:
                 found[field] = rank
                 break
     return found
-
-
-def unsuitable(header: Sequence[str]) -> str | None:
-    """Why a table with these columns cannot serve; None if nothing is known against it."""
-    names = {normalised(name) for name in header}
-    return next((known.why for known in UNSUITABLE if known.columns <= names), None)

@@ -161,7 +161,7 @@ def test_events_that_are_no_reports_are_refused_whatever_is_chosen(
 def test_comments_are_what_was_reported_beside_their_article(tmp_path: Path, fine: str) -> None:
     given = [
         {(fine if name == "post_id" else name): v for name, v in row.items()}
-        | {"ARTICLE_ID": f"a{sum(map(ord, str(row['post_id']))) % 3}"}
+        | {"ARTICLE_ID": f"a{sum(map(ord, str(row['post_id']))) % 5}"}
         for row in ROWS
     ]
     items, refused, source = read(written(tmp_path / "a.csv", csv_of(given)))
@@ -171,8 +171,8 @@ def test_comments_are_what_was_reported_beside_their_article(tmp_path: Path, fin
 def test_ids_that_are_finer_than_the_target_are_doubted(tmp_path: Path) -> None:
     given = [
         {("xyz_id" if name == "post_id" else name): v for name, v in row.items()}
-        | {"article_id": f"a{sum(map(ord, str(row['post_id']))) % 3}"}
-        for row in ROWS
+        | {"article_id": f"a{sum(map(ord, str(row['post_id']))) % 5}", "abc_id": f"b{k % 6}"}
+        for k, row in enumerate(ROWS)
     ]
     _, _, source = read(written(tmp_path / "a.csv", csv_of(given)))
     assert taken(source, "target_id") == ["article_id"]

@@ -268,7 +268,7 @@ def test_what_cannot_serve_is_refused_with_the_reason(tmp_path: Path, name: str)
         read(written(tmp_path / "a.csv", Kind(columns, "", "").text()))
 
 
-@pytest.mark.parametrize("place", ["BeachID", "Raum", "Sala (nº)", "举报的东西"])
+@pytest.mark.parametrize("place", ["Beach", "Raum", "Sala (nº)", "举报的东西"])
 def test_the_option_that_a_refusal_names_works(tmp_path: Path, place: str) -> None:
     kind = Kind({"ID": number, place: lambda r: f"p{r.what}", "Reporter": person, "Created": sql}, "Reporter", place)
     path = written(tmp_path / "a.csv", kind.text())

@@ -1,0 +1,96 @@
+"""What was reported where no name says so: the one id beside who reported, of a kind that nobody foresaw. PURE.
+
+Software calls what it has by names of its own (`snippet_id`, `enqueteId`); a table of reports has one such id beside
+those of people, moderators and categories, or says in a second column of what kind the thing is (`abusable_id`,
+`abusable_type`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from service.tabular.headings import bare
+from service.tabular.looks import ColumnLook, depends_on, is_counter, one_of_each_row
+from service.tabular.missing import FEW_TARGETS, handles
+from service.tabular.plain_names import normalised
+from service.tabular.vocabulary import TIMES, Field
+
+_AN_ID = re.compile(r"(.+?)_?(?:id|uuid|guid|pk|slug)")
+_KIND = re.compile(r"(.+?)_?(?:type|model|table|class|kind|entity)(?:_(?:id|name))?")
+_MOST_KINDS = 20
+_NEVER: tuple[Field, ...] = (
+    "reporter_id",
+    "author_id",
+    "reason",
+    "verdict",
+    "kind",
+    "context_id",
+    "decided_by",
+    *TIMES,
+)
+_OF_SOMETHING_ELSE = re.compile(  # what a report belongs to, came from or was made with
+    r"(?:^|_)(?:categor(?:y|ie|ia)|cat|type|typ|kind|status|state|reason|cause|rule|policy|law|org|organi[sz]ation|tenant"
+    r"|team|project|company|site|app|application|client|session|device|ip|group|parent|lang|language|locale|country"
+    r"|region|city|zip|version|report|reports|flag|complaint|ticket|case|batch|queue|severity|priority|platform"
+    r"|institution|school|tag|label|transaction|request|trace|correlation|attachment|evidence|screenshot|proof|file"
+    r"|guild|server|world|realm|appeal|action|decision|penalty|ban|response|sender|external|old|legacy|user|account"
+    r"|member|person|player|profile|customer|row|entry|form|template|survey|department|instance|shard|origin|order"
+    r"|invoice|purchase|booking|payment|subscription|shipment|visit|pairing|round)(?:_|\Z)"
+)
+_OF_PROOF = re.compile(
+    r"eviden|proof|screenshot|attach|source|image|photo|picture|avatar|referr?er|refurl|homepage|website|beweis|beleg|preuve"
+    r"|prueba|prova|bewijs|dowod"
+)
+Ranks = Sequence[Mapping[Field, int]]
+
+
+def with_kind(looks: Sequence[ColumnLook], ranks: Ranks) -> tuple[ColumnLook, ColumnLook] | None:
+    """The id of something and the column that says of what kind it is; None unless there is one such pair."""
+    kinds = {_stem(_KIND, look): look for look in looks if 0 < look.distinct <= _MOST_KINDS and not look.is_prose}
+    found = [
+        (look, kinds[stem])
+        for look in looks
+        if (stem := _stem(_AN_ID, look)) in kinds
+        and stem
+        and kinds[stem] is not look
+        and not _OF_SOMETHING_ELSE.search(stem)
+        and _may_be_target(look, ranks[look.number])
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def only_ids(looks: Sequence[ColumnLook], ranks: Ranks) -> list[ColumnLook]:
+    """The one column of ids that nothing else explains, or several of which each row fills one; else none."""
+    found = [
+        look
+        for look in looks
+        if (stem := _stem(_AN_ID, look))
+        and not _OF_SOMETHING_ELSE.search(stem)
+        and _may_be_target(look, ranks[look.number])
+    ]
+    if parts := one_of_each_row(found):
+        return parts
+    found = [look for look in found if len(look.known) == len(look.values)]
+    finest = max(found, key=lambda look: look.distinct, default=None)
+    others = [look for look in found if look is not finest]
+    alone = finest is not None and all(depends_on(look, finest) in (None, 1.0) for look in others)
+    return [finest] if finest is not None and alone else []
+
+
+def only_links(looks: Sequence[ColumnLook]) -> list[ColumnLook]:
+    """The one column of addresses of web pages that come again, unless they prove or illustrate something."""
+    found = [look for look in looks if look.has_links and look.distinct < len(look.known) and not handles(look)]
+    return found if len(found) == 1 and not _OF_PROOF.search(normalised(bare(found[0].name))) else []
+
+
+def _stem(pattern: re.Pattern[str], look: ColumnLook) -> str:
+    found = pattern.fullmatch(normalised(bare(look.name)))
+    return found[1] if found else ""
+
+
+def _may_be_target(look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
+    """Whether values are ids of which some come again, and the name is that of nothing else."""
+    if any(name in ranks for name in _NEVER) or handles(look) or look.is_time or look.is_prose or look.has_lists:
+        return False
+    return FEW_TARGETS < look.distinct < len(look.known) and not look.is_yes_or_no and not is_counter(look)

@@ -1,0 +1,100 @@
+"""What was reported, where no column is called like a post or comment. PURE."""
+
+from __future__ import annotations
+
+from service.errors import Refused
+from service.tabular.candidates import Candidates
+from service.tabular.doubts import speaks_of_reports
+from service.tabular.fitting import fits
+from service.tabular.looks import ColumnLook, depends_on, one_of_each_row, same_people
+from service.tabular.missing import handles
+from service.tabular.naming import option
+from service.tabular.other_ids import only_ids, only_links, with_kind
+from service.tabular.plain_names import normalised
+from service.tabular.plausible import MOSTLY
+from service.tabular.vocabulary import ACCOUNTS, PLACES, is_account, is_actor, is_address_of_reporter
+
+WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targets"
+_FEW_HANDLERS = 0.1  # of the reporters: so many may be moderators
+
+
+class TargetColumns(Candidates):
+    """Finds what was reported by what stands beside it."""
+
+    def other_ids(self, rank: int) -> bool:
+        """Take ids of a kind that nobody foresaw, where no name tells a content: beside places or accounts, or none."""
+        left = [look for look in self.looks if look.number not in self.taken]
+        reporters = self.candidates("reporter_id")
+        people = [look for looks in reporters.values() for look in looks]
+        if self.outcomes or not people or not speaks_of_reports(self.looks, self.called):
+            return False
+        left = [look for look in left if not any(same_people(look, person) for person in people)]
+        if pair := with_kind(left, self.ranks):
+            self.use("target_id", pair[:1], f"its name; {pair[1].name!r} says of what kind it is")
+            if "kind" not in self.result.uses:
+                self.use("kind", pair[1:], f"the kind of {pair[0].name!r}")
+            return True
+        named = any(r <= 2 for r in reporters) or any(is_address_of_reporter(look.name) for look in people)
+        if rank >= ACCOUNTS or not named:
+            return False
+        if ids := only_ids(left, self.ranks):
+            self.use("target_id", ids, "the only id beside who reported, though no name says that it is")
+        elif links := only_links(left):
+            self.use("target_id", links, "the only column of addresses, though no name says that they were reported")
+        return "target_id" in self.result.uses
+
+    def holder(self) -> None:
+        """An object with words of its own that holds a list of reports, as a post may, is what was reported."""
+        outer = [look for look in self.looks if look.name in self.holding]
+        if self.outcomes or "target_id" in self.result.uses or any(r < PLACES for r in self.candidates("target_id")):
+            return
+        ids = [look for look in outer if "id" in self.ranks[look.number] and look.distinct > 1]
+        if ids and any("excerpt" in self.ranks[look.number] or look.is_prose for look in outer):
+            self.use("target_id", ids[:1], "of what holds the list of reports")
+
+    def account_beside(self) -> None:
+        """Where no content and no reported account is named, the account beside who reported."""
+        reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
+        by_name = self.ranks[reporter.number].get("reporter_id", 9) <= 1 and not is_address_of_reporter(reporter.name)
+        if not by_name and not is_actor(reporter.name):
+            return
+        found = [
+            look
+            for look in self.looks
+            if look.number not in self.taken
+            and (is_account(look.name) or (by_name and self.is_other_person(look, reporter)))
+            and fits("reporter_id", look, {"reporter_id": 2})
+            and look.distinct > 1
+            and not same_people(look, reporter)
+            and not self.goes_with(look, reporter)
+        ]
+        numbers = [look for look in found if normalised(look.name).endswith("id")] or found
+        if found and all(same_people(numbers[0], look) for look in found):
+            self.use("target_id", numbers[:1], f"an account beside {reporter.name!r}, who reported")
+            self.result.notes.append(WHOLE_ACCOUNTS)
+        outer = [look for look in self.looks if look.name in self.holding and look is not reporter]
+        people = [look for look in outer if self.ranks[look.number].get("reporter_id", 9) <= 2]
+        if people and not found and reporter.name not in self.holding:
+            raise Refused(
+                f"{reporter.name!r} is in lists that {people[0].name!r} holds, and nothing tells who of both reported"
+                f" the other. Say it: {option('reporter_id', reporter.name)} {option('target_id', people[0].name)}, or"
+                " the other way round"
+            )
+
+    def is_other_person(self, look: ColumnLook, reporter: ColumnLook) -> bool:
+        """Whether a column such as `user_id` is of the people who were reported, since others are called reporters."""
+        plain = self.ranks[look.number].get("reporter_id") == 2 and not handles(look)
+        return plain and look.distinct > _FEW_HANDLERS * reporter.distinct
+
+    def others_instead(self) -> None:
+        """Take what else was reported, such as an account, where the column is empty, if each row has one of both."""
+        chosen = [self.looks[column] for column in self.result.uses["target_id"].columns]
+        for looks in self.candidates("target_id").values():
+            if more := one_of_each_row([*chosen, *looks], chosen):
+                self.use("target_id", more, "names; each row has one of them")
+                return
+
+    def goes_with(self, name: ColumnLook, number: ColumnLook) -> bool:
+        """Whether a column of names goes with one of ids, of which each has one name."""
+        share = depends_on(name, number) if normalised(number.name).endswith("id") else None
+        return share is not None and share >= MOSTLY
