@@ -57,7 +57,7 @@ class Assembler:
         notes: NoteCount,
     ) -> None:
         self._header, self._recognition, self._times = header, recognition, times
-        self._noun, self._now, self._notes = noun, now, notes
+        self._noun, self._now, self._notes, self._only = noun, now, notes, recognition.only
         self._columns = {name: use.columns for name, use in recognition.uses.items()}
         self._verdicts: list[ColumnVerdict] = []
         self._latest = datetime.min.replace(tzinfo=UTC)  # of the complaints, if they have verdicts
@@ -65,7 +65,10 @@ class Assembler:
         self.counts: Counter[str] = Counter()  # of what was changed or left out, by a sentence for people
 
     def read(self, line: int, row: Sequence[Any]) -> CheckedItem | RejectedItem | None:
-        """The item of a row, or why it is refused; None for an empty row and for an outcome that decides nothing."""
+        """The item of a row, or why it is refused; None for a row that is none and an outcome that decides nothing."""
+        if self._only is not None and not self._only.has(row):
+            self.counts[self._only.left_out] += 1
+            return None
         try:
             value = self._outcome(row) if self._noun is OUTCOME else self._complaint(row)
         except _Unfit as error:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.tabular.only_reports import ReportRows
 from service.tabular.times import day_and_clock
 from service.tabular.vocabulary import Field
 
@@ -27,6 +28,7 @@ class Recognition:
     uses: dict[Field, ColumnUse] = field(default_factory=dict)
     attributes: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    only: ReportRows | None = None  # the rows that are reports, if others are among them
     with_kind: bool = False  # targets of different kinds share numbers: their ids are written kind/id
 
     def column(self, name: Field) -> int | None:

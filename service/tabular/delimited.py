@@ -128,6 +128,8 @@ class DelimitedTable:
             self._check_header(cells)
             if any(not is_blank(line) for line in lines[at:skip]):
                 self.notes.append(f"{plural(skip - at, 'line')} above the header skipped")
+            if questions := self._questions(lines[skip:]):
+                return unique_names(questions[0]), skip + questions[1]
             if taken == 1 and (names := self._merged(lines, skip - 1) or self._merged(lines, skip)):
                 return unique_names(names[0]), names[1]
             return unique_names(cells), skip + taken
@@ -143,6 +145,14 @@ class DelimitedTable:
             rows = list(islice(self._dialect.rows(lines[at : at + 2]), 2))
             names = merged_head(*rows) if len(rows) == 2 else None
             return None if names is None else (names, at + 2)
+        return None
+
+    def _questions(self, lines: list[str]) -> tuple[list[str], int] | None:
+        """The second of three heads of Qualtrics, which has the questions, and how many lines they take."""
+        with suppress(csv.Error):
+            heads = list(islice(self._dialect.rows(lines), 3))
+            if len(heads) == 3 and all(cell.startswith('{"ImportId"') for cell in heads[2]):
+                return heads[1], 3 + sum(cell.count("\n") for head in heads for cell in head)
         return None
 
     def _rows_below(self, lines: list[str], skip: int) -> list[list[str]]:

@@ -24,8 +24,8 @@ _HEADINGS = {
         3: "customer|customer ?|customer person",
     },
     "target_id": {
-        1: "content id|content reported|content reported id|content reported link|reported link|report link content"
-        "|report link reported|report link accused",
+        1: "content id|content reported|report content id|content reported id|content reported link|reported link"
+        "|report link content|report link reported|report link accused",
         2: "content",
         3: "link|content link|content name",
         4: "place id",

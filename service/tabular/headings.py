@@ -114,6 +114,10 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
             2,
             r"zeitstempel|datum_und_uhrzeit|datum_uhrzeit|marca_temporal|informazioni_cronologiche|horodateur|fecha_y_hora",
         ),
+        (
+            2,
+            r"stworzone|utworzono|date_d_ouverture|creada?|creado|creato|criado_em|erstellt|vytvoreno|oprettet|opprettet",
+        ),
         (2, r"дата(?:_и_время)?|日時|时间|일시|التاريخ|at|reg_date|dateline|event_(?:time|timestamp|date)"),
         (
             2,
@@ -136,7 +140,11 @@ _OTHER_TIME = re.compile(
     r"|(?:e?_?mail|reply|answer|notification|reminder|letter|warning)_sent|check(?:ed)?|considered|processed|approved"
     r"|rejected|acknowledged|actioned|triaged|assigned|moderated|verified"
     r"|birth|born|expires?|expiry|due|last|until|ended?|exported|response|solved|since|geaendert|aktualisiert|erledigt"
-    r"|geschlossen|actualizado|cerrado)(?:_|$)"
+    r"|geschlossen|actualizado|cerrado|modification|modifie|mise_a_jour|cloture|ferme|resolu|echeance|modificado|modificacion"
+    r"|resuelto|fechado|atualizado|atualizacao|aggiornato|aggiornamento|modificato|modifica|chiuso|chiusura|bijgewerkt"
+    r"|gesloten|aktualizacja|zamkniete|zamknieto|aenderung|letzte|faellig|aktualizace|uzavreno|guncelleme|kapanis"
+    r"|изменен[а-я]*|обновлен[а-я]*|закрыт[а-я]*|更新日時?|更新时间|完了日|수정일|수정일시|endret|aendret|andrad|uppdaterad|stangd"
+    r"|paivitetty)(?:_|$)"
 )
 _NUMBERED_TIME = re.compile(r"(?:date|time|stamp|epoch|unix|utc)|(?:^|_)(?:ts|at|on|when)(?:_|$)|datum|zeit|fecha|hora")
 

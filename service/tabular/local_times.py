@@ -25,6 +25,8 @@ _LETTER_H = re.compile(r"\b(\d{1,2})\s?[hH]\s?(\d{2})(?:\s?(?:m|min)\s?(\d{2})\s
 _AFTER = re.compile(r"\s?(?:Uhr|uhr|hrs?)\Z")
 _DOTTED_CLOCK = re.compile(r"(?<=\d)\s(\d{1,2})\.(\d{2})(?:\.(\d{2}))?\Z")
 _ORACLE = re.compile(r"\A(\d{1,2}-[A-Za-z]{3}-\d{2,4}) (\d{1,2})\.(\d{2})\.(\d{2})(?=[. ]|\Z)")
+_SAS = re.compile(r"\A(\d{1,2})([A-Za-z]{3})(\d{4}):(?=\d)")
+_JOINED = re.compile(r"\A(\d{1,2}/[A-Za-z]{3}/\d{4}|\d{4}([/.-])\d{2}\2\d{2})[:_-](?=\d{2}:\d{2})")
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?"
 _ZONES = {  # by their names, of those that mean one offset only; America's CST is China's, too
     name: offset
@@ -83,6 +85,7 @@ def in_plain_form(text: str) -> str:
     text = "".join(_plain_character(c) for c in text.translate(_UNSEEN))
     text = _ZONE.sub(lambda found: f" {_ZONES[found[1]]}", text)
     text = _DISTANCE.sub(_offset, text)
+    text = _JOINED.sub(r"\1 ", _SAS.sub(r"\1 \2 \3 ", text))
     text = _ORACLE.sub(r"\1 \2:\3:\4", text)
     text = _EASTERN.sub(r"\1/\2/\3 ", text)
     text = _EASTERN_CLOCK.sub(_clock, text)

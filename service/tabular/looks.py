@@ -176,5 +176,18 @@ def one_of_each_row(columns: Sequence[ColumnLook], at_least: Sequence[ColumnLook
     return found if filled >= _NEARLY_ALL * len(found[0].values) or not whole else []
 
 
+def finer_first(columns: Sequence[ColumnLook]) -> list[ColumnLook]:
+    """A column that some rows lack and one that all have and that is the same for each of its values, such as a record
+    and its account; none if there are no such."""
+    whole = [column for column in columns if len(column.known) == len(column.values)]
+    partial = [column for column in columns if 0 < len(column.known) < len(column.values)]
+    if len(whole) != 1 or not partial:
+        return []
+    finest = max(partial, key=lambda column: (column.distinct, "ur" in column.name.lower()))
+    if any(not _says_the_same(column, finest) for column in partial if column is not finest):
+        return []
+    return [finest, whole[0]] if depends_on(whole[0], finest) == 1.0 and finest.distinct > whole[0].distinct / 2 else []
+
+
 def _says_the_same(first: ColumnLook, second: ColumnLook) -> bool:
     return same_people(first, second) and not exclude_each_other([first, second])

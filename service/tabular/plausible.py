@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 from service.tabular.looks import ColumnLook, Rows, depends_on
 from service.tabular.plain_names import normalised
 from service.tabular.times import UnreadableTime, form_of, moment_of
-from service.tabular.values import flag, plain_text
+from service.tabular.values import plain_text
 from service.tabular.vocabulary import is_address_of_reporter
 
 FEW = 10  # so many rows show nothing
@@ -17,22 +17,6 @@ MOSTLY = 0.9  # of the targets have one author, one context, one time
 _SOMETIMES = 0.5  # of the addresses have one account
 _COMPARED = 500  # rows
 _SEVERAL = 3  # times that go with targets
-_EVENT = re.compile(r"(?:event|action|activity|operation|log|entry|verb)(?:_(?:type|name|kind))?")
-_OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signal|segnala", re.IGNORECASE)
-_NAMESPACE = re.compile(r"\A.*[#/](?=.)")  # tools.ozone.moderation.defs#modEventReport
-_KIND_OF_ROW = re.compile(r"(?:.*_)?(?:type|typ|kind|category|name|verb|activity)")
-_LATER = re.compile(  # what happens to a report after it was made
-    r"(?:^|_)(?:resolv|clos|dismiss|assign|updat|reopen|re_open|appeal|review|delet|withdraw|retract|reject|accept|uphold"
-    r"|upheld|escalat|acknowledg|viewed|handl|process|approv|declin|note|comment_added|status|moderat|actioned|undo|undone"
-    r"|cancel)[a-z]*(?:_|\Z)"
-)
-_OTHER_ACT = re.compile(  # what people do beside reporting
-    r"(?:post_)?(?:like|liked|love|upvote|downvote|up_vote|down_vote|vote|voted|bookmark|favou?rite|follow|unfollow|block"
-    r"|unblock|mute|unmute|view|viewed|share|shared|comment|commented|reply|edit|edited|create|created|login|appeal|thank"
-    r"|thanks|read|visit|post|posted|message_sent|kick|ban|unban|warn|timeout|delete|deleted)s?"
-    r"|.*_(?:resolved|closed|dismissed|assigned|updated|reopened|withdrawn|reviewed)"
-)
-_IS_REPORT = re.compile(r"is_(?:a_)?(?:report|flag|complaint)")
 _REPORT_IN_NAME = re.compile(r"(?:^|_)(?:report|flag|complaint)(?:_|\Z)")
 _OPENED = re.compile(
     r"(?:.*_)?(?:start|started|startzeit|begin|began|beginn|opened|stage|debut|inicio|inizio|start_?tijd|aanvang|rozpoczecia"
@@ -46,7 +30,7 @@ _SUBMITTED = re.compile(
 _TECHNICAL = re.compile(  # when a program took or changed the row
     r"(?:^|_)(?:ingest|ingested|ingestion|load|loaded|etl|dwh?|warehouse|sync|synced|synchronized|import|imported|export"
     r"|exported|extract|extracted|fetched|crawled|scraped|collected|indexed|processed|processing|partition|snapshot|stored"
-    r"|saved|inserted|archived|replicated|cdc|airbyte|fivetran|queued|enqueued|delivered|updated?|modified|edited|changed"
+    r"|saved|recorded|inserted|archived|replicated|cdc|airbyte|fivetran|queued|enqueued|delivered|updated?|modified|edited|changed"
     r"|last|uploaded|db|row)(?:_|\Z)"
 )
 _LENGTH_OF_A_DAY = 10  # 2026-11-29
@@ -90,7 +74,9 @@ def when_sent(times: Sequence[ColumnLook]) -> Sequence[ColumnLook]:
     if len(of_report) == 1:
         return of_report
     sent = [time for time in times if not _OPENED.match(normalised(time.name))]
-    return sent if len(sent) == 1 and _SUBMITTED.match(normalised(sent[0].name)) else times
+    submitted = [time for time in sent if _SUBMITTED.match(normalised(time.name))]
+    others = [time for time in times if time not in sent and time not in submitted]
+    return submitted if len(submitted) == 1 and (len(sent) == 1 or others) else times
 
 
 def not_theirs(account: ColumnLook, looks: Sequence[ColumnLook]) -> ColumnLook | None:
@@ -111,36 +97,6 @@ def repeats_differ(look: ColumnLook, rows: Rows) -> bool:
         if value is not None and list(first.setdefault(value, row)) != list(row):
             differing += 1
     return differing > 0.05 * len(rows)
-
-
-def not_only_reports(looks: Sequence[ColumnLook]) -> str | None:
-    """Why a table is a log that has reports among other things; None if nothing says that it is one."""
-    for look in looks:
-        name, words = normalised(look.name), sorted({plain_text(v) for v in look.known})
-        if name == "post_action_type_id" and {"1", "2"} & set(words):
-            return (
-                "this export of Discourse's post_actions has likes and bookmarks too:"
-                " --preset discourse-flags leaves them out"
-            )
-        if _IS_REPORT.fullmatch(name) and {flag(word) for word in words} == {True, False}:
-            return (
-                f"{look.name!r} is {words[0]!r} in some rows and {words[-1]!r} in others, so not all rows are reports:"
-                " keep only those that are, for instance with a spreadsheet's filter"
-            )
-        acts = {word: _NAMESPACE.sub("", word) for word in words}
-        reports = [word for word, act in acts.items() if _OF_REPORT.search(act) and not _LATER.search(normalised(act))]
-        others = [word for word in words if word not in reports]
-        if _KIND_OF_ROW.fullmatch(name) and not _EVENT.fullmatch(name):
-            others = [word for word in others if _OTHER_ACT.fullmatch(normalised(word))]
-        elif not _EVENT.fullmatch(name):
-            continue
-        if reports and others:
-            other = others[0]
-            return (
-                f"{look.name!r} is {reports[0]!r} in some rows and {other!r} in others, so not all rows are reports:"
-                f" keep only those with {reports[0]!r}, for instance with a spreadsheet's filter, or jq for JSON"
-            )
-    return None
 
 
 def called_alike(date: ColumnLook, others: Sequence[ColumnLook]) -> list[ColumnLook]:

@@ -17,10 +17,10 @@ from service.tabular.heading_meanings import names_moderator
 from service.tabular.looks import ColumnLook, Rows, depends_on, same_people
 from service.tabular.missing import unused_verdicts
 from service.tabular.naming import listed
+from service.tabular.only_reports import report_rows
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import (
     MOSTLY,
-    not_only_reports,
     repeats_differ,
 )
 from service.tabular.required_columns import RequiredColumns
@@ -202,8 +202,9 @@ def recognise(
     if why := unsuitable(header):
         raise Refused(why)
     reader = _Recogniser(header, rows, chosen or {}, outcomes, holding, called)
-    if not outcomes and (other := not_only_reports(reader.looks)):
-        raise Refused(other)
+    if not outcomes and (only := report_rows(reader.looks)):
+        reader = _Recogniser(header, [row for row in rows if only.has(row)], chosen or {}, outcomes, holding, called)
+        reader.result.only = only
     reader.required()
     reader.optional()
     if not outcomes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,10 +10,12 @@ from service.errors import Refused
 from service.tabular.candidates import NAMED
 from service.tabular.doubts import gives_reasons, of_other_acts, speaks_of_reports
 from service.tabular.fitting import fits
+from service.tabular.heading_meanings import meanings_of
 from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import (
     ColumnLook,
     depends_on,
+    finer_first,
     one_of_each_row,
     same_people,
 )
@@ -41,6 +44,10 @@ from service.tabular.vocabulary import (
     is_owner,
 )
 
+_OF_ANOTHER = re.compile(  # creator.published
+    r"(?!.*(?:report|flag|complaint)).*(?:creator|author|user|account|person|member|community|profile|post|comment)"
+    r"_(?:published|created|joined|registered)(?:_at|_on|_date)?"
+)
 ONE_REPORTER = 10  # so many rows by one reporter are not a list of people's reports
 
 
@@ -58,13 +65,14 @@ class RequiredColumns(TargetColumns):
             for rank, looks in self.candidates(name).items():
                 if name == "target_id" and rank >= PLACES and self.other_ids(rank):
                     break
-                if name == "target_id" and rank == PLACES and self.candidates(name).get(ACCOUNTS):
+                if name == "target_id" and rank == PLACES and any(r > PLACES for r in self.candidates(name)):
                     continue  # a thread is where it happened if an account is called reported
-                if rank > 1 and name in ("reporter_id", "occurred_at"):
-                    of_target = self.is_of_target if name == "reporter_id" else self.is_time_of_target
-                    looks = [look for look in looks if not of_target(look)]
-                    if not looks:
-                        continue
+                if name == "occurred_at" and rank > 0:
+                    looks = [look for look in looks if not self.is_time_of_target(look)]
+                if name == "reporter_id" and rank > 1:
+                    looks = [look for look in looks if not self.is_of_target(look)]
+                if not looks:
+                    continue
                 if name == "target_id" and not self.outcomes and len(looks) > 1:
                     self.check_somebody_reported()
                 self.use(name, *self.one_of(name, looks))
@@ -95,6 +103,7 @@ class RequiredColumns(TargetColumns):
             if look.number not in self.taken
             and look.is_time
             and may_be_when(normalised(bare(look.name)), numbers=look.is_number)
+            and not _OF_ANOTHER.fullmatch(normalised(look.name))
             and not any(name in self.ranks[look.number] for name in TIMES if name != "occurred_at")
             and not self.is_time_of_target(look)
         ]
@@ -103,21 +112,25 @@ class RequiredColumns(TargetColumns):
             self.use("occurred_at", looks, "the only column of times")
 
     def owner_beside_accused(self) -> None:
-        """Where another column says who was accused, the author or owner is that of the report itself."""
+        """Where another column says who was accused or wrote the content, the author or owner is the report's own."""
+        fields = list(zip(self.looks, self.ranks, strict=True))
         accused = [
-            look for look, ranks in zip(self.looks, self.ranks, strict=True) if ranks.get("target_id") == ACCOUNTS
+            look
+            for look, ranks in fields
+            if ranks.get("target_id") == ACCOUNTS or (ranks.get("author_id") == 1 and not is_owner(look.name))
         ]
         owners = [
             look
-            for look in self.looks
+            for look, ranks in fields
             if look.number not in self.taken
-            and is_owner(look.name)
+            and (is_owner(look.name) or meanings_of(normalised(look.name)) == frozenset(("author",)))
             and fits("reporter_id", look, {"reporter_id": 2})
-            and not any(same_people(look, other) for other in accused)
+            and not any(same_people(look, other) for other in accused if other is not look)
             and not self.is_of_target(look)
         ]
+        accused = [look for look in accused if look not in owners]
         if accused and len(owners) == 1 and speaks_of_reports(self.looks, self.called):
-            self.use("reporter_id", owners, f"its name, beside {accused[0].name!r}, who was accused")
+            self.use("reporter_id", owners, f"its name, since {accused[0].name!r} is of somebody else")
 
     def clock(self) -> None:
         """The column with the hours, where the time of the report is a date only."""
@@ -151,6 +164,12 @@ class RequiredColumns(TargetColumns):
                 return parts, "names; each row has one of them"
             if len(looks) == 1:
                 return looks, "its name"
+            looks = sorted(looks, key=lambda look: not normalised(look.name).endswith("id"))
+            looks = [look for k, look in enumerate(looks) if not any(same_people(look, o) for o in looks[:k])]
+            if len(looks) == 1:
+                return looks, "its name; other columns say the same"
+            if parts := finer_first(looks):
+                return parts, "their names; the finer one where a row has it"
             finest = max(looks, key=lambda look: look.distinct)
             if all(depends_on(other, finest) in (None, 1.0) for other in looks) and finest.distinct > max(
                 other.distinct for other in looks if other is not finest

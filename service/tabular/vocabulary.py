@@ -89,13 +89,13 @@ _WHO = (
 )
 _PERSON = rf"(?:_{_WHO})?(?:{_ID}|{_NAME})*"
 _REPORTER = (
-    r"(?:reporter|reporters|flagger|accuser|denouncer|complainant|complainer|notifier|informer|informant|submitter|requester|plaintiff"
+    r"(?:reporter|reporters|flagger|caller|accuser|denouncer|complainant|complainer|notifier|informer|informant|submitter|requester|plaintiff"
     r"|whistleblower|melder|meldender|beschwerdefuehrer|denunciante|informante|reclamante|signaleur|signalant|plaignant"
     r"|segnalatore|segnalante|denunciador|zglaszajacy|anmelder|indsender|rapporteur)"
 )
 _ADDRESS = r"(?:ip|ip_addr|ip_address|ip_hash|digest|token|cookie|session|session_id|device|device_id|identifier)"
 _FILED = (
-    r"(?:reported|flagged|complained|submitted|filed|raised|notified|opened|lodged|gemeldet|signale|reportado"
+    r"(?:reported|flagged|complained|submitted|filed|raised|notified|lodged|gemeldet|signale|reportado"
     r"|denunciado)"
 )
 _BY = r"(?:by|von|par|por|da)"
@@ -122,7 +122,7 @@ _PLACE = (
     r"(?:context|thread|topic|article|discussion|story|page|parent|root|conversation|debate|board|forum|subforum|channel"
     r"|room|community|subreddit|group|category_thread|thema|artikel|diskussion|hilo|tema|articulo|sujet|fil|argomento)"
 )
-_WHEN = r"(?:at|on|time|date|datetime|ts|timestamp|utc|am|um|le|el|il|day|moment|when)"
+_WHEN = r"(?:at|on|time|date|datetime|ts|dttm|dtm|dt|timestamp|utc|am|um|le|el|il|day|moment|when)"
 _FILING = (
     r"(?:report|reports|reported|reporting|accuse|accused|accusation|denounced|flag|flags|flagged|complaint|complained|submission|submitted|filed|filing"
     r"|notice|received|ticket|meldung|gemeldet|signalement|denuncia|occurred|incident|raised|lodged|opened)"
@@ -141,11 +141,16 @@ _OF_THE_REPORT = (  # follows "reported" or "flagged" in columns that do not say
     r"(?:by|at|on|in|to|via|from|date|time|day|datetime|timestamp|utc|reason|count|times|status|state|type|kind|category"
     r"|severity|priority|issue|problem|text|note|notes|comments|description|details|host|hours|source|author|is|for|email|mail|e_mail|username|nickname|handle|acct|placement|rank|score|value)(?:_|\Z)"
 )
+_DETAILS = (  # of an account, as it was when it was reported
+    r"(?:age|gender|sex|bio|country|city|location|ip|messages|log|world|server|health|food|effects|sneak|sprint|on_ground"
+    r"|gamemode|game_mode|level|photos?|photo_count|lifetime_reports|reports|(?:[a-z]+_)*(?:count|total|reports))(?:_|\Z)"
+)
 OWNERS = 2  # the rank of columns that may name a moderator or a program instead of an author
 OF_ANYTHING = 2  # the rank of `type`, which may be the kind of report
 ACTIONS = 3  # the rank of columns that name what was done, which may be a verdict
 LINKS = 3  # the rank of addresses of web pages
 PLACES = 4  # the rank of columns that name threads and the like
+REPORTED = 6  # the rank of whatever else is called reported
 ADDRESSES = 6  # the rank of addresses that may be of who filled in a form, where nobody is named
 ACCOUNTS = 5  # the rank of columns that name accounts, where accounts are what was reported
 _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
@@ -160,7 +165,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     "occurred_at": (
         (0, r"occurred_at"),
         (1, rf"{_FILING}_(?:created_)?{_WHEN}|(?:date|time|datetime)_(?:of_)?(?:the_)?{_FILING}"),
-        (1, rf"{_FILING}_(?:created|{_TIME})"),
+        (1, rf"(?:(?:{_CONTENT}|{_WHO})_)?{_FILING}_(?:created|published|{_TIME})(?:_{_WHEN})?"),
         (2, rf"{_TIME}(?:_{_WHEN})*|{_TIME}_(?:created|time|date|gmt)|(?:date|time)_(?:created|time|added)"),
         (2, r"erstellt_am|post_date"),
         (3, rf"{_FILING}_?(?:created_)?{_WHEN}?"),
@@ -173,8 +178,9 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (1, rf"{_WHO}_(?:reporting|complaining)(?:_id)?|{_BY}_{_WHO}{_PERSON}"),
         (2, rf"{_WHO}{_PERSON}|(?:created|sent){_NAME}?_by{_PERSON}|by|from|sender{_PERSON}"),
         (2, rf"from_{_WHO}{_PERSON}|username|nickname"),
-        (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){_PERSON}|actor{_PERSON}|email"),
-        (3, rf"e_mail|uid|uploader|{_REPORTER}_(?:contact_)?{_ADDRESS}"),
+        (3, rf"opened_{_BY}{_PERSON}|actor{_PERSON}|email"),
+        (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){_PERSON}"),
+        (3, rf"e_mail|uid(?:_id)?|uploader|{_REPORTER}_(?:contact_)?{_ADDRESS}"),
         (ADDRESSES, r"(?:user_|client_|remote_|visitor_|from_|source_)?ip(?:_addr|_address|_hash)?|ipaddr|network_id"),
         (
             3,
@@ -187,18 +193,18 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (1, rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:{_ID})*|(?!event_){_CONTENT}(?:{_ID})+"),
         (
             1,
-            rf"(?:reported|flagged)_id|entry_id|(?:report|flag)_(?!note|message|status|media|image|record){_CONTENT}(?:{_ID})+",
+            rf"(?:reported|flagged)_(?:id|uuid|guid)|entry_id|(?:report|flag)_(?!note|message|status|media|image|record){_CONTENT}(?:{_ID})+",
         ),
         (1, rf"(?:{_CONTENT}|{_PLACE}|{_WHO}|entry|blog)_{_CONTENT}(?:{_ID})+"),
         (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
         (2, rf"(?:target|subject)_(?:object|content|entity|item|uri|subject)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
         (3, rf"{_THINGS}(?:{_ID})+|(?:report|complaint|flag)_(?:for|about|against|on)(?:{_ID})*"),
-        (3, rf"(?:reported|flagged)_(?!{_OF_THE_REPORT}|{_WHO}|name){_WORDS}"),
         (3, rf"event(?:{_ID})+"),
         (PLACES, rf"{_PLACE}(?:{_ID})+"),
         (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}"),
-        (ACCOUNTS, rf"against{_PERSON}|(?:reported|flagged|target){_NAME}"),
+        (REPORTED, rf"(?:reported|flagged)_(?!{_OF_THE_REPORT}|{_WHO}|name|{_DETAILS}){_WORDS}"),
+        (ACCOUNTS, rf"against{_PERSON}|(?:reported|flagged|target){_NAME}|(?:reported|flagged){_ID}"),
     ),
     "kind": (
         (0, r"kind|target_kind"),
@@ -327,6 +333,9 @@ _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
 )
 
 
+_BEFORE = re.compile(r"u_(?=.)|[^-]+ - (?=.)")  # custom fields of ServiceNow, groups of GLPI
+
+
 def what_is(field: str) -> str:
     """What a column that was read as this field holds, for people."""
     return _TITLES.get(field, field.replace("_", " "))
@@ -365,7 +374,7 @@ def ranks_of(name: str) -> Mapping[Field, int]:
     found = _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain)) or _by_meaning(plain)
     if not found and plain.startswith("id_") and "id" not in (turned := _ranks(f"{plain[3:]}_id")):
         found = turned  # id_msg, as SMF writes it
-    inner = _IN_OBJECT.match(name)
+    inner = _IN_OBJECT.match(name) or _BEFORE.match(name)
     return found or (ranks_of(name[inner.end() :]) if inner else found)
 
 

@@ -234,7 +234,7 @@ UNSUITABLE: dict[str, tuple[dict[str, Column], str]] = {
             "user_id": lambda r: r.who,
             "is_report": lambda r: int(r.number % 4 > 0),
         },
-        "'is_report' is '0' in some rows and '1' in others",
+        "no column was recognised for what was reported",
     ),
     "votes, few of which name who voted": (
         {

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tabular_files import START, csv_of, read, rows, written
+from tabular_files import START, csv_of, expected, facts, read, rows, written
 
 from service.errors import Refused
 
@@ -47,10 +47,11 @@ def test_several_reporters_in_one_cell_are_not_one_reporter(tmp_path: Path, many
     assert len(read(written(tmp_path / "b.csv", csv_of(apart)))[0]) == len(ROWS)
 
 
-def test_a_log_that_has_reports_among_others_is_refused(tmp_path: Path) -> None:
+def test_of_a_log_that_has_reports_among_others_only_those_are_read(tmp_path: Path) -> None:
     given = [r | {"event": "report" if k % 3 else "delete"} for k, r in enumerate(ROWS)]
-    with pytest.raises(Refused, match="'event' is 'report' in some rows and 'delete' in others"):
-        read(written(tmp_path / "a.csv", csv_of(given)))
+    items, _, source = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert facts(items) == expected([r for k, r in enumerate(ROWS) if k % 3])
+    assert "rows left out, whose 'event' is 'delete' or the like: they report nothing: 14" in source.notes
     only = [r | {"event": ("report", "flagged")[k % 2], "action": "none"} for k, r in enumerate(ROWS)]
     assert len(read(written(tmp_path / "b.csv", csv_of(only)))[0]) == len(ROWS)
 
