@@ -11,9 +11,20 @@ from service.tabular.doubts import speaks_of_reports
 from service.tabular.fitting import fits
 from service.tabular.looks import ColumnLook, Rows, is_none, looks_of, same_people
 from service.tabular.missing import FEW_TARGETS
+from service.tabular.other_ids import may_be_id
 from service.tabular.plain_names import normalised
 from service.tabular.values import plain_text
-from service.tabular.vocabulary import ACCOUNTS, ADDRESSES, LINKS, PLACES, Field, is_account, is_actor, ranks_of
+from service.tabular.vocabulary import (
+    ACCOUNTS,
+    ADDRESSES,
+    LINKS,
+    PLACES,
+    REPORTED,
+    Field,
+    is_account,
+    is_actor,
+    ranks_of,
+)
 
 NAMED = "named by an option"
 _FEW = 10  # rows that show nothing
@@ -77,12 +88,18 @@ class Candidates:
             inside = {rank: left for rank, looks in found.items() if (left := self.inside(looks))}
             found = inside or ({} if name in _ONLY_INSIDE else found)
         if name == "reporter_id":
-            if ADDRESSES in found and not speaks_of_reports(self.looks, self.called):
-                del found[ADDRESSES]  # those of a log of requests
+            if ADDRESSES in found and not self._are_only_addresses(found):
+                del found[ADDRESSES]
             if 2 in found and any(is_actor(look.name) for look in found.get(3, ())):
                 # of whom was reported, or who wrote
                 found[2] = [look for look in found[2] if not is_account(look.name)]
         return {rank: looks for rank, looks in sorted(found.items()) if looks}
+
+    def _are_only_addresses(self, found: Mapping[int, list[ColumnLook]]) -> bool:
+        """Whether reports name nobody but by an address: people stand beside it, or ids that may be theirs, or it is
+        a log of requests."""
+        unknown = [look for look, ranks in zip(self.looks, self.ranks, strict=True) if not ranks and may_be_id(look)]
+        return len(found) == 1 and not unknown and speaks_of_reports(self.looks, self.called)
 
     def _without_others(self, found: dict[int, list[ColumnLook]]) -> None:
         """Leave out what only looks like what was reported: of the report itself, of its reporter or of an author."""
@@ -98,7 +115,7 @@ class Candidates:
         for rank, looks in found.items():
             if repeats or rank >= LINKS:  # the number or the address of the report itself
                 looks = [look for look in looks if not _one_a_row(look)]
-            found[rank] = [look for look in looks if rank != PLACES or look.distinct > FEW_TARGETS]
+            found[rank] = [look for look in looks if rank not in (PLACES, REPORTED) or look.distinct > FEW_TARGETS]
 
     def inside(self, looks: Sequence[ColumnLook]) -> list[ColumnLook]:
         """The columns of the rows themselves, without those of the objects that hold them."""

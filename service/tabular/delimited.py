@@ -95,6 +95,7 @@ class DelimitedTable:
             self._dialect = _Dialect("|", skip_spaces=False, escapes=False, drawn=True)
         self._under: list[tuple[RejectedItem, Sequence[str]]] = []  # short rows, until a full one follows
         self._spaced = False  # whether blank lines stand between rows
+        self._any = False  # whether a full row was read
         self._remarks = False  # whether the short rows are remarks under the table
         first = self._undrawn(first)
         self.header, used = self._read_header(first, skipped)
@@ -186,7 +187,7 @@ class DelimitedTable:
         done = _Progress(rest, number)
         self._read(done, last=True)
         yield self._batch(done)
-        if self._under and self._remarks:
+        if self._under and self._remarks and self._any:
             shown = ", ".join(repr(" ".join(row).strip()[:40]) for _, row in self._under[:3])
             self.notes.append(f"{plural(len(self._under), 'line')} under the table left out: {shown}")
         elif self._under:
@@ -230,6 +231,7 @@ class DelimitedTable:
 
     def _above(self, done: _Progress) -> None:
         """Refuse short rows that full ones follow."""
+        self._any = True
         done.refused += [item for item, _ in self._under]
         self._under = []
 

@@ -39,25 +39,29 @@ _OTHER_ACTS = re.compile(  # headings of votes, of filters' hits, of logs of wha
     r"(?:_(?:id|name))?|rule_matched|triggered_rule|log_(?:type|action)|(?:mod_)?action|blocked(?:_(?:id|user|user_id))?"
     r"|muted(?:_(?:id|user|user_id))?|followed(?:_(?:id|user|user_id))?|stars|rating"
 )
-_MEANINGS = frozenset(("report", "reported", "reporter", "accused", "reason"))
+_MEANINGS = frozenset(("report", "reported", "reporter", "accused"))
 
 
 def speaks_of_reports(looks: Sequence[ColumnLook], called: str) -> bool:
     """Whether any heading, or what the file is called, says that something was reported, or why."""
-    if _CALLED.search(called):
+    return names_reports(looks, called) or _has_reasons(looks)
+
+
+def names_reports(looks: Sequence[ColumnLook], called: str) -> bool:
+    """Whether a heading or the file's name says "reports" or the like; reasons alone may be of anything."""
+    if _CALLED.search(called) or (_has_reasons(looks) and "report" in called.lower()):
         return True
-    for look in looks:
-        plain = normalised(bare(look.name))
-        if _OF_REPORTS.search(plain) or _MEANINGS & (meanings_of(plain) or frozenset()):
-            return True
-        if ranks_of(look.name).get("reason", 9) <= 1:
-            return True
-    return False
+    plain = [normalised(bare(look.name)) for look in looks]
+    return any(_OF_REPORTS.search(name) or _MEANINGS & (meanings_of(name) or frozenset()) for name in plain)
+
+
+def _has_reasons(looks: Sequence[ColumnLook]) -> bool:
+    return any(ranks_of(look.name).get("reason", 9) <= 1 for look in looks)
 
 
 def gives_reasons(looks: Sequence[ColumnLook], called: str) -> bool:
     """Whether a column says why something was reported, or the file is called reports."""
-    return _CALLED.search(called) is not None or any(ranks_of(look.name).get("reason", 9) <= 1 for look in looks)
+    return _CALLED.search(called) is not None or _has_reasons(looks)
 
 
 def of_other_acts(looks: Sequence[ColumnLook]) -> ColumnLook | None:

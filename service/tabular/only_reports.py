@@ -24,7 +24,7 @@ _LATER = re.compile(  # what happens to a report after it was made
 _OTHER_ACT = re.compile(  # what people do beside reporting
     r"(?:post_)?(?:like|liked|love|upvote|downvote|up_vote|down_vote|vote|voted|bookmark|favou?rite|follow|unfollow|block"
     r"|unblock|mute|unmute|view|viewed|share|shared|comment|commented|reply|edit|edited|create|created|login|appeal|thank"
-    r"|thanks|read|visit|post|posted|message_sent|kick|ban|unban|warn|timeout|delete|deleted)s?"
+    r"|reaction|react|agree|dont_agree|disagree|respect|thanks|read|visit|post|posted|message_sent|kick|ban|unban|warn|timeout|delete|deleted)s?"
     r"|.*_(?:resolved|closed|dismissed|assigned|updated|reopened|withdrawn|reviewed)"
 )
 _TAKEN_BACK = re.compile(r"(?:^|_)(?:un_?(?:report|flag)|withdraw|retract|undo|undone|cancel|revert|revoke)")
@@ -67,13 +67,12 @@ def report_rows(looks: Sequence[ColumnLook]) -> ReportRows | None:
             return ReportRows(look.number, look.name, next(word for word in words if flag(word) is False))
         reports = [word for word in words if _is_report(word)]
         others = [word for word in words if word not in reports]
-        if _EVENT.fullmatch(name):
-            known = True
-        elif _KIND_OF_ROW.fullmatch(name):
-            named = [word for word in others if _is_other_act(normalised(_NAMESPACE.sub("", word)))]
-            known, others = named == others, named
-        else:
-            continue
+        named = [word for word in others if _is_other_act(word)]
+        known = named == others
+        if not _EVENT.fullmatch(name):
+            others = named
+            if not _KIND_OF_ROW.fullmatch(name):
+                continue
         back = next((word for word in others if _TAKEN_BACK.search(normalised(word))), None)
         if reports and others and known and back is None:
             return ReportRows(look.number, look.name, others[0])
@@ -96,5 +95,7 @@ def _happened_later(act: str) -> bool:
     return _LATER.search(act) is not None or _TAKEN_BACK.search(act) is not None
 
 
-def _is_other_act(act: str) -> bool:
-    return _OTHER_ACT.fullmatch(act) is not None or _TAKEN_BACK.search(act) is not None
+def _is_other_act(word: str) -> bool:
+    """Whether a word is that of an event: of a known one, or with the name space of a program's events."""
+    act = normalised(_NAMESPACE.sub("", word))
+    return bool(_NAMESPACE.match(word) or _OTHER_ACT.fullmatch(act) or _happened_later(act))

@@ -84,6 +84,11 @@ def only_links(looks: Sequence[ColumnLook]) -> list[ColumnLook]:
     return found if len(found) == 1 and not _OF_PROOF.search(normalised(bare(found[0].name))) else []
 
 
+def may_be_id(look: ColumnLook) -> bool:
+    """Whether a column is called like an id, with values that come again."""
+    return _stem(_AN_ID, look) != "" and _may_be_target(look, {})
+
+
 def _stem(pattern: re.Pattern[str], look: ColumnLook) -> str:
     found = pattern.fullmatch(normalised(bare(look.name)))
     return found[1] if found else ""

@@ -32,7 +32,7 @@ from service.tabular.vocabulary import (
     OF_ANYTHING,
     TIMES,
     Field,
-    is_address_of_reporter,
+    is_address,
     is_thing,
     place_named,
 )
@@ -71,7 +71,7 @@ class _Recogniser(RequiredColumns):
 
     def optional(self) -> None:
         reporter = self.header[self.result.uses["reporter_id"].columns[0]] if not self.outcomes else ""
-        if is_address_of_reporter(reporter):
+        if is_address(reporter):
             self.result.notes.append(f"people who share a value of {reporter!r} count as one reporter")
         for name in OF_OUTCOMES if self.outcomes else OPTIONAL:
             if name in self.result.uses or (name == "decided_at" and "verdict" not in self.result.uses):

@@ -68,7 +68,8 @@ class RequiredColumns(TargetColumns):
                 if name == "target_id" and rank == PLACES and any(r > PLACES for r in self.candidates(name)):
                     continue  # a thread is where it happened if an account is called reported
                 if name == "occurred_at" and rank > 0:
-                    looks = [look for look in looks if not self.is_time_of_target(look)]
+                    own = [look for look in looks if not self.is_time_of_target(look)]
+                    looks = own or (looks if rank == 1 else [])
                 if name == "reporter_id" and rank > 1:
                     looks = [look for look in looks if not self.is_of_target(look)]
                 if not looks:
@@ -130,6 +131,7 @@ class RequiredColumns(TargetColumns):
         ]
         accused = [look for look in accused if look not in owners]
         if accused and len(owners) == 1 and speaks_of_reports(self.looks, self.called):
+            self.check_reports(owners[0], is_place=False)
             self.use("reporter_id", owners, f"its name, since {accused[0].name!r} is of somebody else")
 
     def clock(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.errors import Refused
 from service.tabular.candidates import Candidates
-from service.tabular.doubts import speaks_of_reports
+from service.tabular.doubts import names_reports
 from service.tabular.fitting import fits
 from service.tabular.looks import ColumnLook, depends_on, one_of_each_row, same_people
 from service.tabular.missing import handles
@@ -12,9 +12,10 @@ from service.tabular.naming import option
 from service.tabular.other_ids import only_ids, only_links, with_kind
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import MOSTLY
-from service.tabular.vocabulary import ACCOUNTS, PLACES, is_account, is_actor, is_address_of_reporter
+from service.tabular.vocabulary import ACCOUNTS, PLACES, is_account, is_actor, is_address
 
 WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targets"
+_OF_THE_PERSON = 0.5  # of the people who come again: those who report twice report different things
 _FEW_HANDLERS = 0.1  # of the reporters: so many may be moderators
 
 
@@ -26,15 +27,15 @@ class TargetColumns(Candidates):
         left = [look for look in self.looks if look.number not in self.taken]
         reporters = self.candidates("reporter_id")
         people = [look for looks in reporters.values() for look in looks]
-        if self.outcomes or not people or not speaks_of_reports(self.looks, self.called):
+        if self.outcomes or not people or not names_reports(self.looks, self.called):
             return False
-        left = [look for look in left if not any(same_people(look, person) for person in people)]
+        left = [look for look in left if not any(_goes_with(look, person) for person in people)]
         if pair := with_kind(left, self.ranks):
             self.use("target_id", pair[:1], f"its name; {pair[1].name!r} says of what kind it is")
             if "kind" not in self.result.uses:
                 self.use("kind", pair[1:], f"the kind of {pair[0].name!r}")
             return True
-        named = any(r <= 2 for r in reporters) or any(is_address_of_reporter(look.name) for look in people)
+        named = any(r <= 2 for r in reporters) or any(is_address(look.name) for look in people)
         if rank >= ACCOUNTS or not named:
             return False
         if ids := only_ids(left, self.ranks):
@@ -55,7 +56,7 @@ class TargetColumns(Candidates):
     def account_beside(self) -> None:
         """Where no content and no reported account is named, the account beside who reported."""
         reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
-        by_name = self.ranks[reporter.number].get("reporter_id", 9) <= 1 and not is_address_of_reporter(reporter.name)
+        by_name = self.ranks[reporter.number].get("reporter_id", 9) <= 1 and not is_address(reporter.name)
         if not by_name and not is_actor(reporter.name):
             return
         found = [
@@ -65,8 +66,8 @@ class TargetColumns(Candidates):
             and (is_account(look.name) or (by_name and self.is_other_person(look, reporter)))
             and fits("reporter_id", look, {"reporter_id": 2})
             and look.distinct > 1
-            and not same_people(look, reporter)
             and not self.goes_with(look, reporter)
+            and _goes_with(look, reporter) is False
         ]
         numbers = [look for look in found if normalised(look.name).endswith("id")] or found
         if found and all(same_people(numbers[0], look) for look in found):
@@ -98,3 +99,11 @@ class TargetColumns(Candidates):
         """Whether a column of names goes with one of ids, of which each has one name."""
         share = depends_on(name, number) if normalised(number.name).endswith("id") else None
         return share is not None and share >= MOSTLY
+
+
+def _goes_with(look: ColumnLook, person: ColumnLook) -> bool | None:
+    """Whether a column says something of a person, since most people have one value of it; None if nothing shows it."""
+    if same_people(look, person):
+        return True
+    share = depends_on(look, person)
+    return None if share is None else share >= _OF_THE_PERSON

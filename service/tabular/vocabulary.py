@@ -343,8 +343,12 @@ def what_is(field: str) -> str:
 
 def is_address_of_reporter(name: str) -> bool:
     """Whether a column has where reports came from, such as `submitter_ip`, rather than accounts."""
-    plain = normalised(bare(name))
-    return _ADDRESS_OF_REPORTER.fullmatch(plain) is not None or ranks_of(name).get("reporter_id") == ADDRESSES
+    return _ADDRESS_OF_REPORTER.fullmatch(normalised(bare(name))) is not None
+
+
+def is_address(name: str) -> bool:
+    """Whether a column has where something came from rather than accounts, whoever that was."""
+    return is_address_of_reporter(name) or ranks_of(name).get("reporter_id") == ADDRESSES
 
 
 def is_actor(name: str) -> bool:
