@@ -13,8 +13,8 @@ from rich.text import Text
 
 from service.charts.words import share
 from service.moderation.phrases import plural
+from service.tabular.naming import what_is
 from service.tabular.read_as import ATTRIBUTE
-from service.tabular.vocabulary import what_is
 
 if TYPE_CHECKING:
     from service.tabular.reading import SourceFile

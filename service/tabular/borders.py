@@ -52,6 +52,13 @@ def merged_head(above: Sequence[Any], cells: Sequence[Any]) -> list[str] | None:
     )
 
 
+def questions_of(heads: Sequence[Sequence[Any]]) -> list[str] | None:
+    """The questions in the second of the three heads of Qualtrics: codes, questions, ids for a later import."""
+    if len(heads) < 3 or not heads[2] or not all(_text(cell).startswith('{"ImportId"') for cell in heads[2]):
+        return None
+    return [_text(cell) for cell in heads[1]]
+
+
 def _text(cell: Any) -> str:
     return "" if is_blank(cell) else " ".join(plain_text(cell).split())
 

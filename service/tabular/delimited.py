@@ -25,6 +25,7 @@ from service.tabular.borders import (
     is_title,
     merged_head,
     of_one_column,
+    questions_of,
     undrawn,
 )
 from service.tabular.tables import MOST_COLUMNS, Batch, is_blank, refused, unique_names
@@ -149,11 +150,11 @@ class DelimitedTable:
         return None
 
     def _questions(self, lines: list[str]) -> tuple[list[str], int] | None:
-        """The second of three heads of Qualtrics, which has the questions, and how many lines they take."""
+        """The questions of a survey in three heads, and how many lines those take."""
         with suppress(csv.Error):
             heads = list(islice(self._dialect.rows(lines), 3))
-            if len(heads) == 3 and all(cell.startswith('{"ImportId"') for cell in heads[2]):
-                return heads[1], 3 + sum(cell.count("\n") for head in heads for cell in head)
+            if (names := questions_of(heads)) is not None:
+                return names, 3 + sum(cell.count("\n") for head in heads for cell in head)
         return None
 
     def _rows_below(self, lines: list[str], skip: int) -> list[list[str]]:

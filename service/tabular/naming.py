@@ -10,6 +10,23 @@ from service.tabular.looks import ColumnLook
 from service.tabular.plain_names import normalised
 from service.tabular.vocabulary import FIELDS_BY_NAME, SHORT_NAMES, Field
 
+_TITLES = {
+    "id": "id of the complaint",
+    "occurred_at": "time of the complaint",
+    "reporter_id": "who reported",
+    "target_id": "what was reported",
+    "kind": "kind of target",
+    "author_id": "author of the target",
+    "context_id": "context (thread, article)",
+    "context_title": "title of the context",
+    "context_url": "address of the context",
+    "part_of": "complaint of the same act",
+    "text": "text of the complaint",
+    "excerpt": "text of the target",
+    "account_created_at": "age of the reporter's account",
+    "decided_at": "time of the decision",
+}
+
 
 def chosen_columns(header: Sequence[str], options: Mapping[str, str]) -> dict[Field, int]:
     """The columns named with --column, by field. Raises Refused for a field or column that does not exist."""
@@ -46,3 +63,8 @@ def listed(names: Sequence[str], written: Callable[[str], str] = str) -> str:
     """Names, the first of them if there are many."""
     shown = ", ".join(written(name[:40]) for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def what_is(field: str) -> str:
+    """What a column that was read as this field holds, for people."""
+    return _TITLES.get(field, field.replace("_", " "))

@@ -28,6 +28,7 @@ _OTHER_ACT = re.compile(  # what people do beside reporting
     r"|.*_(?:resolved|closed|dismissed|assigned|updated|reopened|withdrawn|reviewed)"
 )
 _TAKEN_BACK = re.compile(r"(?:^|_)(?:un_?(?:report|flag)|withdraw|retract|undo|undone|cancel|revert|revoke)")
+_PASSED_ON = re.compile(r"_to_")  # "Reported to the police"
 _IS_REPORT = re.compile(r"is_(?:a_)?(?:report|flag|complaint)")
 
 
@@ -88,7 +89,8 @@ def report_rows(looks: Sequence[ColumnLook]) -> ReportRows | None:
 
 def _is_report(word: str) -> bool:
     act = _NAMESPACE.sub("", word)
-    return _OF_REPORT.search(act) is not None and not _happened_later(normalised(act))
+    plain = normalised(act)
+    return _OF_REPORT.search(act) is not None and not (_happened_later(plain) or _PASSED_ON.search(plain))
 
 
 def _happened_later(act: str) -> bool:

@@ -92,6 +92,7 @@ class RequiredColumns(TargetColumns):
             if name == "target_id" and name not in self.result.uses and not self.outcomes:
                 self.other_ids(PLACES)
         if not self.outcomes and "reporter_id" in self.result.uses and "target_id" not in self.result.uses:
+            self.check_holder()
             self.account_beside()
         self.check_required()
         self.clock()
@@ -115,22 +116,22 @@ class RequiredColumns(TargetColumns):
     def owner_beside_accused(self) -> None:
         """Where another column says who was accused or wrote the content, the author or owner is the report's own."""
         fields = list(zip(self.looks, self.ranks, strict=True))
+        owners = [look for look in self.looks if look.number not in self.taken and _is_owner(look)]
         accused = [
             look
             for look, ranks in fields
-            if ranks.get("target_id") == ACCOUNTS or (ranks.get("author_id") == 1 and not is_owner(look.name))
+            if look not in owners and (ranks.get("target_id") == ACCOUNTS or ranks.get("author_id") == 1)
         ]
+        if not accused or not speaks_of_reports(self.looks, self.called):
+            return
         owners = [
             look
-            for look, ranks in fields
-            if look.number not in self.taken
-            and (is_owner(look.name) or meanings_of(normalised(look.name)) == frozenset(("author",)))
-            and fits("reporter_id", look, {"reporter_id": 2})
-            and not any(same_people(look, other) for other in accused if other is not look)
+            for look in owners
+            if fits("reporter_id", look, {"reporter_id": 2})
+            and not any(same_people(look, other) for other in accused)
             and not self.is_of_target(look)
         ]
-        accused = [look for look in accused if look not in owners]
-        if accused and len(owners) == 1 and speaks_of_reports(self.looks, self.called):
+        if len(owners) == 1:
             self.check_reports(owners[0], is_place=False)
             self.use("reporter_id", owners, f"its name, since {accused[0].name!r} is of somebody else")
 
@@ -274,3 +275,7 @@ class RequiredColumns(TargetColumns):
         reporter = self.result.uses.get("reporter_id")
         if reporter is not None and reporter.why != NAMED:
             check_reporters(self.looks[reporter.columns[0]])
+
+
+def _is_owner(look: ColumnLook) -> bool:
+    return is_owner(look.name) or meanings_of(normalised(look.name)) == frozenset(("author",))

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from service.errors import Refused
-from service.tabular.borders import is_title, merged_head
+from service.tabular.borders import is_title, merged_head, questions_of
 from service.tabular.choosing import chosen_part, only_note
 from service.tabular.tables import MOST_COLUMNS, Batch, Table, is_blank, refused, unique_names
 
@@ -79,6 +79,8 @@ class SheetTable:
                     raise Refused(f"{self._name} has more than {MOST_COLUMNS:,} columns: no table of reports has")
                 if not any(isinstance(c, str) for c in filled):
                     raise Refused(f"{self._name} has no header: add a first row with the columns' names")
+                if questions := questions_of([heads for _, heads in top[k : k + 3]]):
+                    return k + 2, unique_names(questions)
                 for over, under in ((k - 1, k), (k, k + 1)):
                     if over >= 0 and under < len(top) and (names := merged_head(top[over][1], top[under][1])):
                         return under, unique_names(names)

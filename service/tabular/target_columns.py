@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.errors import Refused
-from service.tabular.candidates import Candidates
+from service.tabular.candidates import NAMED, Candidates
 from service.tabular.doubts import names_reports
 from service.tabular.fitting import fits
 from service.tabular.looks import ColumnLook, depends_on, one_of_each_row, same_people
@@ -53,6 +53,18 @@ class TargetColumns(Candidates):
         if ids and any("excerpt" in self.ranks[look.number] or look.is_prose for look in outer):
             self.use("target_id", ids[:1], "of what holds the list of reports")
 
+    def check_holder(self) -> None:
+        """Refuse people in lists of people where nothing tells who of both reported the other."""
+        reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
+        outer = [look for look in self.looks if look.name in self.holding and look.number not in self.taken]
+        people = [look for look in outer if self.ranks[look.number].get("reporter_id", 9) <= 2]
+        if people and reporter.name not in self.holding and self.result.uses["reporter_id"].why != NAMED:
+            raise Refused(
+                f"{reporter.name!r} is in lists that {people[0].name!r} holds, and nothing tells who of both reported"
+                f" the other. Say it: {option('reporter_id', reporter.name)} {option('target_id', people[0].name)}, or"
+                " the other way round"
+            )
+
     def account_beside(self) -> None:
         """Where no content and no reported account is named, the account beside who reported."""
         reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
@@ -73,14 +85,6 @@ class TargetColumns(Candidates):
         if found and all(same_people(numbers[0], look) for look in found):
             self.use("target_id", numbers[:1], f"an account beside {reporter.name!r}, who reported")
             self.result.notes.append(WHOLE_ACCOUNTS)
-        outer = [look for look in self.looks if look.name in self.holding and look is not reporter]
-        people = [look for look in outer if self.ranks[look.number].get("reporter_id", 9) <= 2]
-        if people and not found and reporter.name not in self.holding:
-            raise Refused(
-                f"{reporter.name!r} is in lists that {people[0].name!r} holds, and nothing tells who of both reported"
-                f" the other. Say it: {option('reporter_id', reporter.name)} {option('target_id', people[0].name)}, or"
-                " the other way round"
-            )
 
     def is_other_person(self, look: ColumnLook, reporter: ColumnLook) -> bool:
         """Whether a column such as `user_id` is of the people who were reported, since others are called reporters."""

@@ -60,22 +60,6 @@ SHORT_NAMES: dict[str, Field] = {  # as --column takes them, beside the fields' 
     "author": "author_id",
     "context": "context_id",
 }
-_TITLES = {
-    "id": "id of the complaint",
-    "occurred_at": "time of the complaint",
-    "reporter_id": "who reported",
-    "target_id": "what was reported",
-    "kind": "kind of target",
-    "author_id": "author of the target",
-    "context_id": "context (thread, article)",
-    "context_title": "title of the context",
-    "context_url": "address of the context",
-    "part_of": "complaint of the same act",
-    "text": "text of the complaint",
-    "excerpt": "text of the target",
-    "account_created_at": "age of the reporter's account",
-    "decided_at": "time of the decision",
-}
 FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get_args(Field)}}
 
 _ID = r"(?:_(?:[a-z]{0,8}id|ids|uuid|pk|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
@@ -336,18 +320,13 @@ _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
 _BEFORE = re.compile(r"u_(?=.)|[^-]+ - (?=.)")  # custom fields of ServiceNow, groups of GLPI
 
 
-def what_is(field: str) -> str:
-    """What a column that was read as this field holds, for people."""
-    return _TITLES.get(field, field.replace("_", " "))
-
-
 def is_address_of_reporter(name: str) -> bool:
     """Whether a column has where reports came from, such as `submitter_ip`, rather than accounts."""
     return _ADDRESS_OF_REPORTER.fullmatch(normalised(bare(name))) is not None
 
 
 def is_address(name: str) -> bool:
-    """Whether a column has where something came from rather than accounts, whoever that was."""
+    """Whether a column has addresses rather than accounts."""
     return is_address_of_reporter(name) or ranks_of(name).get("reporter_id") == ADDRESSES
 
 
@@ -378,8 +357,8 @@ def ranks_of(name: str) -> Mapping[Field, int]:
     found = _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain)) or _by_meaning(plain)
     if not found and plain.startswith("id_") and "id" not in (turned := _ranks(f"{plain[3:]}_id")):
         found = turned  # id_msg, as SMF writes it
-    inner = _IN_OBJECT.match(name) or _BEFORE.match(name)
-    return found or (ranks_of(name[inner.end() :]) if inner else found)
+    inner = None if found else _IN_OBJECT.match(name) or _BEFORE.match(name)
+    return ranks_of(name[inner.end() :]) if inner else found
 
 
 def _by_meaning(plain: str) -> dict[Field, int]:

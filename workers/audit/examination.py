@@ -16,9 +16,9 @@ from service.moderation.phrases import percent, plural
 from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 from service.tabular.dataframes import Dataframe
+from service.tabular.naming import what_is
 from service.tabular.parquet_folder import size_of
 from service.tabular.reading import ReadingOptions
-from service.tabular.vocabulary import what_is
 from workers.audit.files import READ_AS_IT_IS, Reading, read_items
 from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
 from workers.audit.listings import AuditTable, members_of, targets_of

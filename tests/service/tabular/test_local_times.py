@@ -13,6 +13,8 @@ from service.tabular.times import UnreadableTime
 
 ON_THE_13TH = datetime(2026, 10, 13, 9, 18, tzinfo=UTC)
 WRITTEN = [
+    "13OCT2026:09:18:00",  # SAS
+    "2026/10/13-09:18:00",
     "2026/10/13 9:18:00",  # ja-JP, zh-CN
     "2026. 10. 13. 오전 9:18:00",
     "2026. 10. 13. 9:18:00",  # hu
@@ -64,6 +66,7 @@ def test_what_programs_write_for_a_country_is_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "hours"),
     [
+        ("13/Oct/2026:09:18:00 +0200", 2),  # a web server's log
         ("2026/10/13 9:18:00 AM MESZ", 2),
         ("2026/10/13 9:18:00 AM MEZ", 1),
         ("13.10.2026 09:18 CET", 1),

@@ -26,6 +26,12 @@ def test_an_open_quote_costs_its_row_and_names_its_line(tmp_path: Path) -> None:
     assert [(r.line, r.detail) for r in refused] == [(3, "a quote that opens in this row never closes")]
 
 
+def test_a_quote_that_holds_all_rows_leaves_no_remark_under_an_empty_table(tmp_path: Path) -> None:
+    rows = "".join(line(k) for k in range(2, 40))
+    items, refused, _ = read(written(tmp_path / "a.csv", HEAD + line(1, '"see below') + "\n" + rows.rstrip() + '"\n'))
+    assert len(items) < 39 and len(refused) > 0
+
+
 @pytest.mark.parametrize("closing", ['5"', 'say "hi', '"good"', '"two\nlines"'])
 def test_an_open_quote_that_a_later_one_closes_swallows_no_row(tmp_path: Path, closing: str) -> None:
     text = HEAD + line(1) + line(2, '"see below') + line(3) + line(4, closing) + line(5)

@@ -127,3 +127,63 @@ def test_the_entry_of_a_page_is_finer_than_the_account_and_that_of_a_form_is_a_r
     assert {c.target.id for c in read(written(tmp_path / "a.csv", csv_of(given)))[0]} == {r["post_id"] for r in ROWS}
     of_form = [row | {"entry_id": 900 + k} for k, row in enumerate(given)]
     assert {c.target.id for c in read(written(tmp_path / "b.csv", csv_of(of_form)))[0]} == {r["author"] for r in ROWS}
+
+
+def test_the_reporter_s_own_account_beside_an_address_is_not_what_was_reported(tmp_path: Path) -> None:
+    given = [
+        {"reporter_email": f"{r['reporter']}@{('a', 'b')[k % 9 == 0]}.example", "user_id": r["reporter"]}
+        | {"created_at": r["created_at"], "reason": "spam"}
+        for k, r in enumerate(ROWS)
+    ]
+    with pytest.raises(Refused, match="no column was recognised for what was reported"):
+        read(written(tmp_path / "complaints.csv", csv_of(given)))
+
+
+def test_an_account_beside_those_who_reported_was_reported(tmp_path: Path) -> None:
+    given = [{"reported_by": r["reporter"], "user_id": r["post_id"], "created_at": r["created_at"]} for r in ROWS]
+    items, _, source = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert facts(items) == expected(ROWS)
+    assert any("whole accounts are the targets" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("name", ["abuse_reports.csv", "export.csv"])
+def test_the_only_id_beside_reporters_was_reported_if_the_file_is_one_of_reports(tmp_path: Path, name: str) -> None:
+    given = [{"user_id": r["reporter"], "snippet_id": r["post_id"], "created_at": r["created_at"]} for r in ROWS]
+    path = written(tmp_path / name, csv_of(given))
+    if name == "export.csv":
+        with pytest.raises(Refused, match="--column target=snippet_id"):
+            read(path)
+    else:
+        assert facts(read(path)[0]) == expected(ROWS)
+
+
+def test_an_address_is_who_reported_only_where_nobody_else_may_be(tmp_path: Path) -> None:
+    given = [{"post_id": r["post_id"], "reason": "spam", "created_at": r["created_at"]} for r in ROWS]
+    with_ip = [row | {"ip": f"192.0.2.{r['reporter'][4:]}"} for row, r in zip(given, ROWS, strict=True)]
+    items, _, source = read(written(tmp_path / "a.csv", csv_of(with_ip)))
+    assert facts(items) == {(f"192.0.2.{who[4:]}", post, at) for who, post, at in expected(ROWS)}
+    assert "people who share a value of 'ip' count as one reporter" in source.notes
+    damaged = [row | {"repXrter_id": r["reporter"]} for row, r in zip(with_ip, ROWS, strict=True)]
+    with pytest.raises(Refused, match="no column was recognised for who reported"):
+        read(written(tmp_path / "b.csv", csv_of(damaged)))
+    requests = [{k: v for k, v in row.items() if k != "reason"} for row in with_ip]
+    with pytest.raises(Refused, match="no column was recognised for who reported"):
+        read(written(tmp_path / "c.csv", csv_of(requests)))
+
+
+def test_what_moderators_did_about_reports_does_not_make_a_table_a_log(tmp_path: Path) -> None:
+    """`Reported to the police` is an outcome; rows with other outcomes are reports, too."""
+    given = [r | {"action": ("Reported to police", "Content removed")[k % 2]} for k, r in enumerate(ROWS)]
+    assert facts(read(written(tmp_path / "a.csv", csv_of(given)))[0]) == expected(ROWS)
+
+
+def test_records_are_what_was_reported_and_accounts_where_a_row_has_none(tmp_path: Path) -> None:
+    """As Bluesky's events have them."""
+    given = [
+        {"createdBy": r["reporter"], "createdAt": r["created_at"], "reason": "spam"}
+        | {"subjectDid": f"did:{r['author']}", "subjectUri": f"at://{r['author']}/{r['post_id']}" if k % 4 else ""}
+        for k, r in enumerate(ROWS)
+    ]
+    items, _, source = read(written(tmp_path / "reports_of_users.csv", csv_of(given)))
+    assert {item.target.id.split("/", 1)[1] for item in items} >= {"did:writer0"}
+    assert any("the finer one where a row has it" in line.why for line in source.read_as)

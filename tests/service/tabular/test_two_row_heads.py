@@ -53,3 +53,21 @@ def test_a_row_with_gaps_under_a_whole_head_is_a_row(tmp_path: Path) -> None:
     text = "reporter,post_id,created_at,note\nann,,2026-10-01T10:00:00Z,seen\nbob,7,2026-10-01T10:00:00Z,\n"
     items, refused, _ = read(written(tmp_path / "a.csv", text))
     assert ([item.reporter.id for item in items], [r.line for r in refused]) == (["bob"], [2])
+
+
+@pytest.mark.parametrize("file_of", [as_csv, as_workbook])
+def test_of_the_three_heads_of_a_survey_the_questions_are_the_names(
+    tmp_path: Path, file_of: Callable[[list[list[Any]], Path], Path]
+) -> None:
+    """As Qualtrics exports answers."""
+    heads = [
+        ["StartDate", "RecordedDate", "Q1", "Q2", "Q3"],
+        ["Start Date", "Recorded Date", "What is your account name?", "Link to the post you want to report", "Why?"],
+        [f'{{"ImportId":"QID{k}"}}' for k in range(5)],
+    ]
+    answers = [
+        [r["created_at"], r["created_at"], r["reporter"], f"https://x.example/{r['post_id']}", "x"] for r in ROWS
+    ]
+    items, refused, _ = read(file_of([*heads, *answers], tmp_path / "a"))
+    assert refused == []
+    assert facts(items) == {(who, f"https://x.example/{post}", at) for who, post, at in expected(ROWS)}
