@@ -58,6 +58,7 @@ class Assembler:
     ) -> None:
         self._header, self._recognition, self._times = header, recognition, times
         self._noun, self._now, self._notes, self._only = noun, now, notes, recognition.only
+        self._guests = recognition.guests
         self._columns = {name: use.columns for name, use in recognition.uses.items()}
         self._verdicts: list[ColumnVerdict] = []
         self._latest = datetime.min.replace(tzinfo=UTC)  # of the complaints, if they have verdicts
@@ -90,7 +91,7 @@ class Assembler:
     def _is_of_nobody(self, complaint: Mapping[str, Any]) -> bool:
         """Whether it is not said who reported, or what: all of these are not one account, and not one target."""
         reporter, target = complaint["reporter"]["id"], complaint["target"]["id"]
-        if is_nobody(reporter):
+        if is_nobody(reporter) or reporter in self._guests:
             self.counts[f"reports by {reporter!r}, who is not one account, left out"] += 1
         elif is_nobody(target):
             self.counts[f"reports about {target!r}, which is not one target, left out"] += 1

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from service.tabular.columns import ColumnUse, Recognition
 from service.tabular.doubts import speaks_of_reports
 from service.tabular.fitting import fits
-from service.tabular.looks import ColumnLook, Rows, is_none, looks_of, same_people
+from service.tabular.looks import ColumnLook, Rows, is_none, looks_of, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS
 from service.tabular.other_ids import may_be_id
 from service.tabular.plain_names import normalised
@@ -115,6 +115,8 @@ class Candidates:
         for rank, looks in found.items():
             if repeats or rank >= LINKS:  # the number or the address of the report itself
                 looks = [look for look in looks if not _one_a_row(look)]
+            if any(_is_filled(look) for every in found.values() for look in every):
+                looks = [look for look in looks if _is_filled(look) or one_of_each_row(looks)]
             found[rank] = [look for look in looks if rank not in (PLACES, REPORTED) or look.distinct > FEW_TARGETS]
 
     def inside(self, looks: Sequence[ColumnLook]) -> list[ColumnLook]:
@@ -127,6 +129,10 @@ def _prefix(header: Sequence[str]) -> str:
     counts = Counter(match[0] for name in header if (match := _PREFIX.match(normalised(name))))
     prefix, count = next(iter(counts.most_common(1)), ("", 0))
     return prefix if count >= _NEARLY_ALL * len(header) else ""
+
+
+def _is_filled(look: ColumnLook) -> bool:
+    return sum(not is_none(value) for value in look.values) >= 0.5 * len(look.values)
 
 
 def _one_a_row(look: ColumnLook) -> bool:

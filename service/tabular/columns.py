@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Recognition:
     attributes: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     only: ReportRows | None = None  # the rows that are reports, if others are among them
+    guests: Collection[str] = ()  # ids of those who reported that stand for everybody without an account
     with_kind: bool = False  # targets of different kinds share numbers: their ids are written kind/id
 
     def column(self, name: Field) -> int | None:

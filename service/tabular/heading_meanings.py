@@ -24,7 +24,7 @@ _HEADINGS = {
         3: "customer|customer ?|customer person",
     },
     "target_id": {
-        1: "content id|content reported|report content id|content reported id|content reported link|reported link"
+        1: "content id|content reported|content reported id|content reported link|reported link"
         "|report link content|report link reported|report link accused",
         2: "content",
         3: "link|content link|content name",
@@ -34,7 +34,8 @@ _HEADINGS = {
     "author_id": {
         1: "author|author ?|author content|author content ?|author content reported|author content reported ?"
         "|author reported|author person|author content person|content person|content person ?|accused|accused ?"
-        "|accused person|accused person ?|person reported|person reported ?|who wrote|who content wrote",
+        "|accused person|accused person ?|person reported|person reported ?|who wrote|who content wrote|wrote by"
+        "|content wrote by",
         2: "seller|seller ?|seller person",
     },
     "occurred_at": {

@@ -27,6 +27,7 @@ _DOTTED_CLOCK = re.compile(r"(?<=\d)\s(\d{1,2})\.(\d{2})(?:\.(\d{2}))?\Z")
 _ORACLE = re.compile(r"\A(\d{1,2}-[A-Za-z]{3}-\d{2,4}) (\d{1,2})\.(\d{2})\.(\d{2})(?=[. ]|\Z)")
 _SAS = re.compile(r"\A(\d{1,2})([A-Za-z]{3})(\d{4}):(?=\d)")
 _JOINED = re.compile(r"\A(\d{1,2}/[A-Za-z]{3}/\d{4}|\d{4}([/.-])\d{2}\2\d{2})[:_-](?=\d{2}:\d{2})")
+_CLOCK_FIRST = re.compile(r"\A(\d{1,2}:\d{2}(?::\d{2})?), (\d{1,2}\.? [^\W\d_]{3,12}\.? \d{4})(?= \(|\Z)")  # of a wiki
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2})?"
 _ZONES = {  # by their names, of those that mean one offset only; America's CST is China's, too
     name: offset
@@ -85,6 +86,7 @@ def in_plain_form(text: str) -> str:
     text = "".join(_plain_character(c) for c in text.translate(_UNSEEN))
     text = _ZONE.sub(lambda found: f" {_ZONES[found[1]]}", text)
     text = _DISTANCE.sub(_offset, text)
+    text = _CLOCK_FIRST.sub(r"\2 \1", text)
     text = _JOINED.sub(r"\1 ", _SAS.sub(r"\1 \2 \3 ", text))
     text = _ORACLE.sub(r"\1 \2:\3:\4", text)
     text = _EASTERN.sub(r"\1/\2/\3 ", text)

@@ -96,6 +96,8 @@ def _stem(pattern: re.Pattern[str], look: ColumnLook) -> str:
 
 def _may_be_target(look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
     """Whether values are ids of which some come again, and the name is that of nothing else."""
-    if any(name in ranks for name in _NEVER) or handles(look) or look.is_time or look.is_prose or look.has_lists:
+    if any(name in ranks for name in _NEVER) or handles(look) or look.is_prose or look.has_lists:
+        return False
+    if look.is_time and not look.is_number:  # numbers of nine digits may be either
         return False
     return FEW_TARGETS < look.distinct < len(look.known) and not look.is_yes_or_no and not is_counter(look)

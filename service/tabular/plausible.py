@@ -89,6 +89,12 @@ def not_theirs(account: ColumnLook, looks: Sequence[ColumnLook]) -> ColumnLook |
     return None
 
 
+def guests_of(people: ColumnLook) -> Sequence[str]:
+    """The ids that databases write for people without an account: 0, unless a column's numbers begin there."""
+    ids = {plain_text(value).strip() for value in people.known}
+    return ("0", "-1") if people.is_number and not {"1", "2"} <= ids else ()
+
+
 def repeats_differ(look: ColumnLook, rows: Rows) -> bool:
     """Whether ids repeat with different contents in more than a twentieth of the rows."""
     first: dict[object, Sequence[object]] = {}

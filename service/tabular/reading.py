@@ -37,7 +37,7 @@ from service.tabular.parquet_folder import ParquetFolder
 from service.tabular.presets import PRESETS, PresetTable
 from service.tabular.read_as import ReadAs, first_known, lines_read_as
 from service.tabular.recognition import recognise
-from service.tabular.refusals import UnclearColumns, named
+from service.tabular.refusals import UnclearColumns, UnclearHolder, named
 from service.tabular.sql_dumps import DumpTable, is_dump
 from service.tabular.tables import Batch, Table, WithoutColumns
 from service.tabular.text import TextBlocks
@@ -95,6 +95,7 @@ class SourceFile:
         self._opened: Opened | None = None
         self._member: str | None = None  # the file of an archive that is read
         self._holding: Collection[str] = ()  # columns of objects that hold the reports in lists
+        self._unclear: UnclearHolder | None = None  # what is wrong with a list inside objects
         self._inside: list[str] = []  # lists in objects of which none can be read as reports
         try:
             self._items = self._begin()
@@ -285,7 +286,8 @@ class SourceFile:
         try:
             if rows:
                 self._found_in(table.header, rows, holding)
-        except Refused:
+        except Refused as error:
+            self._unclear = error if isinstance(error, UnclearHolder) else self._unclear
             return False
         return bool(rows)
 
@@ -304,8 +306,11 @@ class SourceFile:
             try:
                 self._assembler = self._assembler_of(table.header, rows)
             except Refused as error:
+                if self._unclear is not None and not self._options.sheet:
+                    raise UnclearColumns(f"{self.path.name}: {self._unclear}", self.header) from None
                 inner = "".join(f"; if the reports are the objects in {p!r}: --sheet {p}" for p in self._inside[:2])
-                raise UnclearColumns(error.problem + inner, self.header) from None
+                held = "".join(f"; {note}" for note in table.notes if note.startswith("lists are not read"))
+                raise UnclearColumns(error.problem + held + inner, self.header) from None
         return self._assembled(sample, batches, table)
 
     def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:

@@ -21,6 +21,7 @@ from service.tabular.only_reports import report_rows
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import (
     MOSTLY,
+    guests_of,
     repeats_differ,
 )
 from service.tabular.required_columns import RequiredColumns
@@ -86,6 +87,8 @@ class _Recogniser(RequiredColumns):
             by_name = use.why == NAMED or self.ranks[use.columns[0]].get("reporter_id", 9) <= 1
             self.result.notes += doubts_about(self.looks[use.columns[0]], self.looks, self.called, by_name=by_name)
             self.identity()
+            if len(use.columns) == 1:
+                self.result.guests = guests_of(self.looks[use.columns[0]])
 
     def goes_with_targets(self, name: Field, look: ColumnLook) -> bool:
         if name in ("context_title", "context_url"):

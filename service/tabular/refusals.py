@@ -48,3 +48,7 @@ class named:
             raise Refused(f"{self._path} is a folder: name the files in it") from None
         if isinstance(error, OSError | EOFError | UnicodeError | zlib.error | zipfile.BadZipFile):
             raise Refused(f"{self._path} cannot be read: {error}") from error
+
+
+class UnclearHolder(Refused):
+    """People are in lists that people hold, and nothing tells who reported whom."""

@@ -15,6 +15,7 @@ from service.tabular.headings import bare, may_be_when
 from service.tabular.looks import (
     ColumnLook,
     depends_on,
+    exclude_each_other,
     finer_first,
     one_of_each_row,
     same_people,
@@ -94,6 +95,7 @@ class RequiredColumns(TargetColumns):
         if not self.outcomes and "reporter_id" in self.result.uses and "target_id" not in self.result.uses:
             self.check_holder()
             self.account_beside()
+            self.gathered()
         self.check_required()
         self.clock()
 
@@ -185,7 +187,7 @@ class RequiredColumns(TargetColumns):
                 return created[:1], "its name"
             raise self.unclear(name, looks)
         first = next((look for look in looks if normalised(look.name).endswith("id")), looks[0])
-        others = [other for other in looks if other is not first]
+        others = [o for o in looks if o is not first and not (name == "reporter_id" and exclude_each_other([first, o]))]
         if all(same_people(first, o) or (name == "reporter_id" and self.goes_with(o, first)) for o in others):
             return [first], f"its name; {quoted(others)} says the same"
         raise self.unclear(name, looks)

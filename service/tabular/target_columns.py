@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from service.errors import Refused
 from service.tabular.candidates import NAMED, Candidates
 from service.tabular.doubts import names_reports
 from service.tabular.fitting import fits
 from service.tabular.looks import ColumnLook, depends_on, one_of_each_row, same_people
-from service.tabular.missing import handles
+from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.naming import option
 from service.tabular.other_ids import only_ids, only_links, with_kind
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import MOSTLY
+from service.tabular.refusals import UnclearHolder
 from service.tabular.vocabulary import ACCOUNTS, PLACES, is_account, is_actor, is_address
 
 WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targets"
 _OF_THE_PERSON = 0.5  # of the people who come again: those who report twice report different things
+_GATHERED = 0.5  # of the reports: the others are about what was reported before
 _FEW_HANDLERS = 0.1  # of the reporters: so many may be moderators
 
 
@@ -59,7 +60,7 @@ class TargetColumns(Candidates):
         outer = [look for look in self.looks if look.name in self.holding and look.number not in self.taken]
         people = [look for look in outer if self.ranks[look.number].get("reporter_id", 9) <= 2]
         if people and reporter.name not in self.holding and self.result.uses["reporter_id"].why != NAMED:
-            raise Refused(
+            raise UnclearHolder(
                 f"{reporter.name!r} is in lists that {people[0].name!r} holds, and nothing tells who of both reported"
                 f" the other. Say it: {option('reporter_id', reporter.name)} {option('target_id', people[0].name)}, or"
                 " the other way round"
@@ -85,6 +86,20 @@ class TargetColumns(Candidates):
         if found and all(same_people(numbers[0], look) for look in found):
             self.use("target_id", numbers[:1], f"an account beside {reporter.name!r}, who reported")
             self.result.notes.append(WHOLE_ACCOUNTS)
+
+    def gathered(self) -> None:
+        """Where nothing else is there, the case under which reports of several people about one thing are gathered."""
+        reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
+        cases = [
+            look
+            for look, ranks in zip(self.looks, self.ranks, strict=True)
+            if look.number not in self.taken
+            and ranks.get("id") == 1
+            and FEW_TARGETS < look.distinct <= _GATHERED * len(look.known)
+            and (depends_on(reporter, look) or 0) < _OF_THE_PERSON
+        ]
+        if "target_id" not in self.result.uses and len(cases) == 1:
+            self.use("target_id", cases, "reports of several people are gathered under each")
 
     def is_other_person(self, look: ColumnLook, reporter: ColumnLook) -> bool:
         """Whether a column such as `user_id` is of the people who were reported, since others are called reporters."""

@@ -18,6 +18,10 @@ class KnownTable:
 
 UNSUITABLE = (
     KnownTable(
+        frozenset(("bug_id", "product", "component")),
+        "this is a list of bugs: each row is another bug, and nobody is complained about",
+    ),
+    KnownTable(
         frozenset(("decision_visibility", "decision_ground", "platform_name")),
         "these are statements of reasons from the DSA Transparency Database: they say what a platform decided, but not"
         " who notified it, and without reporters there is nothing to compare",

@@ -174,16 +174,19 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     "target_id": (
         (0, r"target_id|target"),
         (1, rf"(?:(?:reported|flagged)_)?{_TARGET}(?:{_ID})*"),
-        (1, rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:{_ID})*|(?!event_){_CONTENT}(?:{_ID})+"),
         (
             1,
-            rf"(?:reported|flagged)_(?:id|uuid|guid)|entry_id|(?:report|flag)_(?!note|message|status|media|image|record){_CONTENT}(?:{_ID})+",
+            rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:_{_CONTENT})?(?:{_ID})*|(?!event_){_CONTENT}(?:{_ID})+",
+        ),
+        (
+            1,
+            rf"(?:reported|flagged)_(?:id|uuid|guid)|entry_id|(?:report|flag)_(?!note|message|comment|status|media|image|record){_CONTENT}(?:{_ID})+",
         ),
         (1, rf"(?:{_CONTENT}|{_PLACE}|{_WHO}|entry|blog)_{_CONTENT}(?:{_ID})+"),
         (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
         (2, rf"(?:target|subject)_(?:object|content|entity|item|uri|subject)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
-        (3, rf"{_THINGS}(?:{_ID})+|(?:report|complaint|flag)_(?:for|about|against|on)(?:{_ID})*"),
+        (3, rf"{_THINGS}(?:{_ID})+|barcode|isbn|asin|(?:report|complaint|flag)_(?:for|about|against|on)(?:{_ID})*"),
         (3, rf"event(?:{_ID})+"),
         (PLACES, rf"{_PLACE}(?:{_ID})+"),
         (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}"),

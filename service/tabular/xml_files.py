@@ -21,7 +21,7 @@ _OF_ELEMENT, _OF_CELL = 400, 100  # bytes of memory, beside the text
 _DEEPEST = 100
 _SPREADSHEET = "urn:schemas-microsoft-com:office:spreadsheet"
 _PAGE = re.compile(
-    r"\s*(?:<\?[^>]*>\s*|<!--.*?-->\s*|<!(?!doctype)[^>]*>\s*)*"
+    r"\s*(?:<\?[^>]*>\s*|<!--(?:(?!-->).)*-->\s*|<!(?!doctype)[^>]*>\s*)*"
     r"<(?:!doctype\s+html|(?:html|head|meta|table|style|body|div|title|link|script|font|center|p|h[1-6]|br|span|b)[\s/>])",
     re.IGNORECASE | re.DOTALL,
 )

@@ -227,15 +227,6 @@ def test_rows_of_nobody_are_counted(tmp_path: Path) -> None:
 
 
 UNSUITABLE: dict[str, tuple[dict[str, Column], str]] = {
-    "XenForo: reports and what moderators wrote about them": (
-        {
-            "report_id": lambda r: r.what,
-            "comment_date": lambda r: int(r.at.timestamp()),
-            "user_id": lambda r: r.who,
-            "is_report": lambda r: int(r.number % 4 > 0),
-        },
-        "no column was recognised for what was reported",
-    ),
     "votes, few of which name who voted": (
         {
             "Id": number,

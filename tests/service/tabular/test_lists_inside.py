@@ -77,10 +77,10 @@ def test_of_two_people_of_whom_one_holds_the_other_nobody_is_taken_for_the_repor
     """As Lichess keeps its reports; elsewhere people hold those that they made."""
     given = [{"user": f"player{post}", "open": True, "atoms": reports_of(post, reporter="by")} for post in POSTS]
     path = written(tmp_path / "a.ndjson", "\n".join(map(json.dumps, given)))
-    with pytest.raises(Refused, match="if the reports are the objects in 'atoms': --sheet atoms"):
-        read(path)
-    with pytest.raises(Refused, match="'by' is in lists that 'user' holds.*--column reporter=by --column target=user"):
-        read(path, sheet="atoms")
+    for options in ({}, {"sheet": "atoms"}):
+        asked = "'by' is in lists that 'user' holds.*--column reporter=by --column target=user"
+        with pytest.raises(Refused, match=asked):
+            read(path, **options)
     items, _, _ = read(path, columns={"reporter": "by", "target": "user"})
     assert facts(items) == {(who, f"player{post}", at) for who, post, at in expected(ROWS)}
 
@@ -89,3 +89,9 @@ def test_reports_with_lists_of_other_things_are_read_themselves(tmp_path: Path) 
     given = [row | {"notes": [{"user_id": "mod", "created_at": row["created_at"], "text": "Seen"}]} for row in ROWS]
     items, refused, _ = read(written(tmp_path / "a.ndjson", "\n".join(map(json.dumps, given))))
     assert (facts(items), refused, len(items)) == (expected(ROWS), [], len(ROWS))
+
+
+def test_a_list_that_may_be_the_reports_is_named(tmp_path: Path) -> None:
+    given = [{"page": f"p{post}", "entries": [{"x": 1, "y": r["created_at"]} for r in ROWS]} for post in POSTS]
+    with pytest.raises(Refused, match="if the reports are the objects in 'entries': --sheet entries"):
+        read(written(tmp_path / "a.ndjson", "\n".join(map(json.dumps, given))))

@@ -15,6 +15,7 @@ ON_THE_13TH = datetime(2026, 10, 13, 9, 18, tzinfo=UTC)
 WRITTEN = [
     "13OCT2026:09:18:00",  # SAS
     "2026/10/13-09:18:00",
+    "09:18, 13 October 2026 (UTC)",  # signatures of MediaWiki
     "2026/10/13 9:18:00",  # ja-JP, zh-CN
     "2026. 10. 13. 오전 9:18:00",
     "2026. 10. 13. 9:18:00",  # hu

@@ -187,3 +187,46 @@ def test_records_are_what_was_reported_and_accounts_where_a_row_has_none(tmp_pat
     items, _, source = read(written(tmp_path / "reports_of_users.csv", csv_of(given)))
     assert {item.target.id.split("/", 1)[1] for item in items} >= {"did:writer0"}
     assert any("the finer one where a row has it" in line.why for line in source.read_as)
+
+
+def test_guests_are_not_one_account(tmp_path: Path) -> None:
+    given = [
+        {
+            "customer_id": 0 if k % 4 == 0 else 100 + int(r["reporter"][4:]),
+            "customer_email": "g@x.org" if k % 4 == 0 else "",
+        }
+        | {"product_id": r["post_id"], "reason": "spam", "reported_at": r["created_at"]}
+        for k, r in enumerate(ROWS)
+    ]
+    items, refused, source = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert (len(items), refused) == (30, []) and "0" not in {item.reporter.id for item in items}
+    assert "reports by '0', who is not one account, left out: 10" in source.notes
+
+
+def test_a_case_under_which_reports_of_several_people_are_gathered_is_what_was_reported(tmp_path: Path) -> None:
+    """As XenForo joins them with what moderators wrote."""
+    given = [
+        {"report_comment_id": k, "report_id": r["post_id"], "comment_date": r["created_at"], "user_id": r["reporter"]}
+        | {"message": "see rule 4", "is_report": int(k % 4 > 0)}
+        for k, r in enumerate(ROWS)
+    ]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert (facts(items), refused) == (expected([r for k, r in enumerate(ROWS) if k % 4]), [])
+
+
+def test_ids_that_could_be_seconds_are_ids(tmp_path: Path) -> None:
+    given = [
+        {"botId": 268477000 + int(r["post_id"]), "reporterId": r["reporter"], "reportDate": r["created_at"]}
+        for r in ROWS
+    ]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert (facts(items), refused) == ({(w, str(268477000 + int(p)), at) for w, p, at in expected(ROWS)}, [])
+
+
+def test_a_column_that_most_rows_leave_empty_is_not_what_was_reported(tmp_path: Path) -> None:
+    given = [
+        {"image_id": 3 if k % 7 == 0 else "", "barcode": r["post_id"], "user_id": r["reporter"], "reason": "spam"}
+        | {"created_at": r["created_at"]}
+        for k, r in enumerate(ROWS)
+    ]
+    assert facts(read(written(tmp_path / "a.csv", csv_of(given)))[0]) == expected(ROWS)
