@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from service.tabular.tables import is_blank
+from service.tabular.times import looks_like_time
 from service.tabular.values import is_unknown, plain_text
 
 _ALIKE = 0.6  # of the cells of the rows below are filled in a header
@@ -103,8 +104,10 @@ def undrawn(line: str) -> str:
 
 def is_remark(row: Sequence[Any], after_blank: bool) -> bool:
     """Whether a short row under the last full one is a remark rather than what is left of a row."""
-    first = next((plain_text(cell).strip() for cell in row if not is_blank(cell)), "")
-    return after_blank or bool(_TOTAL.match(first) or _COUNT.match(first))
+    filled = [plain_text(cell).strip() for cell in row if not is_blank(cell)]
+    if len(filled) > 2 and any(map(looks_like_time, filled)):
+        return False  # who, what and when
+    return after_blank or any(_TOTAL.match(text) or _COUNT.match(text) for text in filled[:1])
 
 
 def is_total(row: Sequence[Any]) -> bool:

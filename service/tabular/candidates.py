@@ -98,7 +98,11 @@ class Candidates:
     def _are_only_addresses(self, found: Mapping[int, list[ColumnLook]]) -> bool:
         """Whether reports name nobody but by an address: people stand beside it, or ids that may be theirs, or it is
         a log of requests."""
-        unknown = [look for look, ranks in zip(self.looks, self.ranks, strict=True) if not ranks and may_be_id(look)]
+        unknown = [
+            look
+            for look, ranks in zip(self.looks, self.ranks, strict=True)
+            if look.number not in self.taken and (not ranks or ranks == {"target_id": REPORTED}) and may_be_id(look)
+        ]
         return len(found) == 1 and not unknown and speaks_of_reports(self.looks, self.called)
 
     def _without_others(self, found: dict[int, list[ColumnLook]]) -> None:

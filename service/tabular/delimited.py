@@ -307,6 +307,8 @@ class DelimitedTable:
         shapes = [_shape(cell) for cell in row]
         for k, line in enumerate(lines):
             cells = [_shape(cell.strip('"')) for cell in line.rstrip("\r\n").split(self._dialect.delimiter)]
+            if k == 0 and opened and len(cells) == width and _end_alike(cells[opened + 1 :], shapes[opened + 1 :]):
+                return self._looks_like_row(number, k, lines)
             if k and opened and len(cells) >= width - 1 and _begin_alike(cells[:opened], shapes[:opened]):
                 return self._looks_like_row(number, k, lines)
             if len(cells) == width and k < len(lines) - 1 and not (k == 0 and opened):
@@ -333,6 +335,12 @@ def _begin_alike(cells: Sequence[str], shapes: Sequence[str]) -> bool:
     if len(same) == len(given):
         return len(given) == len(shapes) or any("9" in cell for cell in same)
     return len(same) >= _MOST_ALIKE * len(shapes) and sum("9" in c for c in same) > 1
+
+
+def _end_alike(cells: Sequence[str], shapes: Sequence[str]) -> bool:
+    """Whether a line ends as the row does, whose quote opened in that line."""
+    same = [cell for cell, shape in zip(cells, shapes, strict=True) if cell == shape]
+    return len(cells) > 1 and len(same) >= _MOST_ALIKE * len(cells) and any("9" in cell for cell in same)
 
 
 def _fault_of(error: str) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from service.tabular.headings import bare
-from service.tabular.looks import ColumnLook, depends_on, is_counter, one_of_each_row
+from service.tabular.looks import ColumnLook, depends_on, is_counter, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.plain_names import normalised
 from service.tabular.vocabulary import TIMES, Field
@@ -42,6 +42,7 @@ _OF_PROOF = re.compile(
     r"eviden|proof|screenshot|attach|source|image|photo|picture|avatar|referr?er|refurl|homepage|website|beweis|beleg|preuve"
     r"|prueba|prova|bewijs|dowod"
 )
+_OF_PEOPLE = re.compile(r"user|nick|mail|login|account|member|player")  # `rUsername` beside `rID`
 Ranks = Sequence[Mapping[Field, int]]
 
 
@@ -68,6 +69,7 @@ def only_ids(looks: Sequence[ColumnLook], ranks: Ranks) -> list[ColumnLook]:
         if (stem := _stem(_AN_ID, look))
         and not _OF_SOMETHING_ELSE.search(stem)
         and _may_be_target(look, ranks[look.number])
+        and not any(_OF_PEOPLE.search(normalised(other.name)) and same_people(look, other) for other in looks)
     ]
     if parts := one_of_each_row(found):
         return parts
@@ -85,8 +87,8 @@ def only_links(looks: Sequence[ColumnLook]) -> list[ColumnLook]:
 
 
 def may_be_id(look: ColumnLook) -> bool:
-    """Whether a column is called like an id, with values that come again."""
-    return _stem(_AN_ID, look) != "" and _may_be_target(look, {})
+    """Whether a column may hold ids of whatever kind: words that come again."""
+    return _may_be_target(look, {})
 
 
 def _stem(pattern: re.Pattern[str], look: ColumnLook) -> str:

@@ -212,3 +212,21 @@ def test_a_row_that_a_quote_swallows_is_one_where_it_says_that_there_is_no_value
     )
     items, refused, _ = read(written(tmp_path / "a.csv", text))
     assert [r.line for r in refused] == [8] and len(items) == 16
+
+
+def test_a_quote_between_two_rows_that_ends_like_a_row_swallows_none(tmp_path: Path) -> None:
+    """The first column is empty, so that lines cannot be known by how they begin."""
+    lines = [f",w{k % 4},did:plc:{k % 9},08 Jul 2026 {8 + k // 6:02}:{k % 6}0:00,{5000 + k % 7}" for k in range(30)]
+    lines[20:22] = [lines[20].replace(",w0", ',"w0', 1), lines[21].replace(",w1", ',w1"', 1)]
+    text = "\n".join([",Author,Reporter,Created At,Post ID", *lines]) + "\n"
+    items, refused, _ = read(written(tmp_path / "a.csv", text))
+    assert (len(items), [r.line for r in refused]) == (29, [22])
+
+
+def test_what_is_left_of_a_last_row_after_a_blank_line_is_refused(tmp_path: Path) -> None:
+    text = HEAD + "".join(map(line, range(1, 20))) + "\n" + "20,2026-10-01T10:20:00Z,40\n"
+    items, refused, source = read(written(tmp_path / "a.csv", text))
+    assert (len(items), [r.line for r in refused]) == (19, [22])
+    remark = HEAD + "".join(map(line, range(1, 20))) + "\n" + "Exported by,anna,2026-10-02\n"
+    items, refused, source = read(written(tmp_path / "b.csv", remark.replace("2026-10-02", "")))
+    assert (len(items), refused) == (19, []) and any("under the table" in note for note in source.notes)
