@@ -96,8 +96,8 @@ class Candidates:
         return {rank: looks for rank, looks in sorted(found.items()) if looks}
 
     def _are_only_addresses(self, found: Mapping[int, list[ColumnLook]]) -> bool:
-        """Whether reports name nobody but by an address: people stand beside it, or ids that may be theirs, or it is
-        a log of requests."""
+        """Whether reports name nobody but by an address: not where people or what may be their ids stand beside it, and
+        not in a log of requests."""
         unknown = [
             look
             for look, ranks in zip(self.looks, self.ranks, strict=True)

@@ -19,16 +19,7 @@ from service.tabular.vocabulary import TIMES, Field
 _AN_ID = re.compile(r"(.+?)_?(?:id|uuid|guid|pk|slug)")
 _KIND = re.compile(r"(.+?)_?(?:type|model|table|class|kind|entity)(?:_(?:id|name))?")
 _MOST_KINDS = 20
-_NEVER: tuple[Field, ...] = (
-    "reporter_id",
-    "author_id",
-    "reason",
-    "verdict",
-    "kind",
-    "context_id",
-    "decided_by",
-    *TIMES,
-)
+_NEVER: tuple[Field, ...] = ("reporter_id", "author_id", "reason", "verdict", "kind", "context_id", *TIMES)
 _OF_SOMETHING_ELSE = re.compile(  # what a report belongs to, came from or was made with
     r"(?:^|_)(?:categor(?:y|ie|ia)|cat|type|typ|kind|status|state|reason|cause|rule|policy|law|org|organi[sz]ation|tenant"
     r"|team|project|company|site|app|application|client|session|device|ip|group|parent|lang|language|locale|country"
@@ -36,7 +27,8 @@ _OF_SOMETHING_ELSE = re.compile(  # what a report belongs to, came from or was m
     r"|institution|school|tag|label|transaction|request|trace|correlation|attachment|evidence|screenshot|proof|file"
     r"|guild|server|world|realm|appeal|action|decision|penalty|ban|response|sender|external|old|legacy|user|account"
     r"|member|person|player|profile|customer|row|entry|form|template|survey|department|instance|shard|origin|order"
-    r"|invoice|purchase|booking|payment|subscription|shipment|visit|pairing|round)(?:_|\Z)"
+    r"|invoice|purchase|booking|payment|subscription|shipment|visit|pairing|round"
+    r"|participant|rater|voter|student|seeker|subscriber|visitor|viewer|respondent|hash|token)(?:_|\Z)"
 )
 _OF_PROOF = re.compile(
     r"eviden|proof|screenshot|attach|source|image|photo|picture|avatar|referr?er|refurl|homepage|website|beweis|beleg|preuve"
