@@ -88,9 +88,11 @@ _AUTHOR = rf"(?:{_WRITER}|owner|creator|ersteller|op|uploader)"
 _TARGET = r"(?:target|ziel|cible|alvo|obiettivo|hedef|doel|cel|объект|objet_signale|举报对象|举报目标)"
 _ACCUSED = (
     r"(?:reported|flagged|accused|offending|offender|target|targeted|subject|suspect|reportee|denounced|gemeldeter?"
-    r"|against|violator|perpetrator|culprit|defendant|abuser|wrongdoer)"
+    r"|against|violator|spammer|scammer|perpetrator|culprit|defendant|abuser|wrongdoer)"
 )
-_OFFENDER = r"(?:accused|offender|reportee|suspect|violator|perpetrator|culprit|defendant|abuser|wrongdoer)"
+_OFFENDER = (
+    r"(?:accused|offender|reportee|suspect|violator|spammer|scammer|perpetrator|culprit|defendant|abuser|wrongdoer)"
+)
 _CONTENT = (
     r"(?:post|comment|cmt|cmnt|content|contents|message|msg|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
     r"|photo|image|note|submission|listing|ad|media|statement|record|reportable|flaggable|commentable|beitrag|kommentar"
@@ -203,7 +205,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (1, rf"(?:(?:reported|flagged|target)_)?(?:{_CONTENT}_)?{_WRITER}{_PERSON}"),
         (
             1,
-            rf"(?:(?:reported|flagged|target)_)?{_CONTENT}_{_AUTHOR}{_PERSON}|(?:reported|flagged|target)_{_AUTHOR}{_PERSON}",
+            rf"(?:(?:reported|flagged|target)_)?(?:{_CONTENT}|{_THINGS})_{_AUTHOR}{_PERSON}|(?:reported|flagged|target)_{_AUTHOR}{_PERSON}",
         ),
         (OWNERS, rf"{_AUTHOR}{_PERSON}|(?:reported|flagged)(?:_{_WHO})?_u?id"),
         (1, rf"(?:{_CONTENT}_)?{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}"),
@@ -360,6 +362,8 @@ def ranks_of(name: str) -> Mapping[Field, int]:
     found = _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain)) or _by_meaning(plain)
     if not found and plain.startswith("id_") and "id" not in (turned := _ranks(f"{plain[3:]}_id")):
         found = turned  # id_msg, as SMF writes it
+    if found.get("target_id") == ACCOUNTS and "author_id" not in found:
+        found = {**found, "author_id": 1}  # who was reported wrote what was reported, if that is another column
     inner = None if found else _IN_OBJECT.match(name) or _BEFORE.match(name)
     return ranks_of(name[inner.end() :]) if inner else found
 

@@ -234,3 +234,13 @@ def test_times_of_oracle_are_read(tmp_path: Path) -> None:
         )
     )
     assert items[1].occurred_at == datetime(2024, 5, 4, 23, 43, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "name", ["被举报人", "Denunciado", "spammerId", "Recipe Author", "The offender's name", "피신고자"]
+)
+def test_who_was_reported_wrote_what_was_reported(tmp_path: Path, name: str) -> None:
+    given = [{(name if key == "author" else key): value for key, value in row.items()} for row in ROWS]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert (facts(items), refused) == (expected(ROWS), [])
+    assert {item.target.author_id for item in items} == {row["author"] for row in ROWS}
