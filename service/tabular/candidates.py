@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from service.tabular.columns import ColumnUse, Recognition
 from service.tabular.doubts import speaks_of_reports
 from service.tabular.fitting import fits
-from service.tabular.looks import ColumnLook, Rows, is_none, looks_of, one_of_each_row, same_people
+from service.tabular.looks import ColumnLook, Rows, depends_on, is_none, looks_of, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS
 from service.tabular.other_ids import may_be_id
 from service.tabular.plain_names import normalised
@@ -28,10 +28,17 @@ from service.tabular.vocabulary import (
 
 NAMED = "named by an option"
 _FEW = 10  # rows that show nothing
+MANY = 30  # rows that cannot each be about another target
 _ONLY_INSIDE: tuple[Field, ...] = ("id", "text", "reason", "notice_type", "part_of")
 _OF_THE_REPORT: tuple[Field, ...] = ("reporter_id", "occurred_at", *_ONLY_INSIDE)
+_MOST_AGENTS = 10
+_FEW_AGENTS = 0.1  # of the customers
 _PREFIX = re.compile(r"[a-z]{1,8}_")
 _NEARLY_ALL = 0.8  # of the columns
+_OWN_ID = re.compile(  # of the report itself
+    r"(?:.*_)?(?:submission|response|entry|record|respondent|form|answer|ticket|case|request)(?:_?id|_no|_number)?"
+    r"|(?:report|flag|complaint)_.*"
+)
 _EVENT = re.compile(r"event_?")  # of a log, or a match in a game
 _ID_OF_REPORTED = re.compile(r"(?:reported|flagged)_id")
 _NAME_OF_REPORTED = re.compile(r"(?:reported|flagged)_(?:username|user_name|nickname|display_name|acct|email|handle)")
@@ -90,6 +97,9 @@ class Candidates:
         if name == "reporter_id":
             if ADDRESSES in found and not self._are_only_addresses(found):
                 del found[ADDRESSES]
+            if 2 in found and 3 in found:  # agents beside customers
+                most = max(look.distinct for look in found[3])
+                found[2] = [o for o in found[2] if o.distinct > _MOST_AGENTS or o.distinct > _FEW_AGENTS * most]
             if 2 in found and any(is_actor(look.name) for look in found.get(3, ())):
                 # of whom was reported, or who wrote
                 found[2] = [look for look in found[2] if not is_account(look.name)]
@@ -115,12 +125,17 @@ class Candidates:
             reporters = [look for rank, looks in self.candidates("reporter_id").items() if rank <= 1 for look in looks]
             found[LINKS] = [look for look in found.get(LINKS, ()) if not _EVENT.match(normalised(look.name))]
             found[ACCOUNTS] = [o for o in found[ACCOUNTS] if not any(same_people(o, look) for look in reporters)]
-        repeats = any(not _one_a_row(look) for looks in found.values() for look in looks)
+        every = [look for looks in found.values() for look in looks]
+        again = any(not one_a_row(look) for look in every)
+        several = any(look.distinct > FEW_TARGETS for look in every)
+        whole = [look for look in every if _is_filled(look)]
         for rank, looks in found.items():
-            if repeats or rank >= LINKS:  # the number or the address of the report itself
-                looks = [look for look in looks if not _one_a_row(look)]
-            if any(_is_filled(look) for every in found.values() for look in every):
-                looks = [look for look in looks if _is_filled(look) or one_of_each_row(looks)]
+            if again:
+                looks = [look for look in looks if not (one_a_row(look) and _OWN_ID.fullmatch(normalised(look.name)))]
+            if whole:
+                looks = [look for look in looks if _is_filled(look) or one_of_each_row(looks) or _is_finer(look, whole)]
+            if rank > 0 and several and len(self.rows) >= MANY:  # words for a state or a kind
+                looks = [o for o in looks if o.distinct > FEW_TARGETS or len(o.known) < len(o.values)]
             found[rank] = [look for look in looks if rank not in (PLACES, REPORTED) or look.distinct > FEW_TARGETS]
 
     def inside(self, looks: Sequence[ColumnLook]) -> list[ColumnLook]:
@@ -135,9 +150,15 @@ def _prefix(header: Sequence[str]) -> str:
     return prefix if count >= _NEARLY_ALL * len(header) else ""
 
 
+def _is_finer(look: ColumnLook, others: Sequence[ColumnLook]) -> bool:
+    """Whether each value goes with one of another column, as a reply with its post."""
+    return any(other is not look and depends_on(other, look) == 1.0 for other in others)
+
+
 def _is_filled(look: ColumnLook) -> bool:
     return sum(not is_none(value) for value in look.values) >= 0.5 * len(look.values)
 
 
-def _one_a_row(look: ColumnLook) -> bool:
+def one_a_row(look: ColumnLook) -> bool:
+    """Whether each row has another value."""
     return len(look.values) >= _FEW and look.distinct == len(look.known) == len(look.values)

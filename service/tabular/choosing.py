@@ -54,7 +54,12 @@ def chosen_part(
 
 
 def chosen_list(
-    name: str, found: Sequence[Found], told: str | None, fits: Callable[[Sequence[Any], str | None], bool]
+    name: str,
+    found: Sequence[Found],
+    told: str | None,
+    fits: Callable[[Sequence[Any], str | None], bool],
+    *,
+    by_name: bool,
 ) -> tuple[str, str | None, list[str]]:
     """Where the list of reports stands, where in each of its objects if it is inside, and lists inside not chosen.
 
@@ -65,7 +70,10 @@ def chosen_list(
     objects_at = dict(found)
 
     def fit(part: tuple[str, str | None]) -> bool:
-        return fits(objects_at[part[0]], part[1])
+        # Posts hold votes and histories as well: only a list that is called reports is taken, `by_name`.
+        return fits(objects_at[part[0]], part[1]) and (
+            part[1] is None or not by_name or _CALLED.search(part[1]) is not None
+        )
 
     if inner and (told is not None or not any(map(fit, parts.values()))):
         parts = {**inner, **parts}

@@ -27,6 +27,11 @@ _OF_REPORTS = re.compile(
     r"(?:^|_|(?<=user))(?:report|flag(?!ship)|complain|notice|abuse|violation|offen[cs]e|incident|ticket|meld|beschwer"
     r"|denunc|signal|segnala)"
 )
+_SAYS_REPORTS = re.compile(  # "ticket", "signal_strength" and "feature_flag" are of other things
+    r"(?:^|_)(?:report(?:er|ed|s|ing)?(?:id)?|flag(?:ger|ged)(?:id)?|complain[a-z]*|abuse|abusive|denunc[a-z]*|signal(?:e|ant)[a-z]*"
+    r"|segnala[a-z]*|meld[a-z]*|gemeldet[a-z]*|beschwer[a-z]*)(?:_|\Z)"
+)
+_OF_ANYTHING = re.compile(r"categor|kategor|issue")
 _CALLED = re.compile(  # files and tables of reports; "report" alone may be any program's
     r"abuse|complaint|(?<![a-z])flag(?:s|ged|ging)?(?![a-z])|meldungen|beschwerde|denuncia|signalements?(?![a-z])"
     r"|(?:post|comment|user|content|message|review|listing|player|abuse|abusive|spam)s?[-_ ]?reports?(?![a-z])"
@@ -44,7 +49,11 @@ _MEANINGS = frozenset(("report", "reported", "reporter", "accused"))
 
 def speaks_of_reports(looks: Sequence[ColumnLook], called: str) -> bool:
     """Whether any heading, or what the file is called, says that something was reported, or why."""
-    return names_reports(looks, called) or _has_reasons(looks)
+    return (
+        names_reports(looks, called)
+        or _has_reasons(looks)
+        or any(_OF_REPORTS.search(normalised(bare(look.name))) for look in looks)
+    )
 
 
 def names_reports(looks: Sequence[ColumnLook], called: str) -> bool:
@@ -52,11 +61,12 @@ def names_reports(looks: Sequence[ColumnLook], called: str) -> bool:
     if _CALLED.search(called) or (_has_reasons(looks) and "report" in called.lower()):
         return True
     plain = [normalised(bare(look.name)) for look in looks]
-    return any(_OF_REPORTS.search(name) or _MEANINGS & (meanings_of(name) or frozenset()) for name in plain)
+    return any(_SAYS_REPORTS.search(name) or _MEANINGS & (meanings_of(name) or frozenset()) for name in plain)
 
 
 def _has_reasons(looks: Sequence[ColumnLook]) -> bool:
-    return any(ranks_of(look.name).get("reason", 9) <= 1 for look in looks)
+    named = [look.name for look in looks if ranks_of(look.name).get("reason", 9) <= 1]
+    return any(not _OF_ANYTHING.search(normalised(name)) for name in named)
 
 
 def gives_reasons(looks: Sequence[ColumnLook], called: str) -> bool:

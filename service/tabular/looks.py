@@ -186,7 +186,7 @@ def finer_first(columns: Sequence[ColumnLook]) -> list[ColumnLook]:
     finest = max(partial, key=lambda column: (column.distinct, "ur" in column.name.lower()))
     if any(not _says_the_same(column, finest) for column in partial if column is not finest):
         return []
-    return [finest, whole[0]] if depends_on(whole[0], finest) == 1.0 and finest.distinct > whole[0].distinct / 2 else []
+    return [finest, whole[0]] if depends_on(whole[0], finest) == 1.0 else []
 
 
 def _says_the_same(first: ColumnLook, second: ColumnLook) -> bool:

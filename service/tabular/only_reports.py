@@ -27,6 +27,7 @@ _OTHER_ACT = re.compile(  # what people do beside reporting
     r"|reaction|react|agree|dont_agree|disagree|respect|thanks|read|visit|post|posted|message_sent|kick|ban|unban|warn|timeout|delete|deleted)s?"
     r"|.*_(?:resolved|closed|dismissed|assigned|updated|reopened|withdrawn|reviewed)"
 )
+_OF_TARGETS = re.compile(r"(?:target|content|object|item|entity|subject|reported|report|reason|flag|resource)_")
 _TAKEN_BACK = re.compile(r"(?:^|_)(?:un_?(?:report|flag)|withdraw|retract|undo|undone|cancel|revert|revoke)")
 _PASSED_ON = re.compile(r"_to_")  # "Reported to the police"
 _IS_REPORT = re.compile(r"is_(?:a_)?(?:report|flag|complaint)")
@@ -75,6 +76,8 @@ def report_rows(looks: Sequence[ColumnLook]) -> ReportRows | None:
             if not _KIND_OF_ROW.fullmatch(name):
                 continue
         back = next((word for word in others if _TAKEN_BACK.search(normalised(word))), None)
+        if reports and others and _OF_TARGETS.match(name):
+            continue  # kinds of what was reported, or of reports
         if reports and others and known and back is None:
             return ReportRows(look.number, look.name, others[0])
         if reports and others:

@@ -30,6 +30,7 @@ _OF_SOMETHING_ELSE = re.compile(  # what a report belongs to, came from or was m
     r"|invoice|purchase|booking|payment|subscription|shipment|visit|pairing|round"
     r"|participant|rater|voter|student|seeker|subscriber|visitor|viewer|respondent|hash|token)(?:_|\Z)"
 )
+_WHERE = re.compile(r"(?:^|_)(?:match|lobby|game|chat|room|server|session)(?:_|\Z)")  # it happened, beside an account
 _OF_PROOF = re.compile(
     r"eviden|proof|screenshot|attach|source|image|photo|picture|avatar|referr?er|refurl|homepage|website|beweis|beleg|preuve"
     r"|prueba|prova|bewijs|dowod"
@@ -38,7 +39,9 @@ _OF_PEOPLE = re.compile(r"user|nick|mail|login|account|member|player")  # `rUser
 Ranks = Sequence[Mapping[Field, int]]
 
 
-def with_kind(looks: Sequence[ColumnLook], ranks: Ranks) -> tuple[ColumnLook, ColumnLook] | None:
+def with_kind(
+    looks: Sequence[ColumnLook], ranks: Ranks, *, beside_accounts: bool
+) -> tuple[ColumnLook, ColumnLook] | None:
     """The id of something and the column that says of what kind it is; None unless there is one such pair."""
     kinds = {_stem(_KIND, look): look for look in looks if 0 < look.distinct <= _MOST_KINDS and not look.is_prose}
     found = [
@@ -48,6 +51,7 @@ def with_kind(looks: Sequence[ColumnLook], ranks: Ranks) -> tuple[ColumnLook, Co
         and stem
         and kinds[stem] is not look
         and not _OF_SOMETHING_ELSE.search(stem)
+        and not (beside_accounts and _WHERE.search(stem))
         and _may_be_target(look, ranks[look.number])
     ]
     return found[0] if len(found) == 1 else None

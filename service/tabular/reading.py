@@ -194,7 +194,7 @@ class SourceFile:
         if beginning == "{" and not is_document(text):
             return self._lines(opened, text)
         if beginning in ("[", "{"):
-            return self._document(text)
+            return self._document_of(document_of(text, name), "JSON", text.encoding_name)
         if is_dump(text.start):
             return iter(()), DumpTable(text, self._text_again, name, self._options.sheet, self._fits)
         return iter(()), DelimitedTable(text, name)
@@ -228,9 +228,6 @@ class SourceFile:
         """Whether the file's own bytes are lines of UTF-8, in gzip where its name says so."""
         gzips = 1 if self.path.suffix == ".gz" else 0
         return text.encoding == "utf-8" and not text.has_mark and not opened.notes and opened.gzips == gzips
-
-    def _document(self, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
-        return self._document_of(document_of(text, self.path.name), "JSON", text.encoding_name)
 
     def _document_of(
         self, document: Any, form: str, encoding: str
@@ -272,7 +269,9 @@ class SourceFile:
             table = ObjectTable("", iter(enumerate(objects, 1)), self.path.name, inside)
             return self._fits(table, table.holding)
 
-        place, inside, self._inside = chosen_list(self.path.name, found, self._options.sheet, fits)
+        options = self._options
+        found_at = chosen_list(self.path.name, found, options.sheet, fits, by_name=not options.columns)
+        place, inside, self._inside = found_at
         self.notes += only_note("list", place, [other for other, _ in found]) if inside is None else []
         return place, inside
 

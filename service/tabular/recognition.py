@@ -87,7 +87,7 @@ class _Recogniser(RequiredColumns):
             by_name = use.why == NAMED or self.ranks[use.columns[0]].get("reporter_id", 9) <= 1
             self.result.notes += doubts_about(self.looks[use.columns[0]], self.looks, self.called, by_name=by_name)
             self.identity()
-            if len(use.columns) == 1:
+            if len(use.columns) == 1 and self.ranks[use.columns[0]].get("reporter_id") != 0:  # as our own files have it
                 self.result.guests = guests_of(self.looks[use.columns[0]])
 
     def goes_with_targets(self, name: Field, look: ColumnLook) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from service.errors import Refused
-from service.tabular.candidates import NAMED
+from service.tabular.candidates import MANY, NAMED, one_a_row
 from service.tabular.doubts import gives_reasons, of_other_acts, speaks_of_reports
 from service.tabular.fitting import fits
 from service.tabular.heading_meanings import meanings_of
@@ -36,6 +36,7 @@ from service.tabular.target_columns import WHOLE_ACCOUNTS, TargetColumns
 from service.tabular.vocabulary import (
     ACCOUNTS,
     IN_WORDS,
+    LINKS,
     PLACES,
     REQUIRED,
     REQUIRED_OF_OUTCOMES,
@@ -68,16 +69,14 @@ class RequiredColumns(TargetColumns):
                     break
                 if name == "target_id" and rank == PLACES and any(r > PLACES for r in self.candidates(name)):
                     continue  # a thread is where it happened if an account is called reported
-                if name == "occurred_at" and rank > 0:
-                    own = [look for look in looks if not self.is_time_of_target(look)]
-                    looks = own or (looks if rank == 1 else [])
-                if name == "reporter_id" and rank > 1:
-                    looks = [look for look in looks if not self.is_of_target(look)]
+                looks = self.own(name, rank, looks)
                 if not looks:
                     continue
                 if name == "target_id" and not self.outcomes and len(looks) > 1:
                     self.check_somebody_reported()
                 self.use(name, *self.one_of(name, looks))
+                if name == "target_id" and rank == LINKS and not self.outcomes:
+                    self.check_links()
                 if name == "target_id":
                     self.others_instead()
                 if name == "reporter_id" and rank > 1:
@@ -98,6 +97,21 @@ class RequiredColumns(TargetColumns):
             self.gathered()
         self.check_required()
         self.clock()
+
+    def own(self, name: Field, rank: int, looks: list[ColumnLook]) -> list[ColumnLook]:
+        """Without columns that say something of targets: the time of a post, who wrote it."""
+        if rank == 0 or name not in ("occurred_at", "reporter_id"):
+            return looks
+        is_of_target = self.is_of_target if name == "reporter_id" else self.is_time_of_target
+        before = list(self.result.notes)
+        own = [look for look in looks if not is_of_target(look)]
+        if own or rank > 1:
+            return own
+        others = [look for other, more in self.candidates(name).items() if other > rank for look in more]
+        if any(not is_of_target(look) for look in others):
+            return []
+        self.result.notes = before  # nothing else is there
+        return looks
 
     def only_time(self) -> None:
         """The one column of times, whatever it is called, unless its name says that it is of something else."""
@@ -243,6 +257,15 @@ class RequiredColumns(TargetColumns):
             f"{why}; without a column that says who reported it cannot serve. If {reporter.name!r} is who reported, say"
             f" so: {option('reporter_id', reporter.name)}"
         )
+
+    def check_links(self) -> None:
+        """Refuse addresses of the reports themselves: each row has another."""
+        target = self.target()
+        if target is not None and len(self.rows) >= MANY and one_a_row(target):
+            raise Refused(
+                f"each row has another {target.name!r}: it may be the address of the report itself. If it is of what"
+                f" was reported, say so: {option('target_id', target.name)}"
+            )
 
     def check_one_account_a_row(self) -> None:
         """Refuse lists of accounts where nothing else is called who reported: an address beside them is not enough."""

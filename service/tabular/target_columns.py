@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.tabular.candidates import NAMED, Candidates
 from service.tabular.doubts import names_reports
 from service.tabular.fitting import fits
-from service.tabular.looks import ColumnLook, depends_on, one_of_each_row, same_people
+from service.tabular.looks import ColumnLook, depends_on, finer_first, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.naming import option
 from service.tabular.other_ids import only_ids, only_links, with_kind
@@ -31,7 +31,7 @@ class TargetColumns(Candidates):
         if self.outcomes or not people or not names_reports(self.looks, self.called):
             return False
         left = [look for look in left if not any(_goes_with(look, person) for person in people)]
-        if pair := with_kind(left, self.ranks):
+        if pair := with_kind(left, self.ranks, beside_accounts=rank >= ACCOUNTS):
             self.use("target_id", pair[:1], f"its name; {pair[1].name!r} says of what kind it is")
             if "kind" not in self.result.uses:
                 self.use("kind", pair[1:], f"the kind of {pair[0].name!r}")
@@ -50,6 +50,8 @@ class TargetColumns(Candidates):
         outer = [look for look in self.looks if look.name in self.holding]
         if self.outcomes or "target_id" in self.result.uses or any(r < PLACES for r in self.candidates("target_id")):
             return
+        if any(self.ranks[look.number].get("reporter_id", 9) <= 2 for look in outer):
+            return  # who may hold what they reported
         ids = [look for look in outer if "id" in self.ranks[look.number] and look.distinct > 1]
         if ids and any("excerpt" in self.ranks[look.number] or look.is_prose for look in outer):
             self.use("target_id", ids[:1], "of what holds the list of reports")
@@ -88,7 +90,12 @@ class TargetColumns(Candidates):
             self.result.notes.append(WHOLE_ACCOUNTS)
 
     def gathered(self) -> None:
-        """Where nothing else is there, the case under which reports of several people about one thing are gathered."""
+        """Where nothing else is there, the case under which reports of several people about one thing are gathered.
+
+        Only where the reports are known among other rows: moderators write about cases, too.
+        """
+        if self.result.only is None:
+            return
         reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
         cases = [
             look
@@ -109,9 +116,17 @@ class TargetColumns(Candidates):
     def others_instead(self) -> None:
         """Take what else was reported, such as an account, where the column is empty, if each row has one of both."""
         chosen = [self.looks[column] for column in self.result.uses["target_id"].columns]
-        for looks in self.candidates("target_id").values():
+        for rank, looks in self.candidates("target_id").items():
             if more := one_of_each_row([*chosen, *looks], chosen):
                 self.use("target_id", more, "names; each row has one of them")
+                return
+            if (
+                rank == PLACES
+                and len(chosen) == 1
+                and (more := finer_first([*chosen, *looks]))
+                and more[0] is chosen[0]
+            ):
+                self.use("target_id", more, "their names; the finer one where a row has it")
                 return
 
     def goes_with(self, name: ColumnLook, number: ColumnLook) -> bool:

@@ -73,7 +73,7 @@ _WHO = (
 )
 _PERSON = rf"(?:_{_WHO})?(?:{_ID}|{_NAME})*"
 _REPORTER = (
-    r"(?:reporter|reporters|flagger|caller|accuser|denouncer|complainant|complainer|notifier|informer|informant|submitter|requester|plaintiff"
+    r"(?:reporter|reporters|flagger|accuser|denouncer|complainant|complainer|notifier|informer|informant|submitter|requester|plaintiff"
     r"|whistleblower|melder|meldender|beschwerdefuehrer|denunciante|informante|reclamante|signaleur|signalant|plaignant"
     r"|segnalatore|segnalante|denunciador|zglaszajacy|anmelder|indsender|rapporteur)"
 )
@@ -163,15 +163,12 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (1, rf"(?:report|flag|complaint|ticket)_(?:author|creator|{_WHO}|from|by){_PERSON}"),
         (1, rf"{_WHO}_(?:reporting|complaining)(?:_id)?|{_BY}_{_WHO}{_PERSON}"),
         (2, rf"{_WHO}{_PERSON}|(?:created|sent){_NAME}?_by{_PERSON}|by|from|sender{_PERSON}"),
-        (2, rf"from_{_WHO}{_PERSON}|username|nickname"),
+        (2, rf"from_{_WHO}{_PERSON}|username|nickname|caller(?:{_ID})*"),
         (3, rf"opened_{_BY}{_PERSON}|actor{_PERSON}|email"),
         (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){_PERSON}"),
         (3, rf"e_mail|uid(?:_id)?|uploader|{_REPORTER}_(?:contact_)?{_ADDRESS}"),
         (ADDRESSES, r"(?:user_|client_|remote_|visitor_|from_|source_)?ip(?:_addr|_address|_hash)?|ipaddr|network_id"),
-        (
-            3,
-            rf"(?:reporter|flagger|complainant)_(?!{_OF_THE_REPORT}|(?:role|group|rank|level|age|team)(?:_|\Z))[a-z0-9]+(?:_[a-z0-9]+)?",
-        ),
+        (3, r"(?:reporter|flagger)_(?:[a-z]+_id|ucn|ign|gamertag|steam|discord|xuid|npub|pubkey|wallet|address|key)"),
     ),
     "target_id": (
         (0, r"target_id|target"),

@@ -66,7 +66,11 @@ def test_people_who_hold_what_they_reported_are_the_reporters(tmp_path: Path) ->
     people = sorted({row["reporter"] for row in ROWS})
     given = [
         {"username": who, "joined": "2020-01-01"}
-        | {"made": [{k: r[k] for k in ("post_id", "created_at", "reason")} for r in ROWS if r["reporter"] == who]}
+        | {
+            "reports_made": [
+                {k: r[k] for k in ("post_id", "created_at", "reason")} for r in ROWS if r["reporter"] == who
+            ]
+        }
         for who in people
     ]
     items, refused, _ = read(written(tmp_path / "a.ndjson", "\n".join(map(json.dumps, given))))

@@ -201,6 +201,8 @@ def test_guests_are_not_one_account(tmp_path: Path) -> None:
     items, refused, source = read(written(tmp_path / "a.csv", csv_of(given)))
     assert (len(items), refused) == (30, []) and "0" not in {item.reporter.id for item in items}
     assert "reports by '0', who is not one account, left out: 10" in source.notes
+    own = [{"reporter_id": row["customer_id"], "target_id": "p", "occurred_at": row["reported_at"]} for row in given]
+    assert len(read(written(tmp_path / "b.csv", csv_of(own)))[0]) == len(ROWS)
 
 
 def test_a_case_under_which_reports_of_several_people_are_gathered_is_what_was_reported(tmp_path: Path) -> None:
@@ -230,3 +232,27 @@ def test_a_column_that_most_rows_leave_empty_is_not_what_was_reported(tmp_path: 
         for k, r in enumerate(ROWS)
     ]
     assert facts(read(written(tmp_path / "a.csv", csv_of(given)))[0]) == expected(ROWS)
+
+
+@pytest.mark.parametrize("what", ["target_id", "post_id", "Link to the post"])
+def test_a_few_reports_that_are_each_about_another_post_are_not_about_their_thread(tmp_path: Path, what: str) -> None:
+    given = [
+        {"reporter_id": r["reporter"], what: f"p{k}", "thread_id": f"t{k % 6}", "occurred_at": r["created_at"]}
+        for k, r in enumerate(ROWS[:18])
+    ]
+    items, refused, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert ({item.target.id for item in items}, refused) == ({f"p{k}" for k in range(18)}, [])
+
+
+def test_addresses_of_tickets_are_not_what_was_reported(tmp_path: Path) -> None:
+    given = [
+        {
+            "id": k,
+            "url": f"https://desk.example/tickets/{k}",
+            "requester_id": r["reporter"],
+            "created_at": r["created_at"],
+        }
+        for k, r in enumerate(ROWS)
+    ]
+    with pytest.raises(Refused, match="each row has another 'url': it may be the address of the report itself"):
+        read(written(tmp_path / "a.csv", csv_of(given)))
