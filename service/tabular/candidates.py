@@ -129,11 +129,14 @@ class Candidates:
         again = any(not one_a_row(look) for look in every)
         several = any(look.distinct > FEW_TARGETS for look in every)
         whole = [look for look in every if _is_filled(look)]
+        accounts = max((look.distinct for look in found.get(ACCOUNTS, ()) if look in whole), default=0)
         for rank, looks in found.items():
             if again:
                 looks = [look for look in looks if not (one_a_row(look) and _OWN_ID.fullmatch(normalised(look.name)))]
             if whole:
                 looks = [look for look in looks if _is_filled(look) or one_of_each_row(looks) or _is_finer(look, whole)]
+            if 0 < rank < PLACES:  # a content has one author: fewer of them than accounts are states, kinds or places
+                looks = [look for look in looks if look not in whole or look.distinct >= _NEARLY_ALL * accounts]
             if rank > 0 and several and len(self.rows) >= MANY:  # words for a state or a kind
                 looks = [o for o in looks if o.distinct > FEW_TARGETS or len(o.known) < len(o.values)]
             found[rank] = [look for look in looks if rank not in (PLACES, REPORTED) or look.distinct > FEW_TARGETS]

@@ -106,7 +106,7 @@ def finer_than(target: ColumnLook, others: Sequence[ColumnLook]) -> str | None:
 
 def doubts_about(reporter: ColumnLook, looks: Sequence[ColumnLook], called: str, *, by_name: bool) -> Iterator[str]:
     """What speaks against the column of those who reported; `by_name`: its name says that it is one."""
-    if not by_name and not speaks_of_reports(looks, called):
+    if not by_name and not names_reports(looks, called):
         yield (
             f"no column's name says that anything was reported: make sure that {reporter.name!r} is who reported, and"
             " not who wrote or decided"

@@ -136,7 +136,7 @@ _NUMBERED = re.compile(r"\s*(?:Q|Frage |Question )?\d+\s*(?:[.):]\s+|[、．]\s*
 _GROUPED = re.compile(r"\w+/(?=\w)")  # of KoboToolbox
 _ZONE = re.compile(r"(?<=[\w)])\s*\((?:utc|gmt|z)\)\s*\Z", re.IGNORECASE)
 _OTHER_TIME = re.compile(
-    r"(?:^|_)(?:first_(?:report|flag|complaint|notice)[a-z]*|updated?|edited|modified|changed|closed?|resolved|reviewed|handled|decided|deleted|removed|joined|registered"
+    r"(?:^|_)(?:first_(?:report|flag|complaint|notice)[a-z]*|updated?|edited|modified|changed|closed?|resolved|reviewed|handled|decided|deleted|removed|joined|registered|registration|signup|sign_up"
     r"|(?:e?_?mail|reply|answer|notification|reminder|letter|warning)_sent|check(?:ed)?|considered|processed|approved"
     r"|rejected|acknowledged|actioned|triaged|assigned|moderated|verified"
     r"|birth|born|expires?|expiry|due|last|until|ended?|exported|response|solved|since|geaendert|aktualisiert|erledigt"

@@ -111,7 +111,7 @@ _PLACE = (
 _WHEN = r"(?:at|on|time|date|datetime|ts|dttm|dtm|dt|timestamp|utc|am|um|le|el|il|day|moment|when)"
 _FILING = (
     r"(?:report|reports|reported|reporting|accuse|accused|accusation|denounced|flag|flags|flagged|complaint|complained|submission|submitted|filed|filing"
-    r"|notice|received|ticket|meldung|gemeldet|signalement|denuncia|occurred|incident|raised|lodged|opened)"
+    r"|notice|received|ticket|meldung|gemeldet|signalement|denuncia|occurred|raised|lodged|opened)"
 )
 _TIME = (
     r"(?:time|date|datetime|timestamp|ts|created|created_utc|creation|create|when|epoch|datum|zeit|zeitpunkt|uhrzeit"

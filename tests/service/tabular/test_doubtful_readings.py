@@ -114,8 +114,11 @@ def test_votes_hits_of_filters_and_acts_of_moderators_are_refused(tmp_path: Path
 def test_it_is_doubted_that_people_reported_where_no_name_says_so(tmp_path: Path) -> None:
     doubts = [n for n in read(written(tmp_path / "a.csv", anonymous()))[2].notes if "make sure that 'user'" in n]
     assert len(doubts) == 1
-    named = read(written(tmp_path / "b.csv", anonymous(reason=lambda k: "spam")))[2]
+    named = read(written(tmp_path / "b.csv", anonymous(report_reason=lambda k: "spam")))[2]
     assert not [n for n in named.notes if "make sure" in n]
+    reasons = anonymous(reason=lambda k: "spam")  # of returned goods and absences, too
+    assert [n for n in read(written(tmp_path / "c.csv", reasons))[2].notes if "make sure" in n]
+    assert not [n for n in read(written(tmp_path / "reports.csv", reasons))[2].notes if "make sure" in n]
 
 
 def test_one_account_that_passes_reports_on_and_names_in_two_cases_are_doubted(tmp_path: Path) -> None:

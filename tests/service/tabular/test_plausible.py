@@ -256,3 +256,18 @@ def test_addresses_of_tickets_are_not_what_was_reported(tmp_path: Path) -> None:
     ]
     with pytest.raises(Refused, match="each row has another 'url': it may be the address of the report itself"):
         read(written(tmp_path / "a.csv", csv_of(given)))
+
+
+@pytest.mark.parametrize("word", ["status_id", "entity", "product_id"])
+def test_fewer_contents_than_accused_accounts_are_a_state_or_a_kind(tmp_path: Path, word: str) -> None:
+    given = [
+        {
+            "reporter_id": r["reporter"],
+            word: k % 6,
+            "reported_user_id": f"a{r['post_id']}",
+            "created_at": r["created_at"],
+        }
+        for k, r in enumerate(ROWS)
+    ]
+    items, _, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert facts(items) == {(who, f"a{post}", at) for who, post, at in expected(ROWS)}
