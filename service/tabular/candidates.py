@@ -132,7 +132,7 @@ class Candidates:
         accounts = max((look.distinct for look in found.get(ACCOUNTS, ()) if look in whole), default=0)
         for rank, looks in found.items():
             if again:
-                looks = [look for look in looks if not (one_a_row(look) and _OWN_ID.fullmatch(normalised(look.name)))]
+                looks = [look for look in looks if not (one_a_row(look) and is_own(look))]
             if whole:
                 looks = [look for look in looks if _is_filled(look) or one_of_each_row(looks) or _is_finer(look, whole)]
             if 0 < rank < PLACES:  # a content has one author: fewer of them than accounts are states, kinds or places
@@ -160,6 +160,11 @@ def _is_finer(look: ColumnLook, others: Sequence[ColumnLook]) -> bool:
 
 def _is_filled(look: ColumnLook) -> bool:
     return sum(not is_none(value) for value in look.values) >= 0.5 * len(look.values)
+
+
+def is_own(look: ColumnLook) -> bool:
+    """Whether a column is called like the id of the report itself."""
+    return _OWN_ID.fullmatch(normalised(look.name)) is not None
 
 
 def one_a_row(look: ColumnLook) -> bool:

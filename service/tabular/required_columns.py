@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from service.errors import Refused
-from service.tabular.candidates import MANY, NAMED, one_a_row
+from service.tabular.candidates import MANY, NAMED, is_own, one_a_row
 from service.tabular.doubts import gives_reasons, of_other_acts, speaks_of_reports
 from service.tabular.fitting import fits
 from service.tabular.heading_meanings import meanings_of
@@ -17,6 +17,7 @@ from service.tabular.looks import (
     depends_on,
     exclude_each_other,
     finer_first,
+    is_counter,
     one_of_each_row,
     same_people,
 )
@@ -178,7 +179,7 @@ class RequiredColumns(TargetColumns):
         if len(looks) == 1:
             return looks, "its name"
         if name == "target_id":
-            looks = [look for look in looks if look.distinct < len(look.known)] or looks
+            looks = [look for look in looks if not is_counter(look)] or looks
             if parts := one_of_each_row(looks):
                 return parts, "names; each row has one of them"
             if len(looks) == 1:
@@ -247,6 +248,13 @@ class RequiredColumns(TargetColumns):
         if use is None or len(use.columns) > 1:
             return
         target = self.looks[use.columns[0]]
+        listed = [
+            look
+            for look, ranks in zip(self.looks, self.ranks, strict=True)
+            if ranks.get("target_id") == 1 and look.number not in self.taken and one_a_row(look) and not is_own(look)
+        ]
+        if listed and use.why != NAMED:
+            target = listed[0]
         if is_place and use.why != NAMED and not gives_reasons(self.looks, self.called):
             why = f"no name says that something was reported: {reporter.name!r} may be who wrote in {target.name!r}"
         elif is_list_of_contents(target):

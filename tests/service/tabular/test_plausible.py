@@ -271,3 +271,23 @@ def test_fewer_contents_than_accused_accounts_are_a_state_or_a_kind(tmp_path: Pa
     ]
     items, _, _ = read(written(tmp_path / "a.csv", csv_of(given)))
     assert facts(items) == {(who, f"a{post}", at) for who, post, at in expected(ROWS)}
+
+
+def test_a_list_of_comments_is_not_one_of_reports_about_their_posts(tmp_path: Path) -> None:
+    given = [
+        {"comment_id": 700 + k, "post_id": r["post_id"], "user_id": r["reporter"], "created_at": r["created_at"]}
+        | {"is_flagged": k % 9 == 0}
+        for k, r in enumerate(ROWS)
+    ]
+    with pytest.raises(Refused, match="each row has another 'comment_id': 'user_id' may be who wrote it"):
+        read(written(tmp_path / "a.csv", csv_of(given)))
+
+
+def test_reviews_that_are_each_reported_once_are_not_their_product(tmp_path: Path) -> None:
+    given = [
+        {"review_id": f"r{(k * 7) % 41}", "product_id": r["post_id"], "reporter": r["reporter"]}
+        | {"reported_at": r["created_at"]}
+        for k, r in enumerate(ROWS)
+    ]
+    items, _, _ = read(written(tmp_path / "a.csv", csv_of(given)))
+    assert {item.target.id for item in items} == {f"r{(k * 7) % 41}" for k in range(len(ROWS))}
