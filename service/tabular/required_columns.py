@@ -51,6 +51,7 @@ _OF_ANOTHER = re.compile(  # creator.published
     r"(?!.*(?:report|flag|complaint)).*(?:creator|author|user|account|person|member|community|profile|post|comment)"
     r"_(?:published|created|joined|registered)(?:_at|_on|_date)?"
 )
+_OF_A_REPORT = re.compile(r"(?:.*_)?(?:report|flag|complaint)_id|id_(?:report|flag|complaint)")
 ONE_REPORTER = 10  # so many rows by one reporter are not a list of people's reports
 
 
@@ -253,7 +254,8 @@ class RequiredColumns(TargetColumns):
             for look, ranks in zip(self.looks, self.ranks, strict=True)
             if ranks.get("target_id") == 1 and look.number not in self.taken and one_a_row(look) and not is_own(look)
         ]
-        if listed and use.why != NAMED:
+        of_reports = any(_OF_A_REPORT.fullmatch(normalised(look.name)) for look in self.looks)
+        if listed and use.why != NAMED and not of_reports:
             target = listed[0]
         if is_place and use.why != NAMED and not gives_reasons(self.looks, self.called):
             why = f"no name says that something was reported: {reporter.name!r} may be who wrote in {target.name!r}"
