@@ -57,8 +57,7 @@ class Assembler:
         notes: NoteCount,
     ) -> None:
         self._header, self._recognition, self._times = header, recognition, times
-        self._noun, self._now, self._notes, self._only = noun, now, notes, recognition.only
-        self._guests = recognition.guests
+        self._noun, self._now, self._notes = noun, now, notes
         self._columns = {name: use.columns for name, use in recognition.uses.items()}
         self._verdicts: list[ColumnVerdict] = []
         self._latest = datetime.min.replace(tzinfo=UTC)  # of the complaints, if they have verdicts
@@ -67,8 +66,8 @@ class Assembler:
 
     def read(self, line: int, row: Sequence[Any]) -> CheckedItem | RejectedItem | None:
         """The item of a row, or why it is refused; None for a row that is none and an outcome that decides nothing."""
-        if self._only is not None and not self._only.has(row):
-            self.counts[self._only.left_out] += 1
+        if (only := self._recognition.only) is not None and not only.has(row):
+            self.counts[only.left_out] += 1
             return None
         try:
             value = self._outcome(row) if self._noun is OUTCOME else self._complaint(row)
@@ -91,7 +90,7 @@ class Assembler:
     def _is_of_nobody(self, complaint: Mapping[str, Any]) -> bool:
         """Whether it is not said who reported, or what: all of these are not one account, and not one target."""
         reporter, target = complaint["reporter"]["id"], complaint["target"]["id"]
-        if is_nobody(reporter) or reporter in self._guests:
+        if is_nobody(reporter) or reporter in self._recognition.guests:
             self.counts[f"reports by {reporter!r}, who is not one account, left out"] += 1
         elif is_nobody(target):
             self.counts[f"reports about {target!r}, which is not one target, left out"] += 1

@@ -133,8 +133,8 @@ class Candidates:
         for rank, looks in found.items():
             if again:
                 looks = [look for look in looks if not (one_a_row(look) and is_own(look))]
-            if whole:
-                looks = [look for look in looks if _is_filled(look) or one_of_each_row(looks) or _is_finer(look, whole)]
+            if whole and not one_of_each_row(looks):
+                looks = [look for look in looks if look in whole or _is_finer(look, whole)]
             if 0 < rank < PLACES:  # a content has one author: fewer of them than accounts are states, kinds or places
                 looks = [look for look in looks if look not in whole or look.distinct >= _NEARLY_ALL * accounts]
             if rank > 0 and several and len(self.rows) >= MANY:  # words for a state or a kind

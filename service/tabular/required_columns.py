@@ -66,10 +66,11 @@ class RequiredColumns(TargetColumns):
                 continue
             if name == "reporter_id":
                 self.check_one_account_a_row()
-            for rank, looks in self.candidates(name).items():
+            candidates = self.candidates(name)
+            for rank, looks in candidates.items():
                 if name == "target_id" and rank >= PLACES and self.other_ids(rank):
                     break
-                if name == "target_id" and rank == PLACES and any(r > PLACES for r in self.candidates(name)):
+                if name == "target_id" and rank == PLACES and max(candidates) > PLACES:
                     continue  # a thread is where it happened if an account is called reported
                 looks = self.own(name, rank, looks)
                 if not looks:
@@ -212,6 +213,11 @@ class RequiredColumns(TargetColumns):
         return Refused(
             f"{quoted(looks)} could each be {IN_WORDS[name]}: choose one, for instance {option(name, looks[0].name)}"
         )
+
+    def goes_with(self, name: ColumnLook, number: ColumnLook) -> bool:
+        """Whether a column of names goes with one of ids, of which each has one name."""
+        share = depends_on(name, number) if normalised(number.name).endswith("id") else None
+        return share is not None and share >= MOSTLY
 
     def is_of_target(self, look: ColumnLook) -> bool:
         """Whether a column of people is of others than reporters: the same for all complaints about one target."""

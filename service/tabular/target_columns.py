@@ -10,7 +10,6 @@ from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.naming import option
 from service.tabular.other_ids import only_ids, only_links, with_kind
 from service.tabular.plain_names import normalised
-from service.tabular.plausible import MOSTLY
 from service.tabular.refusals import UnclearHolder
 from service.tabular.vocabulary import ACCOUNTS, PLACES, is_account, is_actor, is_address
 
@@ -30,7 +29,7 @@ class TargetColumns(Candidates):
         people = [look for looks in reporters.values() for look in looks]
         if self.outcomes or not people or not names_reports(self.looks, self.called):
             return False
-        left = [look for look in left if not any(_goes_with(look, person) for person in people)]
+        left = [look for look in left if not any(_is_of_person(look, person) for person in people)]
         if pair := with_kind(left, self.ranks, beside_accounts=rank >= ACCOUNTS):
             self.use("target_id", pair[:1], f"its name; {pair[1].name!r} says of what kind it is")
             if "kind" not in self.result.uses:
@@ -81,8 +80,7 @@ class TargetColumns(Candidates):
             and (is_account(look.name) or (by_name and self.is_other_person(look, reporter)))
             and fits("reporter_id", look, {"reporter_id": 2})
             and look.distinct > 1
-            and not self.goes_with(look, reporter)
-            and _goes_with(look, reporter) is False
+            and _is_of_person(look, reporter) is False
         ]
         numbers = [look for look in found if normalised(look.name).endswith("id")] or found
         if found and all(same_people(numbers[0], look) for look in found):
@@ -129,13 +127,8 @@ class TargetColumns(Candidates):
                 self.use("target_id", more, "their names; the finer one where a row has it")
                 return
 
-    def goes_with(self, name: ColumnLook, number: ColumnLook) -> bool:
-        """Whether a column of names goes with one of ids, of which each has one name."""
-        share = depends_on(name, number) if normalised(number.name).endswith("id") else None
-        return share is not None and share >= MOSTLY
 
-
-def _goes_with(look: ColumnLook, person: ColumnLook) -> bool | None:
+def _is_of_person(look: ColumnLook, person: ColumnLook) -> bool | None:
     """Whether a column says something of a person, since most people have one value of it; None if nothing shows it."""
     if same_people(look, person):
         return True

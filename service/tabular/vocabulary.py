@@ -313,13 +313,11 @@ _ACCOUNT = re.compile(rf"account{_PERSON}")
 _OWNER = re.compile(rf"{_AUTHOR}{_PERSON}")
 _THING = re.compile(rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|listing|shop)(?:s|es|en|e|i)?")
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
+_BEFORE = re.compile(r"u_(?=.)|[^-]+ - (?=.)")  # custom fields of ServiceNow, groups of GLPI
 _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
     r"(?:log|message|payload|body|data|detail|details|report|reports|flag|complaint|record|properties|params)\.(?=.)",
     re.IGNORECASE,
 )
-
-
-_BEFORE = re.compile(r"u_(?=.)|[^-]+ - (?=.)")  # custom fields of ServiceNow, groups of GLPI
 
 
 def is_address_of_reporter(name: str) -> bool:
