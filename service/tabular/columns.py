@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.tabular.days_and_clocks import day_and_clock
 from service.tabular.only_reports import ReportRows
-from service.tabular.times import day_and_clock
 from service.tabular.vocabulary import Field
 
 

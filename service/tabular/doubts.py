@@ -64,6 +64,11 @@ def names_reports(looks: Sequence[ColumnLook], called: str) -> bool:
     return any(_SAYS_REPORTS.search(name) or _MEANINGS & (meanings_of(name) or frozenset()) for name in plain)
 
 
+def says_reported(name: str) -> bool:
+    """Whether a heading says of itself that something was reported, flagged or complained about."""
+    return _SAYS_REPORTS.search(normalised(bare(name))) is not None
+
+
 def _has_reasons(looks: Sequence[ColumnLook]) -> bool:
     named = [look.name for look in looks if ranks_of(look.name).get("reason", 9) <= 1]
     return any(not _OF_ANYTHING.search(normalised(name)) for name in named)

@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 from service.fields import ID_CHARACTERS
-from service.tabular.times import is_clock, is_day, is_zero, looks_like_time
+from service.tabular.days_and_clocks import is_clock, is_day
+from service.tabular.times import is_zero, looks_like_time
 from service.tabular.values import is_unknown, plain_text
 
 _LIST = re.compile(  # of PHP, of JSON, of people; but not 1,234,567, 1,1E+17 and addresses
@@ -53,7 +54,7 @@ class ColumnLook:
     def is_time(self) -> bool:
         """Whether nearly all values are times."""
         some = [v for v in self.known[:LOOKED_AT] if not is_zero(v)]
-        return bool(some) and sum(map(looks_like_time, some)) >= 0.5 * len(some)
+        return bool(some) and sum(map(looks_like_time, some)) >= 0.5 * len(some) and not self.is_clock
 
     @cached_property
     def is_number(self) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from service.errors import Refused
 from service.tabular.candidates import MANY, NAMED, is_own, one_a_row
-from service.tabular.doubts import gives_reasons, of_other_acts, speaks_of_reports
+from service.tabular.days_and_clocks import is_well_before, on_the_same_days
+from service.tabular.doubts import gives_reasons, of_other_acts, says_reported, speaks_of_reports
 from service.tabular.fitting import fits
 from service.tabular.heading_meanings import meanings_of
 from service.tabular.headings import bare, may_be_when
@@ -99,7 +100,8 @@ class RequiredColumns(TargetColumns):
             self.account_beside()
             self.gathered()
         self.check_required()
-        self.clock()
+        self.hours()
+        self.earlier_times()
 
     def own(self, name: Field, rank: int, looks: list[ColumnLook]) -> list[ColumnLook]:
         """Without columns that say something of targets: the time of a post, who wrote it."""
@@ -154,14 +156,24 @@ class RequiredColumns(TargetColumns):
             self.check_reports(owners[0], is_place=False)
             self.use("reporter_id", owners, f"its name, since {accused[0].name!r} is of somebody else")
 
-    def clock(self) -> None:
-        """The column with the hours, where the time of the report is a date only."""
+    def hours(self) -> None:
+        """Where the time of the report is a date only, the column with the hours, or with dates and hours."""
         use = self.result.uses.get("occurred_at")
         if use is None or self.outcomes or not self.looks[use.columns[0]].is_day:
             return
-        clocks = [look for look in self.looks if look.is_clock and look.number not in self.taken]
+        day = self.looks[use.columns[0]]
+        finer = [
+            look
+            for looks in self.candidates("occurred_at").values()
+            for look in self.own("occurred_at", 1, looks)
+            if use.why != NAMED and not look.is_day and on_the_same_days(day.values, look.values)
+        ]
+        if finer := list(when_sent(finer)):
+            self.use("occurred_at", finer[:1], f"its name; it has the hours of {day.name!r}")
+            return
+        clocks = [look for look in self.looks if look.is_clock and not look.is_day and look.number not in self.taken]
         named = [look for look in clocks if "occurred_at" in self.ranks[look.number]] or clocks
-        related = called_alike(self.looks[use.columns[0]], named) or named
+        related = called_alike(day, named) or named
         if len(related) > 1:
             raise Refused(
                 f"{use.example!r} has no hour, and {quoted(related)} could each be it: write the date and its hour"
@@ -175,6 +187,22 @@ class RequiredColumns(TargetColumns):
                 example=f"{use.example} {look.example}",
                 clock=look.number,
             )
+
+    def earlier_times(self) -> None:
+        """Doubt a time that does not say that it is of a report, where another one comes well before it."""
+        use = self.result.uses.get("occurred_at")
+        if use is None or self.outcomes or use.why == NAMED or says_reported(self.header[use.columns[0]]):
+            return
+        chosen = self.looks[use.columns[0]]
+        for rank, looks in self.candidates("occurred_at").items():
+            for look in when_sent(looks) if rank <= 2 else ():
+                if look.is_day or self.is_time_of_target(look) or not is_well_before(look.values, chosen.values):
+                    continue
+                self.result.notes.append(
+                    f"{chosen.name!r} is hours or days after {look.name!r}: if that is when people reported, say so:"
+                    f" {option('occurred_at', look.name)}"
+                )
+                return
 
     def one_of(self, name: Field, looks: list[ColumnLook]) -> tuple[Sequence[ColumnLook], str]:
         """The column among several of one rank. Raises Refused where nothing tells which."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
+from service.tabular.days_and_clocks import is_day
 from service.tabular.local_times import in_plain_form
 from service.tabular.times import (
     SLASHED,
@@ -18,7 +19,6 @@ from service.tabular.times import (
     TimeStyle,
     UnreadableTime,
     form_of,
-    is_day,
     is_zero,
     moment_of,
     plain,

@@ -9,26 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from service.tabular.local_times import in_plain_form
-from service.tabular.values import is_unknown
 
 FORMATS = ("day-first", "month-first", "year-first", "seconds", "milliseconds", "microseconds", "excel")
 _ISO = re.compile(
-    r"(\d{4}-\d{2}-\d{2})(?:[Tt ,]\s?(\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?))?"
+    r"(\d{4}-\d{2}-\d{2})(?:[Tt ,]\s?(\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?))?"
     r"(?:\s?(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?: (?:UTC|GMT))?)?\Z"
 )
 SLASHED = re.compile(
     r"(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})"
     r"(?:,?[T ]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?\s*([AaPp]\.?[Mm]\.?)?)?"
     r"(?:\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2}))?\Z"
-)
-_CLOCK = re.compile(
-    r"(?:\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?"
-    r"|\d{1,2}\s?[hH]\s?\d{2}(?:\s?(?:m|min)\s?\d{2}\s?s?)?)(?:\s?(?:Uhr|uhr|hrs?))?\Z"
 )
 _DIGITS = re.compile(r"\d{14}(?:Z|z)?\Z")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
@@ -84,25 +79,6 @@ def is_zero(value: Any) -> bool:
 def plain(value: Any) -> str:
     """The value as text, without blanks around it."""
     return value.strip() if isinstance(value, str) else str(value)
-
-
-def is_day(value: Any) -> bool:
-    """Whether the value is a date without an hour."""
-    if isinstance(value, datetime):
-        return not (value.hour or value.minute or value.second)
-    return looks_like_time(value) and not re.search(r":|\A\d+\Z", in_plain_form(plain(value)))
-
-
-def is_clock(value: Any) -> bool:
-    """Whether the value is an hour without a date."""
-    return isinstance(value, time) or _CLOCK.match(plain(value)) is not None
-
-
-def day_and_clock(day: Any, clock: Any) -> str | None:
-    """A time whose date and hour stand in two columns, as text; None if one of them is unknown."""
-    if is_unknown(day) or is_unknown(clock):
-        return None
-    return f"{day.date() if isinstance(day, datetime) else plain(day)} {plain(clock)}"
 
 
 def looks_like_time(value: Any) -> bool:
@@ -199,7 +175,8 @@ def _iso(text: str) -> datetime:
     offset = "+00:00" if offset in ("Z", "UTC", "GMT") else offset
     if len(offset) == 3:
         offset += ":00"
-    return datetime.fromisoformat(f"{found[1]}T{(found[2] or '00:00').replace(',', '.')}{offset}")
+    clock = (found[2] or "00:00").replace(",", ".")
+    return datetime.fromisoformat(f"{found[1]}T{clock if clock[2] == ':' else '0' + clock}{offset}")
 
 
 def _slashed(day_first: bool) -> Callable[[str], datetime]:

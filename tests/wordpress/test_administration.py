@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
 import shutil
 import time
@@ -120,6 +122,22 @@ def test_the_export_is_for_those_who_may_export_and_leaves_out_what_a_site_does_
         assert f'"{site.target(comment)}"' in text
     finally:
         plugin.unlink()
+
+
+def test_on_a_slow_site_the_export_has_the_time_that_was_sent(site: Site) -> None:
+    plugin = site.root / "wp-content" / "mu-plugins" / "slow.php"
+    plugin.write_text(
+        "<?php add_filter( 'get_comment_link', function ( $link ) {"
+        " usleep( 'POST' === $_SERVER['REQUEST_METHOD'] ? 1100000 : 0 ); return $link; } );"
+    )
+    try:
+        (comment,) = site.comments(site.post())
+        report(site, comment)
+    finally:
+        plugin.unlink()
+    (sent,) = site.queued("complaints")
+    (row,) = csv.DictReader(io.StringIO(export(site.signed_in()).text.removeprefix("\ufeff")))
+    assert row["occurred_at"] == sent["occurred_at"]
 
 
 def test_moderators_get_the_usual_mail_and_none_if_they_want_none(site: Site) -> None:

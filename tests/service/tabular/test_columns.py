@@ -241,36 +241,6 @@ def test_likes_of_discourse_are_not_read_as_flags(tmp_path: Path) -> None:
         read(path)
 
 
-@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y", "%d %b %Y"])
-def test_a_date_and_its_hour_in_two_columns_are_one_time(tmp_path: Path, form: str) -> None:
-    moments = [START + k * timedelta(hours=7) for k in range(len(ROWS))]
-    given = [
-        {"reporter": r["reporter"], "post_id": r["post_id"], "date": t.strftime(form), "time": t.strftime("%H:%M")}
-        for r, t in zip(ROWS, moments, strict=True)
-    ]
-    items, refused, source = read(written(tmp_path / "a.csv", csv_of(given)))
-    assert refused == [] and [c.occurred_at for c in items] == moments
-    assert any("with the hour of 'time'" in r.why for r in source.read_as)
-    given[3]["time"] = ""
-    assert [r.line for r in read(written(tmp_path / "a.csv", csv_of(given)))[1]] == [5]
-
-
-def test_two_columns_of_hours_are_refused_unless_one_is_called_like_the_date(tmp_path: Path) -> None:
-    def table(first: str, second: str) -> str:
-        hours = {first: "09:30", second: "17:00"}
-        return csv_of(
-            [
-                {"reporter": r["reporter"], "post_id": r["post_id"], "report_date": r["created_at"][:10]} | hours
-                for r in ROWS
-            ]
-        )
-
-    with pytest.raises(Refused, match="'start' and 'stop' could each be it"):
-        read(written(tmp_path / "a.csv", table("start", "stop")))
-    items, _, _ = read(written(tmp_path / "a.csv", table("close_time", "report_time")))
-    assert {c.occurred_at.hour for c in items} == {17}
-
-
 def titled(**more: str) -> list[dict[str, str]]:
     """Rows with a topic of each post, and columns made of the topic's number and the row's."""
     made = []

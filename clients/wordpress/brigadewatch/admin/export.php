@@ -84,11 +84,11 @@ function exported( $row ) {
 	$joined   = $user ? strtotime( $user->user_registered . ' UTC' ) : false;
 	$document = array(
 		'id'          => 'report-' . scoped( $row->comment_id ) . '-' . $row->mark,
-		'occurred_at' => gmdate( 'Y-m-d\TH:i:s\Z', (int) $row->reported_at ),
+		'occurred_at' => rfc3339( (int) $row->reported_at ),
 		'reporter'    => array_filter(
 			array(
 				'id'                 => (int) $row->user_id ? (string) (int) $row->user_id : 'guest-' . $row->mark,
-				'account_created_at' => $joined && $joined > 0 ? gmdate( 'Y-m-d\TH:i:s\Z', $joined ) : null,
+				'account_created_at' => $joined && $joined > 0 ? rfc3339( $joined ) : null,
 				'fingerprint'        => '' === $row->address ? null : $row->address,
 			)
 		),

@@ -298,7 +298,7 @@ function tell( $comment_id, $outcome ) {
 		array(
 			'id'         => $id,
 			'target_id'  => scoped( $comment_id ),
-			'decided_at' => now(),
+			'decided_at' => rfc3339( time() ),
 		) + $outcome
 	);
 	if ( isset( $outcome['action'] ) && 'removed' !== $outcome['action'] ) {

@@ -72,9 +72,10 @@ function take_report( $comment, $reason, $text ) {
 		return 'again';
 	}
 	$address  = address_pseudonym();
-	$document = report_document( $comment, $reporter, $mark, $address, $reason, $text );
+	$now      = time(); // One instant for what is stored and what is sent: the export says of a report what was sent of it.
+	$document = report_document( $comment, $reporter, $mark, $address, $reason, $text, $now );
 	$wpdb->query( 'START TRANSACTION' ); // The report, and what is sent of it, or neither.
-	$taken = $wpdb->query( $wpdb->prepare( "INSERT IGNORE INTO {$wpdb->brigadewatch_reports} (comment_id, mark, user_id, guest, address, reason, text, reported_at) VALUES (%d, %s, %d, %s, %s, %s, %s, %d)", $id, $mark, $user_id, $guest, $address, $reason, storable( $text ), time() ) );
+	$taken = $wpdb->query( $wpdb->prepare( "INSERT IGNORE INTO {$wpdb->brigadewatch_reports} (comment_id, mark, user_id, guest, address, reason, text, reported_at) VALUES (%d, %s, %d, %s, %s, %s, %s, %d)", $id, $mark, $user_id, $guest, $address, $reason, storable( $text ), $now ) );
 	if ( $taken ) {
 		/**
 		 * What is sent of a report.
@@ -120,20 +121,21 @@ function storable( $text ) {
  * @param string      $address  Pseudonym of the reader's address, or empty.
  * @param string      $reason   Key of reasons().
  * @param string      $text     What the reader wrote.
+ * @param int         $now      When, in seconds since 1970.
  * @return array
  */
-function report_document( $comment, $reporter, $mark, $address, $reason, $text ) {
+function report_document( $comment, $reporter, $mark, $address, $reason, $text, $now ) {
 	$user     = get_current_user_id() ? get_userdata( get_current_user_id() ) : null;
 	$joined   = $user ? strtotime( $user->user_registered . ' UTC' ) : false;
 	$post     = get_post( (int) $comment->comment_post_ID );
 	$shown    = $post && 'publish' === $post->post_status && '' === $post->post_password;
 	$document = array(
 		'id'          => 'report-' . scoped( $comment->comment_ID ) . '-' . $mark,
-		'occurred_at' => now(),
+		'occurred_at' => rfc3339( $now ),
 		'reporter'    => array_filter(
 			array(
 				'id'                 => $reporter,
-				'account_created_at' => $joined && $joined > 0 ? gmdate( 'Y-m-d\TH:i:s\Z', $joined ) : null,
+				'account_created_at' => $joined && $joined > 0 ? rfc3339( $joined ) : null,
 				'fingerprint'        => '' === $address ? null : $address,
 			)
 		),
@@ -158,12 +160,13 @@ function report_document( $comment, $reporter, $mark, $address, $reason, $text )
 }
 
 /**
- * RFC 3339 of now, in UTC.
+ * A time as the service takes it, in UTC.
  *
+ * @param int $seconds Seconds since 1970.
  * @return string
  */
-function now() {
-	return gmdate( 'Y-m-d\TH:i:s\Z' );
+function rfc3339( $seconds ) {
+	return gmdate( 'Y-m-d\TH:i:s\Z', $seconds );
 }
 
 /**
