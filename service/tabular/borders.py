@@ -16,6 +16,7 @@ _ALIKE = 0.6  # of the cells of the rows below are filled in a header
 _LOOKED_AT = 12  # rows below
 _RULE = re.compile(r"(?=.*[|+])(?=.*---)[\s|+:-]*\Z")
 _WIDTHS = re.compile(r"\s*-{2,}(?: +-+)+\s*\Z")  # under the header, as SQL*Plus and sqlcmd print it
+_CLOCK = re.compile(r"\d\d?:\d\d")
 _ROW_BY_VALUES = re.compile(r"-\[ RECORD \d+ \]|\*{5,} \d+\. row \*{5,}")
 _COUNT = re.compile(r"\(?\d+ (?:rows?|Zeilen?|lignes?|filas?)\b.*\Z")
 _TOTAL = re.compile(
@@ -39,7 +40,7 @@ def merged_head(above: Sequence[Any], cells: Sequence[Any]) -> list[str] | None:
     width = max(len(above), len(cells))
     upper = [*map(_text, above), *[""] * (width - len(above))]
     lower = [*map(_text, cells), *[""] * (width - len(cells))]
-    if sum(map(bool, upper)) < 2 or any(not any(map(str.isalpha, text)) for text in [*upper, *lower] if len(text) > 2):
+    if sum(map(bool, upper)) < 2 or any(_is_value(text) for text in [*upper, *lower] if len(text) > 2):
         return None
     names, group, spans, alone = list[str](), "", 0, 0
     for over, under in zip(upper, lower, strict=True):
@@ -51,6 +52,11 @@ def merged_head(above: Sequence[Any], cells: Sequence[Any]) -> list[str] | None:
     return (
         names if spans and (alone or len(set(filter(None, lower))) < sum(map(bool, lower))) and longest <= 80 else None
     )
+
+
+def _is_value(text: str) -> bool:
+    """Whether a cell is a number or has a time, also a damaged one, which no heading has."""
+    return not any(map(str.isalpha, text)) or _CLOCK.search(text) is not None
 
 
 def questions_of(heads: Sequence[Sequence[Any]]) -> list[str] | None:

@@ -6,14 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from service.tabular.heading_meanings import meanings_of
 from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on
 from service.tabular.naming import option
 from service.tabular.plain_names import normalised
+from service.tabular.report_words import names_reports
+from service.tabular.reporter_roles import has_roles
 from service.tabular.values import plain_text
-from service.tabular.verdicts import judge_both_ways
-from service.tabular.vocabulary import ranks_of
 
 _FEW = 20  # rows that show nothing
 _OF_AN_ID = re.compile(r"(?:^|_|[a-z])(?:id|ids|no|nr|num|number|key|uri|url|link|guid|uuid|ref)\Z")
@@ -23,72 +22,28 @@ _OF_OTHERS = re.compile(
 )
 _MORE = 1.2  # times as many as targets
 _MUCH = 0.5  # of the rows by one account
-_OF_REPORTS = re.compile(
-    r"(?:^|_|(?<=user))(?:report|flag(?!ship)|complain|notice|abuse|violation|offen[cs]e|incident|ticket|meld|beschwer"
-    r"|denunc|signal|segnala)"
+_MOST_REASONS = 60  # different ones
+_OTHER_TRADES = re.compile(
+    r"hotel|room(?:_(?:no|number))?|station|branch(?:_id)?|returned|mileage|defects?|vehicle(?:_.*)?|product(?:_id|_name)?"
+    r"|batch(?:_.*)?|lot(?:_no)?|capa|issue_(?:key|type)|project_key|parent(?:_id)?|components?|affects_versions?|fix_versions?"
+    r"|milestone|sprint|story_points|build|bug_.*|interviewer|recording_id|question_id|sku|qty|quantity"
+    r"|order_(?:id|no|number|code)|invoice.*|refund.*|deliver.*|shipment.*|warranty|serial(?:_.*)?|patient.*|employee.*"
+    r"|department|cost_cent(?:er|re)|leave_type|policy_(?:no|number)|claim_(?:no|number|amount)|docket|judge|injur(?:y|ies)"
+    r"|hazard|equipment|machine|asset(?:_id)?|building|floor|customers?(?:_.*)?|guest|clients?(?:_id)?|consumer(?:_.*)?|due_date|system_id"
+    r"|satisfaction.*|csat|sla(?:_.*)?|assignee|abteilung|mitarbeiter|kunde|bestellung.*|rechnung.*|produkt|produit"
+    r"|producto|commande|pedido|cliente"
 )
-_SAYS_REPORTS = re.compile(  # "ticket", "signal_strength" and "feature_flag" are of other things
-    r"(?:^|_)(?:report(?:er|ed|s|ing)?(?:id)?|flag(?:ger|ged)(?:id)?|complain[a-z]*|abuse|abusive|denunc[a-z]*|signal(?:e|ant)[a-z]*"
-    r"|segnala[a-z]*|meld[a-z]*|gemeldet[a-z]*|beschwer[a-z]*)(?:_|\Z)"
+_CALLED_OTHERWISE = re.compile(
+    r"(?<![a-z])(?:bugs?|defects?|crash(?:es)?|equipment|lost|leave|sales|orders?|invoices?)(?![a-z])", re.I
 )
-_OF_ANYTHING = re.compile(r"categor|kategor|issue")
-_CALLED = re.compile(  # files and tables of reports; "report" alone may be any program's
-    r"abuse|complaint|(?<![a-z])flag(?:s|ged|ging)?(?![a-z])|meldungen|beschwerde|denuncia|signalements?(?![a-z])"
-    r"|(?:post|comment|user|content|message|review|listing|player|abuse|abusive|spam)s?[-_ ]?reports?(?![a-z])"
-    r"|report(?:ed|s)[-_ ](?:post|comment|user|content|message)|segnalazion|жалоб|скарг|通報|举报|舉報|신고|zgloszeni"
-    r"|sikayet|stiznost|\btable '?reports?\b",
-    re.IGNORECASE,
+_OF_CONTENT = re.compile(
+    r"spam|abus|hat(?:e|red)(?:_|\Z)|harass|bully|insult|offens|nud(?:e|ity)|porn|sexual|violen|scam|fake|counterfeit|misinfo"
+    r"|disinfo|off_topic|copyright|illegal|inappropriate|troll|cheat|toxic|threat|impersonat|extrem|terror|beleidig|hass"
+    r"|betrug|haine|harcel|arnaque|odio|estafa|acoso|truffa|oszust|обман|оскорбл|спам|prohibited|trademark|plagiar"
 )
-_OTHER_ACTS = re.compile(  # headings of votes, of filters' hits, of logs of what moderators did
-    r"(?:up_?|down_?)?votes?(?:_(?:type|value|kind|direction))?|voted|reactions?(?:_(?:type|kind|emoji))?|emoji|filter"
-    r"(?:_(?:id|name))?|rule_matched|triggered_rule|log_(?:type|action)|(?:mod_)?action|blocked(?:_(?:id|user|user_id))?"
-    r"|muted(?:_(?:id|user|user_id))?|followed(?:_(?:id|user|user_id))?|stars|rating"
+_OF_PROGRAMS = re.compile(
+    r"(?:model|classifier|detector)(?:_(?:id|name|version))?|confidence|toxicity(?:_.*)?|automod.*"
 )
-_MEANINGS = frozenset(("report", "reported", "reporter", "accused"))
-
-
-def speaks_of_reports(looks: Sequence[ColumnLook], called: str) -> bool:
-    """Whether any heading, or what the file is called, says that something was reported, or why."""
-    return (
-        names_reports(looks, called)
-        or _has_reasons(looks)
-        or any(_OF_REPORTS.search(normalised(bare(look.name))) for look in looks)
-    )
-
-
-def names_reports(looks: Sequence[ColumnLook], called: str) -> bool:
-    """Whether a heading or the file's name says "reports" or the like; reasons alone may be of anything."""
-    if _CALLED.search(called) or (_has_reasons(looks) and "report" in called.lower()):
-        return True
-    plain = [normalised(bare(look.name)) for look in looks]
-    return any(_SAYS_REPORTS.search(name) or _MEANINGS & (meanings_of(name) or frozenset()) for name in plain)
-
-
-def says_reported(name: str) -> bool:
-    """Whether a heading says of itself that something was reported, flagged or complained about."""
-    return _SAYS_REPORTS.search(normalised(bare(name))) is not None
-
-
-def _has_reasons(looks: Sequence[ColumnLook]) -> bool:
-    named = [look.name for look in looks if ranks_of(look.name).get("reason", 9) <= 1]
-    return any(not _OF_ANYTHING.search(normalised(name)) for name in named)
-
-
-def gives_reasons(looks: Sequence[ColumnLook], called: str) -> bool:
-    """Whether a column says why something was reported, or the file is called reports."""
-    return _CALLED.search(called) is not None or _has_reasons(looks)
-
-
-def of_other_acts(looks: Sequence[ColumnLook]) -> ColumnLook | None:
-    """A column that says that people voted, hit a filter or moderated, rather than reported."""
-    return next(
-        (look for look in looks if _OTHER_ACTS.fullmatch(normalised(bare(look.name))) and _is_of_acts(look)),
-        None,
-    )
-
-
-def _is_of_acts(look: ColumnLook) -> bool:
-    return bool(look.values) and len(look.known) == len(look.values) and not judge_both_ways(look.known)
 
 
 def finer_than(target: ColumnLook, others: Sequence[ColumnLook]) -> str | None:
@@ -116,6 +71,20 @@ def doubts_about(reporter: ColumnLook, looks: Sequence[ColumnLook], called: str,
             f"no column's name says that anything was reported: make sure that {reporter.name!r} is who reported, and"
             " not who wrote or decided"
         )
+    elif not by_name and (program := _first(_OF_PROGRAMS, looks)):
+        yield (
+            f"{program!r} is of a program that flags: make sure that {reporter.name!r} is who reported, and not who"
+            " wrote"
+        )
+    if len(others := _of_other_trades(looks, called)) > 1 and not _gives_reasons_of_moderators(looks):
+        yield (
+            f"{others[0]!r} and {others[1]!r} are seldom of what people publish: make sure that these are reports of"
+            " posts, comments, accounts or the like"
+        )
+    yield from _doubts_about_people(reporter)
+
+
+def _doubts_about_people(reporter: ColumnLook) -> Iterator[str]:
     names = Counter(plain_text(v).strip() for v in reporter.known)
     if len(reporter.known) < _FEW:
         return
@@ -125,6 +94,27 @@ def doubts_about(reporter: ColumnLook, looks: Sequence[ColumnLook], called: str,
             f"{reporter.name!r} is {most[:40]!r} in {count:,} of {len(reporter.known):,} rows. If that is a program or"
             f" a moderator who passes reports on, name the column of who did: {option('reporter_id', 'COLUMN')}"
         )
+    elif has_roles(reporter):
+        yield (
+            f"{reporter.name!r} has words for roles, such as {most[:40]!r}: make sure that they are accounts, or name"
+            f" the column that has them: {option('reporter_id', 'COLUMN')}"
+        )
     alike = len(names) - len({name.casefold() for name in names})
     if alike:
         yield f"{reporter.name!r} has {alike:,} names that differ from others in upper case only: they count apart"
+
+
+def _first(pattern: re.Pattern[str], looks: Sequence[ColumnLook]) -> str:
+    return next((look.name for look in looks if pattern.fullmatch(normalised(bare(look.name)))), "")
+
+
+def _of_other_trades(looks: Sequence[ColumnLook], called: str) -> list[str]:
+    """What is named like the records of bugs, shops, help desks or staff."""
+    found = [look.name for look in looks if _OTHER_TRADES.fullmatch(normalised(bare(look.name)))]
+    return found + ([match[0]] if (match := _CALLED_OTHERWISE.search(called)) else [])
+
+
+def _gives_reasons_of_moderators(looks: Sequence[ColumnLook]) -> bool:
+    """Whether one of a few words in a column is a reason for which content is reported."""
+    few = [look for look in looks if look.distinct <= _MOST_REASONS and not (look.is_time or look.is_prose)]
+    return any(_OF_CONTENT.search(normalised(plain_text(word))) for look in few for word in set(look.known))

@@ -31,7 +31,7 @@ def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
         named_time = "occurred_at" in ranks and look.is_time
         may_be_text = name == "target_id" and rank == 2 and "text" in ranks
         several = name == "reporter_id" and look.has_lists
-        unfit = look.is_prose or look.is_yes_or_no or several or named_time
+        unfit = look.is_prose or look.is_yes_or_no or look.is_measured or several or named_time
         is_row = normalised(look.name) == "entry_id" and look.distinct == len(look.known) > 1  # of a form
         same = name == "author_id" and rank >= OWNERS and look.distinct == 1 < _FEW <= len(look.known)
         same = same or (name == "reporter_id" and rank > 1 and look.distinct == 1 and len(look.known) >= _FEW)

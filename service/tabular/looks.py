@@ -19,6 +19,7 @@ _LIST = re.compile(  # of PHP, of JSON, of people; but not 1,234,567, 1,1E+17 an
     r"a:\d+:\{|[\[{]|(?!https?:|\d{1,3}(?:,\d{3})+\Z|[\d,]+E\+)"
     r"(?:[^,;\s]+(?:,|;\s?)[^,;\s]+(?:[,;]|\Z)|[^,;]+, [^,;]+, )"
 )
+_FRACTION = re.compile(r"-?\d+[.,](?!0+\Z)\d{1,6}")
 _MANY = 10  # rows that show that numbers grow
 _DIGITS = 20
 _NEARLY_ALL = 0.95  # of the rows
@@ -60,6 +61,12 @@ class ColumnLook:
     def is_number(self) -> bool:
         """Whether its values are only digits, which may stand for anything."""
         return all(plain_text(v).strip().replace(".", "", 1).isdecimal() for v in self.known[:LOOKED_AT])
+
+    @cached_property
+    def is_measured(self) -> bool:
+        """Whether most values are numbers with a fraction, as amounts and scores are, and ids are not."""
+        some = [plain_text(v).strip() for v in self.known[:LOOKED_AT]]
+        return sum(_FRACTION.fullmatch(t) is not None for t in some) > 0.5 * len(some)
 
     @cached_property
     def has_numbers(self) -> bool:

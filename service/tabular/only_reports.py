@@ -13,7 +13,8 @@ from service.tabular.plain_names import normalised
 from service.tabular.values import flag, plain_text
 
 _EVENT = re.compile(r"(?:event|action|activity|operation|log|entry|verb)(?:_(?:type|name|kind))?")
-_OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signal|segnala", re.IGNORECASE)
+_OF_REPORT = re.compile(r"report|flag|complain|notice|meld|beschwer|denunc|signal|segnala|[🚩⚑⚐]", re.IGNORECASE)
+_REACTION = re.compile(r"(?:reaction|emoji|emote)(?:_(?:type|name|kind))?")
 _NAMESPACE = re.compile(r"\A.*[#/](?=.)")  # tools.ozone.moderation.defs#modEventReport
 _KIND_OF_ROW = re.compile(r"(?:.*_)?(?:type|typ|kind|category|name|verb|activity)")
 _LATER = re.compile(  # what happens to a report after it was made
@@ -70,8 +71,8 @@ def report_rows(looks: Sequence[ColumnLook]) -> ReportRows | None:
         reports = [word for word in words if _is_report(word)]
         others = [word for word in words if word not in reports]
         named = [word for word in others if _is_other_act(word)]
-        known = named == others
-        if not _EVENT.fullmatch(name):
+        known = named == others or _REACTION.fullmatch(name) is not None
+        if not (_EVENT.fullmatch(name) or _REACTION.fullmatch(name)):
             others = named
             if not _KIND_OF_ROW.fullmatch(name):
                 continue

@@ -14,11 +14,13 @@ from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on, is_counter, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.plain_names import normalised
-from service.tabular.vocabulary import TIMES, Field
+from service.tabular.target_rules import is_proof
+from service.tabular.vocabulary import REPORTED, TIMES, Field, is_thing
 
 _AN_ID = re.compile(r"(.+?)_?(?:id|uuid|guid|pk|slug)")
 _KIND = re.compile(r"(.+?)_?(?:type|model|table|class|kind|entity)(?:_(?:id|name))?")
 _MOST_KINDS = 20
+_OF_THE_SAME = 0.5  # of the values that come again
 _NEVER: tuple[Field, ...] = ("reporter_id", "author_id", "reason", "verdict", "kind", "context_id", *TIMES)
 _OF_SOMETHING_ELSE = re.compile(  # what a report belongs to, came from or was made with
     r"(?:^|_)(?:categor(?:y|ie|ia)|cat|type|typ|kind|status|state|reason|cause|rule|policy|law|org|organi[sz]ation|tenant"
@@ -31,10 +33,6 @@ _OF_SOMETHING_ELSE = re.compile(  # what a report belongs to, came from or was m
     r"|participant|rater|voter|student|seeker|subscriber|visitor|viewer|respondent|hash|token)(?:_|\Z)"
 )
 _WHERE = re.compile(r"(?:^|_)(?:match|lobby|game|chat|room|server|session)(?:_|\Z)")  # it happened, beside an account
-_OF_PROOF = re.compile(
-    r"eviden|proof|screenshot|attach|source|image|photo|picture|avatar|referr?er|refurl|homepage|website|beweis|beleg|preuve"
-    r"|prueba|prova|bewijs|dowod"
-)
 _OF_PEOPLE = re.compile(r"user|nick|mail|login|account|member|player")  # `rUsername` beside `rID`
 Ranks = Sequence[Mapping[Field, int]]
 
@@ -62,7 +60,7 @@ def only_ids(looks: Sequence[ColumnLook], ranks: Ranks) -> list[ColumnLook]:
     found = [
         look
         for look in looks
-        if (stem := _stem(_AN_ID, look))
+        if (stem := _stem(_AN_ID, look) or _thing(look))
         and not _OF_SOMETHING_ELSE.search(stem)
         and _may_be_target(look, ranks[look.number])
         and not any(_OF_PEOPLE.search(normalised(other.name)) and same_people(look, other) for other in looks)
@@ -79,12 +77,40 @@ def only_ids(looks: Sequence[ColumnLook], ranks: Ranks) -> list[ColumnLook]:
 def only_links(looks: Sequence[ColumnLook]) -> list[ColumnLook]:
     """The one column of addresses of web pages that come again, unless they prove or illustrate something."""
     found = [look for look in looks if look.has_links and look.distinct < len(look.known) and not handles(look)]
-    return found if len(found) == 1 and not _OF_PROOF.search(normalised(bare(found[0].name))) else []
+    return found if len(found) == 1 and not is_proof(found[0]) else []
 
 
 def may_be_id(look: ColumnLook) -> bool:
     """Whether a column may hold ids of whatever kind: words that come again."""
     return _may_be_target(look, {})
+
+
+def rival(target: ColumnLook, reporter: ColumnLook, left: Sequence[ColumnLook], ranks: Ranks) -> ColumnLook | None:
+    """A column that may be what was reported as well as the one that is taken: ids that do not go with it.
+
+    `left`: the columns that are not taken. Any name will do where that of the target is one of "reported" alone.
+    """
+    any_name = ranks[target.number].get("target_id") == REPORTED
+    for look in left:
+        name = normalised(bare(look.name))
+        stem = _stem(_AN_ID, look)
+        others = {field: rank for field, rank in ranks[look.number].items() if field != "context_id"}
+        if (
+            (any_name or stem or {"target_id", "id"} & set(ranks[look.number]) or is_thing(name))
+            and not _OF_SOMETHING_ELSE.search(stem or name)
+            and _may_be_target(look, others)
+            and not (look.is_measured or is_proof(look) or look.has_links)
+            and all((depends_on(look, key) or 0) < _OF_THE_SAME for key in (target, reporter))
+            and (depends_on(target, look) or 0) < _OF_THE_SAME
+        ):
+            return look
+    return None
+
+
+def _thing(look: ColumnLook) -> str:
+    """The name of a column that is a word for something that can be reported, such as `clip`; else empty."""
+    name = normalised(bare(look.name))
+    return name if is_thing(name) else ""
 
 
 def _stem(pattern: re.Pattern[str], look: ColumnLook) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, timedelta
 
+from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, Rows, depends_on
 from service.tabular.plain_names import normalised
 from service.tabular.times import UnreadableTime, form_of, moment_of
@@ -32,6 +33,11 @@ _TECHNICAL = re.compile(  # when a program took or changed the row
     r"|exported|extract|extracted|fetched|crawled|scraped|collected|indexed|processed|processing|partition|snapshot|stored"
     r"|saved|recorded|inserted|archived|replicated|cdc|airbyte|fivetran|queued|enqueued|delivered|updated?|modified|edited|changed"
     r"|last|uploaded|db|row)(?:_|\Z)"
+)
+_OF_ANOTHER_ACT = re.compile(  # when it happened that was reported, or what became of the report
+    r"(?:.*_)?(?:incidents?|happened|occurrence|event|tat|tatzeit|vorfall|vorfallsdatum|vorfallszeit|ereignis|faits|incidente"
+    r"|hechos?|suceso|fatto|fatti|gebeurtenis|zdarzeni[ae]|ocorrencia|инцидента|bearbeitet|erledigt|traitee?|traitement"
+    r"|tratad[oa]|procesad[oa]|gestit[oa]|afgehandeld|behandeld|rozpatrzon[oe])(?:_.*)?"
 )
 _LENGTH_OF_A_DAY = 10  # 2026-11-29
 
@@ -70,6 +76,7 @@ def _same_time(first: object, second: object) -> bool:
 def when_sent(times: Sequence[ColumnLook]) -> Sequence[ColumnLook]:
     """Of several times that of the report, as `comment_report.published` or the end of a form; all if unclear."""
     times = [time for time in times if not _TECHNICAL.search(normalised(time.name))] or times
+    times = [time for time in times if not _OF_ANOTHER_ACT.fullmatch(normalised(time.name))] or times
     of_report = [time for time in times if _REPORT_IN_NAME.search(normalised(time.name))]
     if len(of_report) == 1:
         return of_report
@@ -79,10 +86,16 @@ def when_sent(times: Sequence[ColumnLook]) -> Sequence[ColumnLook]:
     return submitted if len(submitted) == 1 and (len(sent) == 1 or others) else times
 
 
+def is_of_submission(time: ColumnLook) -> bool:
+    """Whether a column is called like the end of a form, or like when a row was made or sent."""
+    plain = normalised(bare(time.name))
+    return _SUBMITTED.match(plain) is not None or re.search(r"creat|publish|sent|entry|提交|创建", plain) is not None
+
+
 def not_theirs(account: ColumnLook, looks: Sequence[ColumnLook]) -> ColumnLook | None:
     """The column of reporters' addresses that an account does not go with: then it is that of somebody else."""
     for look in looks:
-        if look is not account and is_address_of_reporter(look.name):
+        if look is not account and is_address_of_reporter(look.name) and look.distinct >= _SOMETIMES * account.distinct:
             share = depends_on(account, look)
             if share is not None and share < _SOMETIMES:
                 return look

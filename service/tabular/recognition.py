@@ -16,14 +16,16 @@ from service.tabular.doubts import doubts_about, finer_than
 from service.tabular.heading_meanings import names_moderator
 from service.tabular.looks import ColumnLook, Rows, depends_on, same_people
 from service.tabular.missing import unused_verdicts
-from service.tabular.naming import listed
+from service.tabular.naming import listed, option
 from service.tabular.only_reports import report_rows
+from service.tabular.other_ids import rival
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import (
     MOSTLY,
     guests_of,
     repeats_differ,
 )
+from service.tabular.report_words import says_reported
 from service.tabular.required_columns import RequiredColumns
 from service.tabular.target_columns import WHOLE_ACCOUNTS
 from service.tabular.unsuitable import unsuitable
@@ -31,6 +33,7 @@ from service.tabular.values import plain_text
 from service.tabular.verdicts import is_known, judge_one_way
 from service.tabular.vocabulary import (
     OF_ANYTHING,
+    REPORTED,
     TIMES,
     Field,
     is_address,
@@ -84,7 +87,7 @@ class _Recogniser(RequiredColumns):
                     break
         if not self.outcomes:
             use = self.result.uses["reporter_id"]
-            by_name = use.why == NAMED or self.ranks[use.columns[0]].get("reporter_id", 9) <= 1
+            by_name = use.why == NAMED or says_reported(reporter)
             self.result.notes += doubts_about(self.looks[use.columns[0]], self.looks, self.called, by_name=by_name)
             self.identity()
             if len(use.columns) == 1 and self.ranks[use.columns[0]].get("reporter_id") != 0:  # as our own files have it
@@ -154,10 +157,24 @@ class _Recogniser(RequiredColumns):
         if len(target.columns) == 1 and target.why != NAMED:
             unused = [look for look in self.looks if look.number not in self.taken and look.name in left]
             doubt = finer_than(self.looks[target.columns[0]], unused)
+            number = target.columns[0]
+            any_name = self.ranks[number].get("target_id") == REPORTED  # "reported_game" may be where it happened
+            if doubt is None and (any_name or not says_reported(self.header[number])):
+                doubt = self.rival_of_target(unused)
             self.result.notes += [] if doubt is None else [doubt]
         left += [self.result.attributes.pop(k) for k in list(self.result.attributes)[MOST_ATTRIBUTES:]]
         if left:
             self.result.notes.append(f"not used: {listed(left)}")
+
+    def rival_of_target(self, unused: Sequence[ColumnLook]) -> str | None:
+        """A doubt where another column may have been reported as well; None without one."""
+        target, reporter = (self.looks[self.result.uses[name].columns[0]] for name in ("target_id", "reporter_id"))
+        if (other := rival(target, reporter, unused, self.ranks)) is None:
+            return None
+        return (
+            f"{other.name!r} does not go with {target.name!r}: make sure which of both was reported, and if it is the"
+            f" other, say so: {option('target_id', other.name)}"
+        )
 
     def kinds(self) -> None:
         """Whether targets of different kinds share numbers."""

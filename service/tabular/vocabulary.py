@@ -79,7 +79,7 @@ _REPORTER = (
 )
 _ADDRESS = r"(?:ip|ip_addr|ip_address|ip_hash|digest|token|cookie|session|session_id|device|device_id|identifier)"
 _FILED = (
-    r"(?:reported|flagged|complained|submitted|filed|raised|notified|lodged|gemeldet|signale|reportado"
+    r"(?:reported|flagged|complained|submitted|filed|raised|notified|informed|lodged|gemeldet|signale|reportado"
     r"|denunciado)"
 )
 _BY = r"(?:by|von|par|por|da)"
@@ -101,7 +101,7 @@ _CONTENT = (
     r"|annuncio|ilan|iklan|advert|advertisement|job|event)"
 )
 _THINGS = (  # content of some sites, only with an id after it
-    r"(?:domain|link|paste|file|song|track|recipe|book|poll|question|quote|repository|repo|package|plugin|playlist|podcast"
+    r"(?:domain|link|paste|file|song|track|recipe|book|poll|question|quote|repository|repo|package|plugin|playlist|podcast|snippet|lyrics|document"
     r"|episode|chapter|artwork|clip|gif|meme|pet|property|vehicle|offer|auction|deal)"
 )
 _PLACE = (
@@ -132,6 +132,7 @@ _DETAILS = (  # of an account, as it was when it was reported
     r"|gamemode|game_mode|level|photos?|photo_count|lifetime_reports|reports|(?:[a-z]+_)*(?:count|total|reports))(?:_|\Z)"
 )
 OWNERS = 2  # the rank of columns that may name a moderator or a program instead of an author
+OTHER_ACCOUNTS = 2  # the rank of accounts that are not called reporters
 OF_ANYTHING = 2  # the rank of `type`, which may be the kind of report
 ACTIONS = 3  # the rank of columns that name what was done, which may be a verdict
 LINKS = 3  # the rank of addresses of web pages
@@ -150,6 +151,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     ),
     "occurred_at": (
         (0, r"occurred_at"),
+        (1, r"reported|flagged"),
         (1, rf"{_FILING}_(?:created_)?{_WHEN}|(?:date|time|datetime)_(?:of_)?(?:the_)?{_FILING}"),
         (1, rf"(?:(?:{_CONTENT}|{_WHO})_)?{_FILING}_(?:created|published|{_TIME})(?:_{_WHEN})?"),
         (2, rf"{_TIME}(?:_{_WHEN})*|{_TIME}_(?:created|time|date|gmt)|(?:date|time)_(?:created|time|added)"),
@@ -311,7 +313,10 @@ _ADDRESS_OF_REPORTER = re.compile(rf"{_REPORTER}_(?:contact_)?{_ADDRESS}")
 _ACTOR = re.compile(rf"actor{_PERSON}")
 _ACCOUNT = re.compile(rf"account{_PERSON}")
 _OWNER = re.compile(rf"{_AUTHOR}{_PERSON}")
-_THING = re.compile(rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|listing|shop)(?:s|es|en|e|i)?")
+_THING = re.compile(
+    rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|{_THINGS}|listing|shop|gruppe|grupo|groupe|gruppo|profil|perfil|foto|bild|seite)"
+    r"(?:s|es|en|e|i)?"
+)
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
 _BEFORE = re.compile(r"u_(?=.)|[^-]+ - (?=.)")  # custom fields of ServiceNow, groups of GLPI
 _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id

@@ -148,10 +148,10 @@ def test_an_account_beside_those_who_reported_was_reported(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["abuse_reports.csv", "export.csv"])
 def test_the_only_id_beside_reporters_was_reported_if_the_file_is_one_of_reports(tmp_path: Path, name: str) -> None:
-    given = [{"user_id": r["reporter"], "snippet_id": r["post_id"], "created_at": r["created_at"]} for r in ROWS]
+    given = [{"user_id": r["reporter"], "enquete_id": r["post_id"], "created_at": r["created_at"]} for r in ROWS]
     path = written(tmp_path / name, csv_of(given))
     if name == "export.csv":
-        with pytest.raises(Refused, match="--column target=snippet_id"):
+        with pytest.raises(Refused, match="--column target=enquete_id"):
             read(path)
     else:
         assert facts(read(path)[0]) == expected(ROWS)

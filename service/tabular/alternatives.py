@@ -1,0 +1,109 @@
+"""Which of several columns, whose names say the same, is a required field. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.errors import Refused
+from service.tabular.looks import (
+    ColumnLook,
+    depends_on,
+    exclude_each_other,
+    finer_first,
+    is_counter,
+    one_of_each_row,
+    same_people,
+)
+from service.tabular.naming import option, quoted
+from service.tabular.plain_names import normalised
+from service.tabular.plausible import MOSTLY, is_time_of_target, not_theirs, same_times, when_sent
+from service.tabular.target_columns import TargetColumns
+from service.tabular.vocabulary import IN_WORDS, Field
+
+ONE_REPORTER = 10  # so many rows by one reporter are not a list of people's reports
+
+
+class Alternatives(TargetColumns):
+    """Chooses among columns of one rank."""
+
+    def own(self, name: Field, rank: int, looks: list[ColumnLook]) -> list[ColumnLook]:
+        """Without columns that say something of targets: the time of a post, who wrote it."""
+        if rank == 0 or name not in ("occurred_at", "reporter_id"):
+            return looks
+        is_of_target = self.is_of_target if name == "reporter_id" else self.is_time_of_target
+        before = list(self.result.notes)
+        own = [look for look in looks if not is_of_target(look)]
+        if own or rank > 1:
+            return own
+        others = [look for other, more in self.candidates(name).items() if other > rank for look in more]
+        if any(not is_of_target(look) for look in others):
+            return []
+        self.result.notes = before  # nothing else is there
+        return looks
+
+    def one_of(self, name: Field, looks: list[ColumnLook]) -> tuple[Sequence[ColumnLook], str]:
+        """The column among several of one rank. Raises Refused where nothing tells which."""
+        if len(looks) == 1:
+            return looks, "its name"
+        if name == "target_id":
+            looks = [look for look in looks if not is_counter(look)] or looks
+            if parts := one_of_each_row(looks):
+                return parts, "names; each row has one of them"
+            if len(looks) == 1:
+                return looks, "its name"
+            looks = sorted(looks, key=lambda look: not normalised(look.name).endswith("id"))
+            looks = [look for k, look in enumerate(looks) if not any(same_people(look, o) for o in looks[:k])]
+            if len(looks) == 1:
+                return looks, "its name; other columns say the same"
+            if parts := finer_first(looks):
+                return parts, "their names; the finer one where a row has it"
+            finest = max(looks, key=lambda look: look.distinct)
+            if all(depends_on(other, finest) in (None, 1.0) for other in looks) and finest.distinct > max(
+                other.distinct for other in looks if other is not finest
+            ):
+                return [finest], f"its name; finer than {quoted(o for o in looks if o is not finest)}"
+        if name in ("occurred_at", "decided_at"):
+            created: Sequence[ColumnLook] = [look for look in looks if "creat" in look.name.lower()] or looks
+            created = when_sent(created) if name == "occurred_at" else created
+            if len(created) == 1 or all(same_times(look, created[0]) for look in created[1:]):
+                return created[:1], "its name"
+            raise self.unclear(name, looks)
+        first = next((look for look in looks if normalised(look.name).endswith("id")), looks[0])
+        others = [o for o in looks if o is not first and not (name == "reporter_id" and exclude_each_other([first, o]))]
+        if all(same_people(first, o) or (name == "reporter_id" and self.goes_with(o, first)) for o in others):
+            return [first], f"its name; {quoted(others)} says the same"
+        raise self.unclear(name, looks)
+
+    def unclear(self, name: Field, looks: Sequence[ColumnLook]) -> Refused:
+        return Refused(
+            f"{quoted(looks)} could each be {IN_WORDS[name]}: choose one, for instance {option(name, looks[0].name)}"
+        )
+
+    def goes_with(self, name: ColumnLook, number: ColumnLook) -> bool:
+        """Whether a column of names goes with one of ids, of which each has one name."""
+        share = depends_on(name, number) if normalised(number.name).endswith("id") else None
+        return share is not None and share >= MOSTLY
+
+    def is_of_target(self, look: ColumnLook) -> bool:
+        """Whether a column of people is of others than reporters: the same for all complaints about one target."""
+        if address := not_theirs(look, self.looks):
+            note = f"{look.name!r} does not go with {address.name!r}, so it is not taken for who reported"
+            self.result.notes.append(note)
+            return True
+        target = self.target()
+        if target is None or (share := depends_on(look, target)) is None:
+            return False
+        if share < MOSTLY or len(self.rows) < ONE_REPORTER:
+            return False
+        self.result.notes.append(
+            f"{look.name!r} is the same for all rows about one target, so it is not taken for who reported"
+        )
+        return True
+
+    def is_time_of_target(self, look: ColumnLook) -> bool:
+        target = self.target()
+        if self.outcomes or target is None or not is_time_of_target(look, target):
+            return False
+        note = f"{look.name!r} is the same for all rows about one target, so it is not taken for when it was reported"
+        self.result.notes += [note] if note not in self.result.notes else []
+        return True
