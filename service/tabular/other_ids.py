@@ -94,7 +94,7 @@ def rival(target: ColumnLook, reporter: ColumnLook, left: Sequence[ColumnLook], 
     for look in left:
         name = normalised(bare(look.name))
         stem = _stem(_AN_ID, look)
-        others = {field: rank for field, rank in ranks[look.number].items() if field != "context_id"}
+        others: dict[Field, int] = {field: r for field, r in ranks[look.number].items() if field != "context_id"}
         if (
             (any_name or stem or {"target_id", "id"} & set(ranks[look.number]) or is_thing(name))
             and not _OF_SOMETHING_ELSE.search(stem or name)
