@@ -61,7 +61,7 @@ spark: $(INSTALLED) $(ENGINES) java ## the same in Spark alone
 $(ENGINES): tests/engines/requirements.lock tests/engines/build.lock
 	rm -rf $(dir $@)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --target $(dir $@) -r tests/engines/build.lock
-	PYTHONPATH=$(dir $@) $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation --target $(dir $@) -r $<
+	PYTHONPATH=$(abspath $(dir $@)) $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation --target $(dir $@) -r $<
 	@touch $@
 
 java:
