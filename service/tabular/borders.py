@@ -16,6 +16,7 @@ _ALIKE = 0.6  # of the cells of the rows below are filled in a header
 _LOOKED_AT = 12  # rows below
 _RULE = re.compile(r"(?=.*[|+])(?=.*---)[\s|+:-]*\Z")
 _WIDTHS = re.compile(r"\s*-{2,}(?: +-+)+\s*\Z")  # under the header, as SQL*Plus and sqlcmd print it
+_GROUP = re.compile(r".+ \(\d+\)\Z")  # as Odoo exports grouped rows
 _CLOCK = re.compile(r"\d\d?:\d\d")
 _ROW_BY_VALUES = re.compile(r"-\[ RECORD \d+ \]|\*{5,} \d+\. row \*{5,}")
 _COUNT = re.compile(r"\(?\d+ (?:rows?|Zeilen?|lignes?|filas?)\b.*\Z")
@@ -117,6 +118,7 @@ def is_remark(row: Sequence[Any], after_blank: bool) -> bool:
 
 
 def is_total(row: Sequence[Any]) -> bool:
-    """Whether a row that is not a report has the totals of the others."""
-    first = next((plain_text(cell).strip() for cell in row if not is_unknown(cell)), "")
-    return _TOTAL.match(first) is not None
+    """Whether a row that is not a report has the totals of the others, or is the name of a group with its size."""
+    filled = [plain_text(cell).strip() for cell in row if not is_unknown(cell)]
+    is_group = len(filled) == 1 < len(row) and _GROUP.match(filled[0]) is not None
+    return is_group or (bool(filled) and _TOTAL.match(filled[0]) is not None)

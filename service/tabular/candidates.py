@@ -12,7 +12,7 @@ from service.tabular.looks import ColumnLook, Rows, is_none, looks_of
 from service.tabular.other_ids import may_be_id
 from service.tabular.plain_names import normalised
 from service.tabular.report_words import says_reported, speaks_of_reports
-from service.tabular.reporter_roles import without_roles
+from service.tabular.reporter_roles import without_constants, without_roles
 from service.tabular.target_rules import MANY, without_others
 from service.tabular.values import plain_text
 from service.tabular.vocabulary import (
@@ -89,7 +89,7 @@ class Candidates:
         if name == "reporter_id":
             if ADDRESSES in found and not self._are_only_addresses(found):
                 del found[ADDRESSES]
-            found = without_roles(found)
+            found = without_roles(without_constants(found))
             if 2 in found and 3 in found:  # agents beside customers
                 most = max(look.distinct for look in found[3])
                 found[2] = [o for o in found[2] if o.distinct > _MOST_AGENTS or o.distinct > _FEW_AGENTS * most]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from service.fields import ID_CHARACTERS
 from service.tabular.headings import may_be_when
 from service.tabular.looks import ColumnLook, is_counter
 from service.tabular.plain_names import normalised
@@ -16,6 +17,11 @@ _OF_A_PERSON = re.compile(  # what people write about themselves
     r"(?:.*_)?(?:user|account|reporter|author|assignee|member|owner|creator|profile|person|actor)_(?:description|bio|about"
     r"|about_me|signature|summary|note|notes|headline)"
 )
+
+
+def _comes_again(look: ColumnLook) -> bool:
+    """Whether a column has short values of which most come again."""
+    return look.longest <= ID_CHARACTERS and look.distinct <= 0.7 * len(look.known) and look.distinct > _FEW
 
 
 def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
@@ -31,7 +37,8 @@ def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
         named_time = "occurred_at" in ranks and look.is_time
         may_be_text = name == "target_id" and rank == 2 and "text" in ranks
         several = name == "reporter_id" and look.has_lists
-        unfit = look.is_prose or look.is_yes_or_no or look.is_measured or several or named_time
+        title = name == "target_id" and rank == 1 and _comes_again(look)  # of a post, as people's tables name it
+        unfit = (look.is_prose and not title) or look.is_yes_or_no or look.is_measured or several or named_time
         is_row = normalised(look.name) == "entry_id" and look.distinct == len(look.known) > 1  # of a form
         same = name == "author_id" and rank >= OWNERS and look.distinct == 1 < _FEW <= len(look.known)
         same = same or (name == "reporter_id" and rank > 1 and look.distinct == 1 and len(look.known) >= _FEW)

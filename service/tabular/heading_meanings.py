@@ -40,7 +40,7 @@ _HEADINGS = {
     },
     "occurred_at": {
         1: "date report|time report|date time report|date reported|time reported|date time reported",
-        2: "date|time|date time",
+        2: "date|time|date time|sent|date sent|time sent|date time sent|made|date made|time made",
         3: "report|reported",
     },
     "reason": {1: "reason|reason report|reason reported", 2: "reason content|reason content reported"},
@@ -57,7 +57,8 @@ _HEADINGS = {
 }
 _DETAILS = ("id", "name", "email")
 _LONGEST = 80  # characters of a heading that is looked at
-_SHORTEST_PART = 2  # letters of a word that is written together with another
+_SHORTEST_PART = 4  # letters of a word that is written together with others: "issue" is no "is" and "su"
+_SHORT_PARTS = frozenset(("id", "nr", "no", "uid", "url", "tid", "tag", "ip"))
 
 
 def folded(plain: str) -> str:
@@ -126,7 +127,7 @@ def _words_at(text: str, start: int) -> Iterator[tuple[int, str]]:
     """The known words that begin there, the longest first."""
     for end in range(len(text), start, -1):
         word = text[start:end]
-        if word in _WORDS and (not word.isascii() or len(word) >= _SHORTEST_PART):
+        if word in _WORDS and (not word.isascii() or len(word) >= _SHORTEST_PART or word in _SHORT_PARTS):
             yield end, _WORDS[word]
 
 

@@ -31,10 +31,28 @@ def places_inside(objects: Sequence[Any]) -> list[str]:
 
 
 def list_at(outer: Any, place: str) -> Sequence[Any]:
-    """The list that an object holds there; empty without one."""
+    """The list that an object holds there; empty without one.
+
+    Where other objects hold lists, XML has a single object, and a mapping by id may have one or two.
+    """
     if not isinstance(outer, dict):
         return ()
-    return next((inner for where, inner in _lists(outer, "", 0) if where == place), ())
+    if inner := next((inner for where, inner in _lists(outer, "", 0) if where == place), None):
+        return inner
+    one = _value_at(outer, place)
+    if not isinstance(one, Mapping) or not one:
+        return ()
+    return _by_id(one) if all(isinstance(inner, dict) for inner in one.values()) else [one]
+
+
+def _value_at(outer: Any, place: str) -> Any:
+    """What stands at a place, whose keys may have dots themselves; None without it."""
+    if not isinstance(outer, Mapping):
+        return None
+    if place in outer:
+        return outer[place]
+    within = (_value_at(outer[key], place[len(key) + 1 :]) for key in outer if place.startswith(f"{key}."))
+    return next((value for value in within if value is not None), None)
 
 
 def without(outer: Any, place: str) -> Any:
@@ -55,7 +73,7 @@ def _lists(value: Any, where: str, depth: int) -> Iterator[Found]:
         yield where, value
     elif isinstance(value, Mapping):
         if _is_by_id(value):
-            yield where, [{"key": key} | one for key, one in value.items()]
+            yield where, _by_id(value)
             return
         if rows := _rows_beside_columns(value):
             yield _place(where, rows[0]), rows[1]
@@ -66,6 +84,10 @@ def _lists(value: Any, where: str, depth: int) -> Iterator[Found]:
 
 def _place(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
+
+
+def _by_id(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key} | one for key, one in value.items()]
 
 
 def _is_by_id(value: Mapping[str, Any]) -> bool:

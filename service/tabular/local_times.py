@@ -53,8 +53,8 @@ _ZONES = {  # by their names, of those that mean one offset only; America's CST 
 _ZONE = re.compile(rf"(?<=[\dmM.])\s?\(?({'|'.join(_ZONES)})\)?\Z")
 _DISTANCE = re.compile(r"\s?\(?(?:UTC|GMT)\s?([+\u2212-])(\d{1,2})(?::?(\d{2}))?\)?\Z")
 _HALVES = {
-    "AM": r"上午|午前|오전|ÖÖ|öö|a\.\s?m\.|π\.\s?μ\.",
-    "PM": r"下午|午後|오후|ÖS|ös|p\.\s?m\.|μ\.\s?μ\.",
+    "AM": r"上午|午前|오전|ÖÖ|öö|a\.\s?m\.|π\.?\s?μ\.?|ก่อนเที่ยง|SA|ص|de\.",
+    "PM": r"下午|午後|오후|ÖS|ös|p\.\s?m\.|μ\.?\s?μ\.?|หลังเที่ยง|CH|م|du\.",
 }
 _NAMED = re.compile(
     r"\A(\d{1,2})(?:er|º|\.)?[\s/-]+(?:de\s+)?([^\W\d_]{3,12})\.?(?:\s+del?)?[\s/,-]+(\d{4})\b(?=[\s,]|\Z)"

@@ -10,6 +10,7 @@ from service.tabular.looks import ColumnLook
 from service.tabular.plain_names import normalised
 from service.tabular.vocabulary import FIELDS_BY_NAME, SHORT_NAMES, Field
 
+_LONGEST = 80  # characters of a name: what is shown can be copied
 _TITLES = {
     "id": "id of the complaint",
     "occurred_at": "time of the complaint",
@@ -61,7 +62,7 @@ def quoted(looks: Iterable[ColumnLook]) -> str:
 
 def listed(names: Sequence[str], written: Callable[[str], str] = str) -> str:
     """Names, the first of them if there are many."""
-    shown = ", ".join(written(name[:40]) for name in names[:20])
+    shown = ", ".join(written(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…") for name in names[:20])
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 

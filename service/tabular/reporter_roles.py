@@ -1,4 +1,4 @@
-"""Columns called like those who reported that only say in what role they did. PURE."""
+"""Columns called like those who reported that only say in what role they did, or who passed it on. PURE."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from service.tabular.plain_names import normalised
 from service.tabular.values import plain_text
 
 _MOST_ROLES = 12
+_FEW = 10  # rows that show nothing
 _MORE = 4  # times as many accounts
 _MOSTLY = 0.5  # of the words
 _ROLE = re.compile(
@@ -24,6 +25,18 @@ _ROLE = re.compile(
     r"|miembro|socio|invitado|moderador|administrador|anonimo|visitante|lector|comprador|vendedor|cliente|sistema|utente"
     r"|ospite|moderatore|lettore|gebruiker|lid|beheerder|uzytkownik|gosc)"
 )
+
+
+def without_constants(found: Mapping[int, list[ColumnLook]]) -> dict[int, list[ColumnLook]]:
+    """The columns that may be who reported, by rank, without those of one account beside others: a program's or so."""
+    several = {rank for rank, looks in found.items() if any(look.distinct > 1 for look in looks)}
+    instead = several & {0, 1} or several
+    return {
+        rank: [
+            o for o in looks if o.distinct > 1 or len(o.known) < _FEW or not instead or (rank == 0 and 1 < min(instead))
+        ]
+        for rank, looks in found.items()
+    }
 
 
 def without_roles(found: Mapping[int, list[ColumnLook]]) -> dict[int, list[ColumnLook]]:

@@ -108,7 +108,8 @@ class RequiredColumns(ReportTimes):
     def check_reports(self, reporter: ColumnLook, is_place: bool) -> None:
         """Refuse a list of contents, whose people are those who wrote them, and a log of something else."""
         use = self.result.uses.get("target_id")
-        if (other := of_other_acts(self.looks)) and not speaks_of_reports(self.looks, self.called):
+        other = of_other_acts(self.looks) if self.result.only is None else None
+        if other is not None and not speaks_of_reports(self.looks, self.called):
             raise Refused(
                 f"no name says that something was reported, and {other.name!r} ({other.example!r}) is of something"
                 " else: a file that does not say who reported cannot serve. If these are reports, say so:"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from service.tabular.candidates import NAMED, Candidates
 from service.tabular.fitting import fits
 from service.tabular.looks import ColumnLook, depends_on, finer_first, one_of_each_row, same_people
@@ -11,9 +13,11 @@ from service.tabular.other_ids import only_ids, only_links, with_kind
 from service.tabular.plain_names import normalised
 from service.tabular.refusals import UnclearHolder
 from service.tabular.report_words import names_reports
+from service.tabular.target_rules import one_a_row
 from service.tabular.vocabulary import ACCOUNTS, PLACES, is_account, is_actor, is_address
 
 WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targets"
+_INNER_REPORTS = re.compile(r"(?:.*\.)?(?:report(?:er)?s|flag(?:ger)?s|complaints|complainants)\.", re.IGNORECASE)
 _OF_THE_PERSON = 0.5  # of the people who come again: those who report twice report different things
 _GATHERED = 0.5  # of the reports: the others are about what was reported before
 _FEW_HANDLERS = 0.1  # of the reporters: so many may be moderators
@@ -47,12 +51,14 @@ class TargetColumns(Candidates):
     def holder(self) -> None:
         """An object with words of its own that holds a list of reports, as a post may, is what was reported."""
         outer = [look for look in self.looks if look.name in self.holding]
-        if self.outcomes or "target_id" in self.result.uses or any(r < PLACES for r in self.candidates("target_id")):
+        named = [look for rank, looks in self.candidates("target_id").items() if rank < PLACES for look in looks]
+        if self.outcomes or "target_id" in self.result.uses or any(not one_a_row(look) for look in named):
             return
         if any(self.ranks[look.number].get("reporter_id", 9) <= 2 for look in outer):
             return  # who may hold what they reported
         ids = [look for look in outer if "id" in self.ranks[look.number] and look.distinct > 1]
-        if ids and any("excerpt" in self.ranks[look.number] or look.is_prose for look in outer):
+        has_words = any("excerpt" in self.ranks[look.number] or look.is_prose for look in outer)
+        if ids and (has_words or any(_INNER_REPORTS.match(look.name) for look in self.looks)):
             self.use("target_id", ids[:1], "of what holds the list of reports")
 
     def check_holder(self) -> None:

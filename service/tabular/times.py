@@ -17,7 +17,7 @@ from service.tabular.local_times import in_plain_form
 
 FORMATS = ("day-first", "month-first", "year-first", "seconds", "milliseconds", "microseconds", "excel")
 _ISO = re.compile(
-    r"(\d{4}-\d{2}-\d{2})(?:[Tt ,]\s?(\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?))?"
+    r"(\d{4}-\d{2}-\d{2})(?:[Tt ,]\s?(\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)(?:\s?([AaPp]\.?[Mm]\.?))?)?"
     r"(?:\s?(Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?: (?:UTC|GMT))?)?\Z"
 )
 SLASHED = re.compile(
@@ -41,6 +41,9 @@ _MAIL_ZONES = {"UT", "UTC", "GMT", "Z", "EST", "EDT", "CST", "CDT", "MST", "MDT"
 UNITS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
 _SPREADSHEET_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _LONGEST = 128  # characters of a time in words
+_YEAR_2000 = 946_684_800  # seconds since 1970: smaller numbers are ids rather than times
+_BUDDHIST = 543  # years that Thailand's calendar is ahead
+_LAST_YEAR = 2100
 EARLIEST_YEAR = 1971  # of a time that was meant: year 1, 1900 and 1970 stand for "none" in many databases
 
 
@@ -130,7 +133,7 @@ def _unit_of(number: float) -> str | None:
     if 25_000 <= number < 80_000:
         return "excel"
     for unit, factor in UNITS.items():
-        if 10**8 * factor <= number < 10**10 * factor:
+        if _YEAR_2000 * factor <= number < 10**10 * factor:
             return unit
     return None
 
@@ -171,12 +174,13 @@ def _iso(text: str) -> datetime:
         if (slashed := SLASHED.match(text)) and len(slashed[1]) == 4:
             return _from_parts(slashed, *(int(slashed[k]) for k in (1, 3, 4)))
         raise UnreadableTime(f"{shown(text)} is not written like the other times of its column")
-    offset = (found[3] or "").upper()
+    offset = (found[4] or "").upper()
     offset = "+00:00" if offset in ("Z", "UTC", "GMT") else offset
     if len(offset) == 3:
         offset += ":00"
     clock = (found[2] or "00:00").replace(",", ".")
-    return datetime.fromisoformat(f"{found[1]}T{clock if clock[2] == ':' else '0' + clock}{offset}")
+    hour, _, rest = clock.partition(":")
+    return datetime.fromisoformat(f"{found[1]}T{_hour_of_day(text, int(hour), found[3]):02}:{rest}{offset}")
 
 
 def _slashed(day_first: bool) -> Callable[[str], datetime]:
@@ -199,6 +203,7 @@ def _year_first(text: str) -> datetime:
 
 
 def _from_parts(found: re.Match[str], year: int, month: int, day: int) -> datetime:
+    year -= _BUDDHIST if EARLIEST_YEAR + _BUDDHIST <= year < _LAST_YEAR + _BUDDHIST else 0
     hour = _hour_of_day(found[0], int(found[5] or 0), found[9])
     micros = int((found[8] or "0")[:6].ljust(6, "0"))
     return datetime(year, month, day, hour, int(found[6] or 0), int(found[7] or 0), micros, _zone(found[10]))

@@ -101,7 +101,7 @@ _CONTENT = (
     r"|annuncio|ilan|iklan|advert|advertisement|job|event)"
 )
 _THINGS = (  # content of some sites, only with an id after it
-    r"(?:domain|link|paste|file|song|track|recipe|book|poll|question|quote|repository|repo|package|plugin|playlist|podcast|snippet|lyrics|document"
+    r"(?:domain|link|paste|file|song|track|recipe|book|poll|question|quote|repository|repo|package|plugin|playlist|podcast|rev|revision|diff|snippet|lyrics|document"
     r"|episode|chapter|artwork|clip|gif|meme|pet|property|vehicle|offer|auction|deal)"
 )
 _PLACE = (
@@ -318,7 +318,9 @@ _THING = re.compile(
     r"(?:s|es|en|e|i)?"
 )
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
-_BEFORE = re.compile(r"u_(?=.)|[^-]+ - (?=.)")  # custom fields of ServiceNow, groups of GLPI
+_BEFORE = re.compile(  # custom fields of ServiceNow, joins of Metabase, groups of GLPI
+    r"u_(?=.)|.* → (?=.)|[^-]+ - (?=.)|decidim[_ ](?=.)", re.IGNORECASE
+)
 _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
     r"(?:log|message|payload|body|data|detail|details|report|reports|flag|complaint|record|properties|params)\.(?=.)",
     re.IGNORECASE,

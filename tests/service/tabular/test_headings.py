@@ -66,6 +66,27 @@ HEADERS: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("Complainant", "Item complained about", "Date received", ("Seller", "Handler")),
     ("Associated Contact", "Reported content URL", "Create date", ("Ticket ID", "Ticket owner")),
     ("flagger_uid", "flagged_item_id", "event_ts", ("event_id",)),
+    ("Αναφέρθηκε από", "Κωδικός σχολίου", "Ημερομηνία αναφοράς", ("Συντάκτης σχολίου", "Άρθρο", "Λόγος")),
+    ("Adresă de e-mail", "Linkul comentariului pe care îl raportezi", "Marcaj de timp", ("De ce îl raportezi?",)),
+    ("Reclamant", "Postarea raportată", "Data raportării", ("Motiv",)),
+    ("ผู้รายงาน", "กระทู้ที่ถูกรายงาน", "วันที่รายงาน", ("ลำดับ", "เหตุผล", "เจ้าของกระทู้")),
+    ("id_pelapor", "id_produk", "waktu_lapor", ("id_laporan", "id_penjual", "alasan")),
+    ("Người báo cáo", "Bài viết bị báo cáo", "Thời gian báo cáo", ("Lý do",)),
+    ("Prijavio", "Prijavljeni komentar", "Datum prijave", ("Razlog", "Autor komentara")),
+    ("Пријавио", "Пријављени коментар", "Време пријаве", ()),
+    ("Подател", "Коментар", "Дата на сигнала", ("Причина",)),
+    ("המדווח", "הפוסט שדווח", "תאריך הדיווח", ("סיבה",)),
+    ("گزارش دهنده", "نظر", "تاریخ گزارش", ("دلیل",)),
+    ("Pranešėjas", "Komentaras", "Pranešimo data", ("Priežastis",)),
+    ("Teavitaja", "Postitus", "Teavituse aeg", ("Põhjus",)),
+    ("Ziņotājs", "Komentārs", "Ziņojuma datums", ("Iemesls",)),
+    ("Denunciant", "Comentari denunciat", "Data de la denúncia", ("Motiu",)),
+    ("Bejelentő", "Bejelentett hozzászólás", "Bejelentés ideje", ("Ok",)),
+    ("신고자 아이디", "신고대상 댓글번호", "신고일시", ("신고번호", "작성자 아이디", "신고사유")),
+    ("Gemeld door", "Gemelde advertentie", "Ingediend op", ("Aanbieder", "Reden")),
+    ("Decidim User ID", "Decidim Moderations → Decidim Reportable ID", "Created At", ("Reason",)),
+    ("report_user", "report_revid", "report_timestamp", ("report_id", "report_reason")),
+    ("denuncianteUid", "anuncioRef", "criadoEm", ("motivo",)),
 ]
 
 
@@ -84,6 +105,11 @@ def test_each_word_of_a_heading_has_one_meaning() -> None:
         for word in " ".join(languages.values()).split():
             meant.setdefault(folded(normalised(word)), set()).add(meaning)
     assert {word: meanings for word, meanings in meant.items() if len(meanings) > 1} == {}
+
+
+@pytest.mark.parametrize("heading", ["issue", "maso", "ontime", "reportcommentid"])
+def test_short_words_are_not_found_inside_of_others(heading: str) -> None:
+    assert not {"reporter_id", "target_id"} & set(ranks_of(heading))
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,33 @@ def held(post: str) -> dict[str, Any]:
     return {"reports": {f"-R{post}{k}": one for k, one in enumerate(reports_of(post))}}
 
 
+def test_what_is_reported_once_or_twice_is_not_lost_beside_what_is_reported_often(tmp_path: Path) -> None:
+    """Of a mapping by id, and of XML, where one element is no list."""
+    count = {post: min(k + 1, len(reports_of(post))) for k, post in enumerate(POSTS)}
+    players = {
+        f"26000{post}": {"displayName": f"mad {post}"}
+        | {"reporters": {r["reporter"][4:]: {"at": r["created_at"], "jobId": f"x{r['created_at']}"} for r in some}}
+        for post, number in count.items()
+        for some in [reports_of(post)[:number]]
+    }
+    items, refused, _ = read(written(tmp_path / "a.json", json.dumps({"reportedPlayers": players})))
+    right = {(r["reporter"][4:], f"26000{post}") for post, number in count.items() for r in reports_of(post)[:number]}
+    assert ({(who, what) for who, what, _ in facts(items)}, refused) == (right, [])
+    assert min(count.values()) == 1 < max(count.values())
+    posts_of_xml = "".join(
+        f"<post><id>{post}</id><title>Some words</title><reports>"
+        + "".join(
+            f"<report><reporter>{r['reporter']}</reporter><created_at>{r['created_at']}</created_at></report>"
+            for r in reports_of(post)[:number]
+        )
+        + "</reports></post>"
+        for post, number in count.items()
+    )
+    items, refused, _ = read(written(tmp_path / "a.xml", f"<posts>{posts_of_xml}</posts>"))
+    of_posts = {(r["reporter"], post) for post, number in count.items() for r in reports_of(post)[:number]}
+    assert ({(who, what) for who, what, _ in facts(items)}, refused) == (of_posts, [])
+
+
 def test_people_who_hold_what_they_reported_are_the_reporters(tmp_path: Path) -> None:
     people = sorted({row["reporter"] for row in ROWS})
     given = [
