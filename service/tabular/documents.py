@@ -19,7 +19,7 @@ from service.errors import Refused
 from service.intake.items import COMPLAINT, MAX_LINE_BYTES, OUTCOME, CheckedItem, Noun, read_line, read_value
 from service.intake.notes import NoteCount
 from service.model import RejectedItem
-from service.tabular.lists import list_at, lists_in, without
+from service.tabular.lists import list_at, lists_in, named_values, without
 from service.tabular.tables import MOST_COLUMNS, Batch, refused, unique_names
 from service.tabular.text import TextBlocks
 
@@ -172,6 +172,13 @@ def _typed(value: Mapping[str, Any]) -> Any:
     return None
 
 
+def _holds_named_values(value: Any) -> bool:
+    """Whether a list is one object with fields by name, as the embeds of a message of Discord."""
+    if not (isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict)):
+        return False
+    return any(named_values(inner) for inner in value[0].values())
+
+
 class ObjectTable:
     """Objects that are not in the API's form, as a table.
 
@@ -238,6 +245,12 @@ class ObjectTable:
                 bare = bare or (not depth and key in _ALONE and value.keys() <= _BESIDE)
                 bare = bare or name == ".".join(_FIRESTORE)
                 self._flatten(inner, before if bare else f"{name}.", depth + 1, flat)
+            elif fields := named_values(inner):
+                self._flatten(
+                    {key if key not in flat else f"{name}.{key}": v for key, v in fields.items()}, "", 1, flat
+                )
+            elif _holds_named_values(inner) and depth < _DEEPEST:
+                self._flatten(inner[0], f"{name}.", depth + 1, flat)
             elif isinstance(inner, list | dict):
                 self._lists.add(name)
             else:

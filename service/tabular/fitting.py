@@ -10,7 +10,7 @@ from service.tabular.headings import may_be_when
 from service.tabular.looks import ColumnLook, is_counter
 from service.tabular.plain_names import normalised
 from service.tabular.verdicts import judge_both_ways, verdict_of
-from service.tabular.vocabulary import ACTIONS, OWNERS, TIMES, Field
+from service.tabular.vocabulary import ACTIONS, TIMES, Field
 
 _FEW = 10  # rows that show nothing
 _OF_A_PERSON = re.compile(  # what people write about themselves
@@ -27,6 +27,8 @@ def _comes_again(look: ColumnLook) -> bool:
 def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
     """Whether a column can be the field that its name may stand for, at these ranks."""
     rank = ranks[name]
+    if name == "author_id" and look.name != name and look.distinct == 1 < _FEW <= len(look.known):
+        return False  # a program's, as that of a bot's messages
     if rank == 0:
         return True
     if not look.known:
@@ -40,8 +42,7 @@ def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
         title = name == "target_id" and rank == 1 and _comes_again(look)  # of a post, as people's tables name it
         unfit = (look.is_prose and not title) or look.is_yes_or_no or look.is_measured or several or named_time
         is_row = normalised(look.name) == "entry_id" and look.distinct == len(look.known) > 1  # of a form
-        same = name == "author_id" and rank >= OWNERS and look.distinct == 1 < _FEW <= len(look.known)
-        same = same or (name == "reporter_id" and rank > 1 and look.distinct == 1 and len(look.known) >= _FEW)
+        same = name == "reporter_id" and rank > 1 and look.distinct == 1 and len(look.known) >= _FEW
         numbered = name == "target_id" and rank > 2 and is_counter(look)  # as the rows themselves
         return not (unfit or same or is_row or numbered or (may_be_text and not look.has_numbers))
     if name == "reason":

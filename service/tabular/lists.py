@@ -13,6 +13,8 @@ from typing import Any
 Found = tuple[str, Sequence[Any]]  # where a list stands, and its objects
 _DEEPEST = 6
 _LOOKED_AT = 100  # objects that show whether they hold lists
+_NAMES = ("key", "name", "field", "label")
+_TYPED = ("_value", "Value")  # string_value, int_value
 _BY_ID = 3  # so many objects under keys with digits are a list
 
 
@@ -45,6 +47,26 @@ def list_at(outer: Any, place: str) -> Sequence[Any]:
     return _by_id(one) if all(isinstance(inner, dict) for inner in one.values()) else [one]
 
 
+def named_values(value: Any) -> dict[str, Any]:
+    """The fields that a list writes as objects with a name and a value; empty if it is not such a list.
+
+    As the parameters of Google Analytics' events, the fields of Discord's embeds and custom fields of trackers are.
+    """
+    if not isinstance(value, list) or not value or not all(isinstance(one, dict) and "value" in one for one in value):
+        return {}
+    names = [next((one[key] for key in _NAMES if isinstance(one.get(key), str)), None) for one in value]
+    if None in names or len(set(names)) < len(names):
+        return {}
+    return {str(name): _only_value(one["value"]) for name, one in zip(names, value, strict=True)}
+
+
+def _only_value(value: Any) -> Any:
+    """The one value of several by type, of which the others are unknown."""
+    if isinstance(value, dict) and value and all(key.endswith(_TYPED) for key in value):
+        return next((inner for inner in value.values() if inner is not None), None)
+    return value
+
+
 def _value_at(outer: Any, place: str) -> Any:
     """What stands at a place, whose keys may have dots themselves; None without it."""
     if not isinstance(outer, Mapping):
@@ -70,7 +92,8 @@ def _lists(value: Any, where: str, depth: int) -> Iterator[Found]:
     if depth > _DEEPEST:
         return
     if isinstance(value, list) and (not where or (value and all(isinstance(one, dict) for one in value))):
-        yield where, value
+        if not (where and named_values(value)):
+            yield where, value
     elif isinstance(value, Mapping):
         if _is_by_id(value):
             yield where, _by_id(value)

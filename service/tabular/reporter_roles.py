@@ -33,7 +33,7 @@ def without_constants(found: Mapping[int, list[ColumnLook]]) -> dict[int, list[C
     instead = several & {0, 1} or several
     return {
         rank: [
-            o for o in looks if o.distinct > 1 or len(o.known) < _FEW or not instead or (rank == 0 and 1 < min(instead))
+            o for o in looks if o.distinct > 1 or len(o.known) < _FEW or not instead or (rank == 0 and min(instead) > 1)
         ]
         for rank, looks in found.items()
     }

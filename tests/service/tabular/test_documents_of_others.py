@@ -120,3 +120,53 @@ def test_a_flag_with_its_reports_has_a_reporter_and_a_target_of_its_own_form(tmp
         flags.append({"targetId": 900 + post, "target": {"pid": 900 + post, "uid": 5}, "datetime": 1, "reports": made})
     items, refused, _ = read(written(tmp_path / "flags.json", json.dumps({"flags": flags, "count": 6})))
     assert ({(i.reporter.id, i.target.id, i.occurred_at) for i in items}, refused) == (truth, [])
+
+
+def test_fields_that_stand_in_a_list_by_name_are_columns(tmp_path: Path) -> None:
+    """As in Google Analytics' events, of which each parameter has a value of one type."""
+    given = [
+        {
+            "event_name": "report_content",
+            "event_timestamp": r["created_at"],
+            "event_params": [
+                {"key": "ga_session_id", "value": {"string_value": None, "int_value": k}},
+                {"key": "content_id", "value": {"string_value": r["post_id"], "int_value": None}},
+            ][:: (-1) ** k],
+            "user_id": r["reporter"],
+        }
+        for k, r in enumerate(ROWS)
+    ]
+    items, refused, source = read(written(tmp_path / "a.ndjson", "\n".join(map(json.dumps, given))))
+    assert (facts(items), refused) == (expected(ROWS), [])
+    assert not [note for note in source.notes if "lists are not read" in note]
+
+
+def test_reports_that_a_bot_posts_in_a_channel_of_discord_are_read(tmp_path: Path) -> None:
+    """As DiscordChatExporter writes them; the author of the messages is the bot."""
+    messages = [
+        {
+            "id": str(10**18 + k),
+            "timestamp": r["created_at"],
+            "content": "",
+            "author": {"id": "99887766", "name": "ReportBot", "isBot": True, "roles": []},
+            "embeds": [
+                {
+                    "title": "New report",
+                    "author": None,
+                    "images": [],
+                    "fields": [
+                        {"name": "Reported by", "value": r["reporter"], "isInline": True},
+                        {"name": "Reported message", "value": r["post_id"], "isInline": False},
+                    ],
+                }
+            ],
+            "reactions": [],
+        }
+        for k, r in enumerate(ROWS)
+    ]
+    path = written(
+        tmp_path / "a.json", json.dumps({"guild": {"id": "1"}, "channel": {"id": "2"}, "messages": messages})
+    )
+    items, refused, source = read(path)
+    assert (facts(items), refused) == (expected(ROWS), [])
+    assert "author_id" not in {line.field for line in source.read_as}
