@@ -122,14 +122,13 @@ class Collector:
 
     def _take(self, found: CheckedComplaints) -> None:
         ids = list(map(key_of, found.ids))
-        if len(set(ids)) < len(ids) or not self._seen.isdisjoint(ids):
-            known, new = set(self._seen), list[bool]()
-            for identity in ids:
-                new.append(identity not in known)
-                known.add(identity)
-            self._duplicates += len(ids) - sum(new)
+        new = list[bool]()
+        for identity in ids:
+            new.append(identity not in self._seen)
+            self._seen.add(identity)
+        if not all(new):
+            self._duplicates += len(new) - sum(new)
             found, ids = found.only(new), list(compress(ids, new))
-        self._seen.update(ids)
         first = len(self._exempt)
         self._note_single_ones(found, first)
         for row, name in enumerate(found.targets):

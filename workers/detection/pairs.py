@@ -198,7 +198,7 @@ def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
         both = several[mine] & several[other]
         parts.append(pair_keys(window.reporter[mine[both]], window.reporter[other[both]]))
         mine, other = mine[~both], other[~both]
-        order = _ascending(mine, window.size)  # by time: the sample does not depend on the numbers of targets
+        order = ascending(mine, window.size)  # by time: the sample does not depend on the numbers of targets
         lone.append(pair_keys(window.reporter[mine[order]], window.reporter[other[order]]))
     keys, alone = moved_together(parts), moved_together(lone)
     sort_in_place(window.threads, keys)  # the largest array of a sweep: nothing of its size is made besides
@@ -214,7 +214,7 @@ def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
     return Meetings(again >> PAIR_BITS, again & 0xFFFFFFFF, met, drawn >> PAIR_BITS, drawn & 0xFFFFFFFF, cut)
 
 
-def _ascending(distinct: Events, size: int) -> Ints:
+def ascending(distinct: Events, size: int) -> Ints:
     """The order in which these rows, out of so many, ascend."""
     if len(distinct) * 16 < size:
         return np.argsort(distinct)
