@@ -8,12 +8,15 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from service.intake.items import COMPLAINT, Noun
-from service.model import Frozen, RejectedItem
+from service.model import Complaint, Frozen, RejectedItem
+from service.tabular.checked_complaints import CheckedComplaints
+from service.tabular.column_reading import complaints_in_columns
 from service.tabular.reading import ReadingOptions, SourceFile
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -74,16 +77,36 @@ def written(path: Path, content: str | bytes) -> Path:
 
 
 def read(path: Path, noun: Noun = COMPLAINT, **options: Any) -> tuple[list[Any], list[RejectedItem], SourceFile]:
-    """The items of a file, what was refused, and how it was read."""
+    """The items of a file, what was refused, and how it was read; complaints in columns have to say the same."""
     source = SourceFile(path, noun, NOW, ReadingOptions(**({"assume_utc": True} | options)))
     items: list[Frozen] = []
     refused: list[RejectedItem] = []
+    expected_columns = CheckedComplaints()
     for item in source.items():
         if isinstance(item, RejectedItem):
             refused.append(item)
-        else:
-            items.append(item)
+            continue
+        items.append(item)
+        if isinstance(item, Complaint):
+            expected_columns.append(item, judged=source.is_judged(item.id))
+    if noun is COMPLAINT:
+        again = SourceFile(path, noun, NOW, ReadingOptions(**({"assume_utc": True} | options)))
+        columns, refused_again = in_columns(again)
+        assert (columns, refused_again) == (expected_columns, refused)
+        assert (again.notes, again.amended, again.outcomes()) == (source.notes, source.amended, source.outcomes())
     return items, refused, source
+
+
+def in_columns(source: SourceFile) -> tuple[CheckedComplaints, list[RejectedItem]]:
+    """The complaints of a file in columns, and what was refused."""
+    found, refused = CheckedComplaints(), list[RejectedItem]()
+    for part in complaints_in_columns(source):
+        if isinstance(part, RejectedItem):
+            refused.append(part)
+            continue
+        for column in fields(part):
+            getattr(found, column.name).extend(getattr(part, column.name))
+    return found, refused
 
 
 def facts(items: Sequence[Any]) -> set[tuple[str, str, datetime]]:

@@ -79,14 +79,16 @@ def usual_of(verdicts: Mapping[int, bool], clusters: Collection[ClusterState], p
     to be wrong. `prior_unfounded` is the share of unfounded groups to expect before any decision, 0..1.
     """
     suspected = {t for c in clusters if _is_suspected(c) for t in c.author_by_target}
-    share = _upheld_share([upheld for target, upheld in verdicts.items() if target not in suspected])
+    theirs = [verdicts[target] for target in suspected if target in verdicts]  # few of all, who are counted once
+    upheld, judged = sum(verdicts.values()), len(verdicts)
+    share = _upheld_share(upheld - sum(theirs), judged - len(theirs))
     known = _known_groups(verdicts, clusters, share, prior_unfounded)
     prior = (sum(known) + GROUPS_ELSEWHERE * prior_unfounded) / (len(known) + GROUPS_ELSEWHERE)
-    return Usual(share, _upheld_share(verdicts.values()), round(prior, DIGITS), len(known))
+    return Usual(share, _upheld_share(upheld, judged), round(prior, DIGITS), len(known))
 
 
-def _upheld_share(verdicts: Collection[bool]) -> float:
-    share = (sum(verdicts) + UPHELD_ELSEWHERE) / (len(verdicts) + TARGETS_ELSEWHERE)
+def _upheld_share(upheld: int, judged: int) -> float:
+    share = (upheld + UPHELD_ELSEWHERE) / (judged + TARGETS_ELSEWHERE)
     return round(min(HIGHEST_SHARE, max(LOWEST_SHARE, share)), DIGITS)
 
 

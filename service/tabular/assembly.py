@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
 from service.intake.items import OUTCOME, CheckedItem, Noun, read_value
 from service.intake.notes import NoteCount
-from service.model import Complaint, Outcome, RejectedItem, Verdict
+from service.model import Complaint, Outcome, RejectedItem, Verdict, microseconds, moment
 from service.tabular.borders import is_total
 from service.tabular.columns import Recognition, time_cell
 from service.tabular.looks import is_none
+from service.tabular.tables import Batch
 from service.tabular.times import TimeStyle, UnreadableTime, is_zero
 from service.tabular.values import Spoilt, attribute, flag, id_text, is_nobody, is_unknown, plain_text
 from service.tabular.verdicts import is_open, verdict_of
@@ -56,17 +57,23 @@ class Assembler:
         now: datetime,
         notes: NoteCount,
     ) -> None:
-        self._header, self._recognition, self._times = header, recognition, times
-        self._noun, self._now, self._notes = noun, now, notes
+        self.recognition, self.times, self.now = recognition, times, now
+        self._header, self._noun, self._notes = header, noun, notes
         self._columns = {name: use.columns for name, use in recognition.uses.items()}
         self._verdicts: list[ColumnVerdict] = []
-        self._latest = datetime.min.replace(tzinfo=UTC)  # of the complaints, if they have verdicts
+        self._latest_us = 0  # of the complaints, if they have verdicts
         self.judged: set[str] = set()  # ids of complaints that have a verdict
         self.counts: Counter[str] = Counter()  # of what was changed or left out, by a sentence for people
 
+    def items(self, batch: Batch) -> Iterator[CheckedItem | RejectedItem]:
+        """The items of a batch, and what is refused of it."""
+        for line, row in zip(batch.lines, batch.rows, strict=True):
+            if (item := self.read(line, row)) is not None:
+                yield item
+
     def read(self, line: int, row: Sequence[Any]) -> CheckedItem | RejectedItem | None:
         """The item of a row, or why it is refused; None for a row that is none and an outcome that decides nothing."""
-        if (only := self._recognition.only) is not None and not only.has(row):
+        if (only := self.recognition.only) is not None and not only.has(row):
             self.counts[only.left_out] += 1
             return None
         try:
@@ -82,15 +89,15 @@ class Assembler:
             return None
         if self._noun is not OUTCOME and self._is_of_nobody(value):
             return None
-        item = self._notes.taken(read_value(value, self._noun, self._now, line))
+        item = self._notes.taken(read_value(value, self._noun, self.now, line))
         if isinstance(item, Complaint) and "verdict" in self._columns:
-            self._judge(item, row)
+            self.judge(item.id, item.target.id, microseconds(item.occurred_at), row)
         return item
 
     def _is_of_nobody(self, complaint: Mapping[str, Any]) -> bool:
         """Whether it is not said who reported, or what: all of these are not one account, and not one target."""
         reporter, target = complaint["reporter"]["id"], complaint["target"]["id"]
-        if is_nobody(reporter) or reporter in self._recognition.guests:
+        if is_nobody(reporter) or reporter in self.recognition.guests:
             self.counts[f"reports by {reporter!r}, who is not one account, left out"] += 1
         elif is_nobody(target):
             self.counts[f"reports about {target!r}, which is not one target, left out"] += 1
@@ -133,20 +140,20 @@ class Assembler:
             raise _Unfit(name, str(error)) from None
 
     def _time(self, name: Field, row: Sequence[Any]) -> datetime:
-        value = time_cell(self._recognition.uses[name], row)
+        value = time_cell(self.recognition.uses[name], row)
         if is_unknown(value) or is_zero(value):
             raise _Unfit(name, f"{self._named(name)} is empty")
         try:
-            return self._times[name].read(value)
+            return self.times[name].read(value)
         except UnreadableTime as error:
             raise _Unfit(name, str(error)) from None
 
     def _optional_time(self, name: Field, row: Sequence[Any]) -> datetime | None:
         value = self._value(name, row)
-        if value is None or is_zero(value) or name not in self._times:
+        if value is None or is_zero(value) or name not in self.times:
             return None
         try:
-            return self._times[name].read(value)
+            return self.times[name].read(value)
         except UnreadableTime:
             self.counts[f"values of {self._named(name)} that are not times, taken as unknown"] += 1
             return None
@@ -173,7 +180,7 @@ class Assembler:
         if len(columns) > 1:
             own = next(self._header[c] for c in columns if not is_none(row[c]))
             kind = kind or own.lower().removesuffix("id").rstrip("_ .-")[:64] or own[:64]
-        return (f"{kind}/{found}" if self._recognition.with_kind and kind else found), kind
+        return (f"{kind}/{found}" if self.recognition.with_kind and kind else found), kind
 
     def _complaint(self, row: Sequence[Any]) -> dict[str, Any]:
         reporter, (target, kind) = self._required_id("reporter_id", row), self._target(row)
@@ -187,7 +194,7 @@ class Assembler:
         about["url"], about["excerpt"] = self._address("url", row), self._text("excerpt", row)
         attributes = {
             name: attribute(row[column])
-            for column, name in self._recognition.attributes.items()
+            for column, name in self.recognition.attributes.items()
             if not is_unknown(row[column])
         }
         if attributes:
@@ -198,7 +205,7 @@ class Assembler:
         if (trusted := self._value("trusted", row)) is not None:
             who["trusted"] = flag(trusted)
         return {
-            "id": own or _row_id(reporter, target, at),
+            "id": own or row_id(reporter, target, at),
             "occurred_at": at,
             "reporter": who,
             "target": about,
@@ -219,17 +226,18 @@ class Assembler:
                 return None
         at = self._time("decided_at", row)
         about, retracts = self._id_of("complaint_id", row), self._id_of("retracts", row)
-        own = self._id_of("id", row) or _row_id(about or "", target, at)
+        own = self._id_of("id", row) or row_id(about or "", target, at)
         value = {"id": own, "target_id": target, "decided_at": at, "complaint_id": about, "retracts": retracts}
         return {k: v for k, v in (value | found).items() if v is not None}
 
-    def _judge(self, complaint: Complaint, row: Sequence[Any]) -> None:
-        self._latest = max(self._latest, complaint.occurred_at)
+    def judge(self, complaint_id: str, target_id: str, time_us: int, row: Sequence[Any]) -> None:
+        """Keep what the verdict column says of a complaint."""
+        self._latest_us = max(self._latest_us, time_us)
         verdict = verdict_of(self._value("verdict", row))
         if verdict is not None:
             at = self._optional_time("decided_at", row)
-            self._verdicts.append(ColumnVerdict(complaint.id, complaint.target.id, verdict, at))
-            self.judged.add(complaint.id)
+            self._verdicts.append(ColumnVerdict(complaint_id, target_id, verdict, at))
+            self.judged.add(complaint_id)
 
     def outcomes(self) -> list[Outcome]:
         """What the verdict column says, as outcomes; those without a time have that of the latest complaint."""
@@ -237,7 +245,7 @@ class Assembler:
             Outcome(
                 id=f"verdict-{_digest(v.complaint_id, v.target_id)}",
                 target_id=v.target_id,
-                decided_at=v.decided_at or self._latest,
+                decided_at=v.decided_at or moment(self._latest_us),
                 verdict=v.verdict,
                 complaint_id=v.complaint_id,
             )
@@ -245,7 +253,7 @@ class Assembler:
         ]
 
 
-def _row_id(reporter: str, target: str, at: datetime) -> str:
+def row_id(reporter: str, target: str, at: datetime) -> str:
     """The id of a row without one: the same in each export of the same row."""
     return f"row-{_digest(reporter, target, at.isoformat())}"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ SAMPLE = 10_000  # rows that show how a table is read
 _TRIED = 2_000  # rows that show whether a part of a file is a table of reports
 MOST_MEMBERS = 50  # files of an archive that are looked into
 _LOOKED_AT = 100  # lines of NDJSON that show its form
+
+BatchReader = Callable[[Assembler, Batch], Iterator[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +113,13 @@ class SourceFile:
 
     def items(self) -> Iterator[CheckedItem | RejectedItem]:
         """The items, and what is refused of them, in the file's order."""
+        return self.read_by(Assembler.items)
+
+    def read_by(self, of_batch: BatchReader) -> Iterator[Any]:
+        """The same, but what a table's batches consist of is what `of_batch` gives."""
         try:
             with named(self.path):
-                yield from self._items
+                yield from self._items(of_batch)
         finally:
             self.close()
 
@@ -124,13 +131,13 @@ class SourceFile:
         """Whether a verdict column is about this complaint, which was read."""
         return self._assembler is not None and complaint_id in self._assembler.judged
 
-    def _begin(self) -> Iterator[CheckedItem | RejectedItem]:
+    def _begin(self) -> Callable[[BatchReader], Iterator[Any]]:
         with named(self.path):
             if self._dataframe is None and not self.path.is_dir():
                 self._opened = self._open(self._progress)
                 self.notes += self._opened.notes
             direct, table = self._read(self._opened)
-            return direct if table is None else self._recognised(table)
+            return (lambda of_batch: direct) if table is None else self._recognised(table)
 
     def _open(self, progress: Callable[[int], None]) -> Opened:
         """The file; of an archive with several, the one that was named or the one that has reports."""
@@ -290,7 +297,7 @@ class SourceFile:
             return False
         return bool(rows)
 
-    def _recognised(self, table: Table) -> Iterator[CheckedItem | RejectedItem]:
+    def _recognised(self, table: Table) -> Callable[[BatchReader], Iterator[Any]]:
         batches = table.batches()
         sample: list[Batch] = []
         rows: list[Sequence[Any]] = []
@@ -310,7 +317,7 @@ class SourceFile:
                 inner = "".join(f"; if the reports are the objects in {p!r}: --sheet {p}" for p in self._inside[:2])
                 held = "".join(f"; {note}" for note in table.notes if note.startswith("lists are not read"))
                 raise UnclearColumns(error.problem + held + inner, self.header) from None
-        return self._assembled(sample, batches, table)
+        return partial(self._assembled, sample, batches, table)
 
     def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
         try:
@@ -379,21 +386,13 @@ class SourceFile:
         return style_of(values, chosen, self._options.zone)
 
     def _assembled(
-        self, sample: list[Batch], batches: Iterator[Batch], table: Table
-    ) -> Iterator[CheckedItem | RejectedItem]:
+        self, sample: list[Batch], batches: Iterator[Batch], table: Table, of_batch: BatchReader
+    ) -> Iterator[Any]:
         known = len(table.notes)
-        while sample:
-            yield from self._of_batch(sample.pop(0))
-        for batch in batches:
-            yield from self._of_batch(batch)
+        for batch in chain((sample.pop(0) for _ in range(len(sample))), batches):
+            yield from batch.refused
+            if self._assembler is not None:
+                yield from of_batch(self._assembler, batch)
         self.notes += table.notes[known:]
         if self._assembler is not None:
             self.notes += [f"{what}: {count:,}" for what, count in self._assembler.counts.items()]
-
-    def _of_batch(self, batch: Batch) -> Iterator[CheckedItem | RejectedItem]:
-        yield from batch.refused
-        if self._assembler is None:
-            return
-        for line, row in zip(batch.lines, batch.rows, strict=True):
-            if (item := self._assembler.read(line, row)) is not None:
-                yield item

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from service.errors import Refused
-from service.intake.items import COMPLAINT, OUTCOME
-from service.model import Complaint, JsonObject, Outcome
+from service.intake.items import OUTCOME
+from service.model import JsonObject, Outcome, microseconds
 from service.moderation.outcomes import standing
 from service.moderation.phrases import percent, plural
 from service.policy import DEFAULT_POLICY, Policy
@@ -19,7 +19,7 @@ from service.tabular.dataframes import Dataframe
 from service.tabular.naming import what_is
 from service.tabular.parquet_folder import size_of
 from service.tabular.reading import ReadingOptions
-from workers.audit.files import READ_AS_IT_IS, Reading, read_items
+from workers.audit.files import READ_AS_IT_IS, Reading, read_columns, read_items
 from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
 from workers.audit.listings import AuditTable, members_of, targets_of
 from workers.audit.report import report_of
@@ -230,14 +230,10 @@ def _read(
     collector = Collector(policy.text_min_words)
     collector.judged_complaints = {o.complaint_id for o in known if o.complaint_id is not None}
     for path in paths:
-        for item in read_items(path, COMPLAINT, now, files.complaints, read, options):
-            complaint = cast(Complaint, item)
-            if files.complaints.sources[-1].is_judged(complaint.id):
-                collector.judged_complaints.add(complaint.id)
-            if as_of is None or complaint.occurred_at <= as_of:
-                collector.add(complaint)
-            else:
-                files.too_late += 1
+        for read_at_once in read_columns(path, now, files.complaints, read, options):
+            complaints = read_at_once if as_of is None else read_at_once.until(microseconds(as_of))
+            files.too_late += len(read_at_once) - len(complaints)
+            collector.add_all(complaints)
         known += files.complaints.sources[-1].outcomes()
     _check_offsets(files)
     history, rows = collector.history()

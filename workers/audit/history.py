@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 
@@ -17,9 +18,12 @@ from service.moderation.cluster_state import Membership
 from service.moderation.listed_complaints import ListedByReporter, ListedComplaint, by_reporter
 from service.storage.complaints.feed import NOT_ARCHIVED, FeedOutcome
 from service.storage.sql.hashing import key_of
+from service.tabular.checked_complaints import CheckedComplaints
 from workers.detection.arrays import Ints
 from workers.detection.target_traits import TargetTraits
 from workers.detection.window import UNKNOWN_MS, Complaints
+
+AT_ONCE = 10_000  # complaints that come one by one are laid out together
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,22 @@ class ComplaintHistory:
         return dict(zip(targets.tolist(), total.tolist(), strict=True))
 
 
+class KeyByName(dict[str | None, int]):
+    """The keys of names, 0 for None. Most names stand in many complaints, and a look into a dictionary is faster than a
+    digest.
+    """
+
+    def __missing__(self, text: str | None) -> int:
+        found = self[text] = 0 if text is None else key_of(text)
+        return found
+
+    def names(self) -> dict[int, str]:
+        """The names by their keys."""
+        return {key: name for name, key in self.items() if name is not None}
+
+
 class Collector:
-    """Takes complaints one by one, in any order, and lays them out as a ComplaintHistory."""
+    """Takes complaints in any order, and lays them out as a ComplaintHistory."""
 
     def __init__(self, text_min_words: int) -> None:
         self._numbers = {
@@ -77,50 +95,77 @@ class Collector:
         self._exempt = bytearray()
         self._texts: dict[int, bytes] = {}
         self._seen: set[int] = set()
-        self._row_by_id: dict[str, int] = {}  # of `judged_complaints` alone
+        self._row_by_id: dict[str, int] = {}  # of `judged_complaints`, and of those that are judged where they stand
         self._part_of: dict[int, int] = {}  # row -> key of the id of the complaint whose act it is part of
-        self._keys: dict[str, int] = {}
-        self._reporters: dict[str, int] = {}
-        self._targets: dict[str, int] = {}
+        self._keys, self._reporters, self._targets = KeyByName(), KeyByName(), KeyByName()
         self._traits = TargetTraits()
         self._min_words = text_min_words
-        self.duplicates = 0
+        self._waiting = CheckedComplaints()
+        self._duplicates = 0
         self.judged_complaints: set[str] = set()  # ids of complaints that outcomes are about
 
     def add(self, complaint: Complaint) -> None:
         """Take a complaint; the same id again changes nothing."""
-        identity = key_of(complaint.id)
-        if identity in self._seen:
-            self.duplicates += 1
-            return
-        self._seen.add(identity)
-        row, reporter, target = len(self._exempt), complaint.reporter, complaint.target
-        if complaint.id in self.judged_complaints:
-            self._row_by_id[complaint.id] = row
-        if complaint.part_of is not None:
-            self._part_of[row] = key_of(complaint.part_of)
-        columns = self._numbers
-        columns["tie"].append(identity)
-        columns["time"].append(microseconds(complaint.occurred_at))
-        columns["reporter"].append(_key(reporter.id, self._reporters))
-        columns["target"].append(_key(target.id, self._targets))
-        if columns["target"][-1] not in self._traits:
-            self._traits.add(columns["target"][-1], target.model_dump())
-        columns["context"].append(_key(target.context_id, self._keys))
-        columns["author"].append(_key(target.author_id, self._keys))
-        columns["created"].append(
-            UNKNOWN_MS if reporter.account_created_at is None else microseconds(reporter.account_created_at) // 1000
-        )
-        columns["fingerprint"].append(_key(reporter.fingerprint, self._keys))
-        self._exempt.append(reporter.trusted or complaint.notice_type == "illegal_content")
-        signature = signature_of(complaint.text) if complaint.text else None
-        if signature is not None and word_count(signature) >= self._min_words:
-            self._texts[row] = signature
+        self._waiting.append(complaint, judged=complaint.id in self.judged_complaints)
+        if len(self._waiting) >= AT_ONCE:
+            self._take_waiting()
+
+    def add_all(self, complaints: CheckedComplaints) -> None:
+        """Take many complaints."""
+        self._take_waiting()
+        self._take(complaints)
+
+    def _take_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, CheckedComplaints()
+        if len(waiting):
+            self._take(waiting)
+
+    def _take(self, found: CheckedComplaints) -> None:
+        ids = list(map(key_of, found.ids))
+        new = list[bool]()
+        for identity in ids:
+            new.append(identity not in self._seen)
+            self._seen.add(identity)
+        if not all(new):
+            self._duplicates += len(new) - sum(new)
+            found, ids = found.only(new), list(compress(ids, new))
+        first = len(self._exempt)
+        self._note_single_ones(found, first)
+        for row, name in enumerate(found.targets):
+            if name not in self._targets:
+                self._traits.add(self._targets[name], found.content(row))
+        columns = {
+            "tie": ids,
+            "time": found.time_us,
+            "reporter": map(self._reporters.__getitem__, found.reporters),
+            "target": map(self._targets.__getitem__, found.targets),
+            "context": map(self._keys.__getitem__, found.contexts),
+            "author": map(self._keys.__getitem__, found.authors),
+            "created": (UNKNOWN_MS if us is None else us // 1000 for us in found.created_us),
+            "fingerprint": map(self._keys.__getitem__, found.fingerprints),
+        }
+        for name, values in columns.items():
+            self._numbers[name].extend(values)
+        self._exempt.extend(found.exempt)
+
+    def _note_single_ones(self, found: CheckedComplaints, first: int) -> None:
+        """What few complaints have: an outcome of their own, an act that they are part of, a text."""
+        for row, (name, judged, act, text) in enumerate(
+            zip(found.ids, found.judged, found.part_of, found.texts, strict=True), first
+        ):
+            if judged or name in self.judged_complaints:
+                self._row_by_id[name] = row
+            if act is not None:
+                self._part_of[row] = key_of(act)
+            signature = signature_of(text) if text else None
+            if signature is not None and word_count(signature) >= self._min_words:
+                self._texts[row] = signature
 
     def history(self) -> tuple[ComplaintHistory, dict[str, int]]:
         """Everything in time order, one standing complaint a reporter and target; and the row of each wanted
         complaint.
         """
+        self._take_waiting()
         c = {
             name: np.frombuffer(column, np.int64) if len(column) else np.empty(0, np.int64)
             for name, column in self._numbers.items()
@@ -149,9 +194,9 @@ class Collector:
         rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] > 0}
         return ComplaintHistory(
             complaints,
-            {key: name for name, key in self._reporters.items()},
-            {key: name for name, key in self._targets.items()},
-            self.duplicates,
+            self._reporters.names(),
+            self._targets.names(),
+            self._duplicates,
             repeats,
             listed,
             self._traits,
@@ -189,16 +234,6 @@ class Collector:
 
 def _time_us(listed: ListedComplaint) -> int:
     return listed.filed.time_us  # whole milliseconds
-
-
-def _key(text: str | None, known: dict[str, int]) -> int:
-    """0 for None. Most names stand in many complaints, and a look into a dictionary is faster than a digest."""
-    if text is None:
-        return 0
-    found = known.get(text)
-    if found is None:
-        found = known[text] = key_of(text)
-    return found
 
 
 def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

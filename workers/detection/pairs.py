@@ -55,11 +55,13 @@ class MetBefore:
     __slots__ = ("_table",)
 
     def __init__(self) -> None:
-        self._table = np.zeros(1 << MET_BITS, np.uint8)
+        self._table: npt.NDArray[np.uint8] | None = None  # sweeps never look into it
 
     def check_and_mark(self, keys: Ints) -> Bools:
         """Which of the distinct keys were marked before; all are marked after."""
         slot = (keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - MET_BITS)
+        if self._table is None:
+            self._table = np.zeros(1 << MET_BITS, np.uint8)
         before = self._table[slot] > 0
         self._table[slot] = 1
         return np.asarray(before)
@@ -167,6 +169,8 @@ def meet(window: Window, events: Events, limit: int, met: MetBefore | None, samp
     `met` is None for a sweep: all events are new, and two meetings show in the events themselves; then up to
     `sample` of all distinct pairs are drawn as well.
     """
+    if met is None:
+        events = window.by_target.events  # the same, in the order in which each search begins where the last one ended
     cut = int(np.maximum(_earlier(window, events) - limit, 0).sum())
     if met is None:
         return _meet_all(window, limit, sample, cut)
@@ -194,7 +198,7 @@ def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
         both = several[mine] & several[other]
         parts.append(pair_keys(window.reporter[mine[both]], window.reporter[other[both]]))
         mine, other = mine[~both], other[~both]
-        order = np.argsort(mine)  # by time, so that the sample does not depend on the numbers of targets
+        order = ascending(mine, window.size)  # by time: the sample does not depend on the numbers of targets
         lone.append(pair_keys(window.reporter[mine[order]], window.reporter[other[order]]))
     keys, alone = moved_together(parts), moved_together(lone)
     sort_in_place(window.threads, keys)  # the largest array of a sweep: nothing of its size is made besides
@@ -208,6 +212,15 @@ def _meet_all(window: Window, limit: int, sample: int, cut: int) -> Meetings:
     )
     met = distinct + len(alone)
     return Meetings(again >> PAIR_BITS, again & 0xFFFFFFFF, met, drawn >> PAIR_BITS, drawn & 0xFFFFFFFF, cut)
+
+
+def ascending(distinct: Events, size: int) -> Ints:
+    """The order in which these rows, out of so many, ascend."""
+    if len(distinct) * 16 < size:
+        return np.argsort(distinct)
+    place = np.full(size, -1, np.int64)
+    place[distinct] = np.arange(len(distinct))
+    return place[place >= 0]
 
 
 def moved_together(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -70,6 +70,8 @@ class ReturnedMembers:
         `whole`), and those that have returned already and of whose members there is news.
         """
         window, known = self.window, self.known
+        if not known.by_id:  # as in every window of an audit
+            return set()
         enough = window.crowd[: len(window.targets)] >= self.policy.min_members
         if whole:
             return self._together(np.flatnonzero(enough))

@@ -107,6 +107,18 @@ class NameIndex:
         return len(self.keys)
 
 
+def in_order(values: Ints, *ties: Ints) -> Ints:
+    """The order in which the values ascend, ties by the columns beside them. For values that hardly come twice, and are
+    mostly in order already.
+    """
+    order = np.argsort(values, kind="stable")
+    again = np.flatnonzero(np.diff(values[order]) == 0)
+    tied = np.union1d(again, again + 1)
+    rows = order[tied]
+    order[tied] = rows[np.lexsort((*(column[rows] for column in reversed(ties)), values[rows]))]
+    return order
+
+
 def run_starts(values: Ints | Events) -> Bools:
     """Which values differ from the one before them, the first among them."""
     starts = np.ones(len(values), bool)

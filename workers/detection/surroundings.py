@@ -132,9 +132,10 @@ class Surroundings:
 
 def shared_on_target(target: Ints | Events, fingerprint: Ints) -> Bools:
     """Which complaints share their fingerprint (0: none) with another on the same target."""
-    order = np.lexsort((fingerprint, target))
-    same = (np.diff(target[order]) == 0) & (np.diff(fingerprint[order]) == 0) & (fingerprint[order][1:] != 0)
     shared = np.zeros(len(fingerprint), bool)
+    some = np.flatnonzero((fingerprint != 0) & (np.bincount(target) > 1)[target])
+    order = some[np.lexsort((fingerprint[some], target[some]))]
+    same = (np.diff(target[order]) == 0) & (np.diff(fingerprint[order]) == 0)
     shared[order[1:][same]] = True
     shared[order[:-1][same]] = True
     return shared
