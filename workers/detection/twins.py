@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.detection.arrays import Bools, Events, Ints
-from workers.detection.pairs import PAIR_BITS, all_neighbours, collected, moved_together, pair_keys
+from workers.detection.pairs import PAIR_BITS, collected, moved_together, neighbours_by_stretch, pair_keys
 from workers.detection.sorted_index import are_in, run_starts
 from workers.detection.window import Window
 
@@ -107,7 +107,7 @@ def _twins(window: Window, rule: Rule, mine: Events, other: Events) -> Ints:
 def _active_meetings(window: Window, limit: int, lag_ms: int, degree: Events) -> Iterator[tuple[Events, Events]]:
     """Meetings of reporters who complained MEETINGS times at least; `degree`: of each complaint's reporter."""
     active = degree >= MEETINGS
-    for mine, other in all_neighbours(window, limit, lag_ms, active):
+    for mine, other in neighbours_by_stretch(window, limit, lag_ms, active):
         both = active[other]
         yield mine[both], other[both]
 
