@@ -68,10 +68,13 @@ def twin_pairs(window: Window, limit: int) -> Ints:
     # Who did not meet often enough at the widest lag did not at a smaller one.
     keys = moved_together([pair_keys(window.reporter[mine], window.reporter[other]) for mine, other in meetings])
     keys.sort()
-    first = np.flatnonzero(run_starts(keys))
-    pairs, count = keys[first], np.diff(first, append=len(keys))
-    del keys, first
-    pairs = pairs[_often(window, pairs, count, min(rule.meetings for rule in RULES))]
+    least = min(rule.meetings for rule in RULES)
+    often = keys[least - 1 :]
+    often = often[often == keys[: len(often)]]
+    pairs: Ints = often[run_starts(often)]
+    count = np.searchsorted(keys, pairs, "right") - np.searchsorted(keys, pairs, "left")
+    del keys, often
+    pairs = pairs[_often(window, pairs, count, least)]
     if not len(pairs):
         return pairs
     mine, other = collected(
