@@ -25,7 +25,7 @@ HOUR_MS = 3_600_000
 SCALES = ((HOUR_MS, 12), (HOUR_MS, 30), (6 * HOUR_MS, 12), (6 * HOUR_MS, 30), (24 * HOUR_MS, 60))
 WIDEST, LARGEST = max(reach for reach, _ in SCALES), max(cap for _, cap in SCALES)
 PLACE_BITS = 27  # contexts of a window, beside 31 bits of pairs: more of either fit no memory
-PART = 8_000_000  # meetings of a part, about, at 28 bytes each: bounds memory, not results
+PART = 16_000_000  # meetings of a part, about, at 40 bytes each: bounds memory, not results
 SEED_P = 0.01
 TRIM = 1e-3
 
@@ -35,13 +35,14 @@ Sizes = npt.NDArray[np.uint8]
 def crossing_pairs(window: Window, limit: int) -> tuple[Ints, Floats]:
     """Pairs (keys) with p^c <= SEED_P, and their p^c."""
     size = _sizes(window)
+    # Of two who meet, each is among the complaints around the other.
     parts = 1 << (int(size[size <= LARGEST].sum()) // 2 // PART).bit_length()
     usual = _usual(window)
     scales = [_Scale() for _ in SCALES]
     for part in range(parts):
         pairs, visits = _visits(window, limit, size, part, parts)
         for k, scale in enumerate(scales):
-            scale.add(window, pairs, visits[visits >> k & 1 == 1] >> len(SCALES), usual[:, k])
+            scale.add(window, pairs, visits[(visits & (1 << k)) != 0], usual[:, k])
         del pairs, visits
     found, lowest = zip(*(scale.improbable() for scale in scales), strict=True)
     which, at = np.unique(np.concatenate(found), return_inverse=True)
@@ -114,13 +115,15 @@ class _Scale:
         # Those that met in two contexts or more: their keys, contexts and mu.
         self._several: list[tuple[Ints, Ints, Floats]] = [(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0))]
 
-    def add(self, window: Window, pairs: Ints, places: Ints, usual: Floats) -> None:
+    def add(self, window: Window, pairs: Ints, visits: Ints, usual: Floats) -> None:
         """Take in pairs (keys) that were not there before.
 
-        `places`: the place among the pairs and the context of each meeting, sorted; `usual`: E_u by reporter.
+        `visits`: their meetings as in `_visits`, which are overwritten; `usual`: E_u by reporter.
         """
-        # Distinct contexts are changes between neighbours.
-        contexts = np.bincount(places[run_starts(places)] >> PLACE_BITS, minlength=len(pairs)).astype(np.int32)
+        visits >>= len(SCALES)
+        visits = visits[run_starts(visits)]  # distinct contexts
+        visits >>= PLACE_BITS
+        contexts = np.bincount(visits, minlength=len(pairs)).astype(np.int32)
         met = np.flatnonzero(contexts)
         values, numbers = [self._mu], [self._pairs]
         for start in range(0, len(met), AT_ONCE):
