@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import binom, poisson
 
 from workers.detection.growth import MemberSet
-from workers.detection.sorted_index import are_in
+from workers.detection.sorted_index import are_in, run_starts
 from workers.detection.window import Window
 
 DEVOTED_P, DEVOTION, SMALLEST, ALPHA = 1e-3, 0.5, 5, 0.01
@@ -31,15 +31,17 @@ class AuthorGroup:
 
 def author_groups(window: Window) -> list[AuthorGroup]:
     """Authors with more devoted reporters than chance explains."""
-    events = np.flatnonzero(~window.gone[: window.size])
-    author = window.author[events].astype(np.int64)
-    known = window.authors.keys[author] != 0
-    events, author = events[known], author[known]
+    rows = slice(0, window.size)
+    known = window.authors.keys != 0
+    events = np.flatnonzero(known[window.author[rows]] & ~window.gone[rows]).astype(np.int32)
     if not len(events):
         return []
-    pair = author << 32 | window.reporter[events]
-    pairs, total = np.unique(pair, return_counts=True)
-    pairs, total = pairs[total > 1], total[total > 1]  # the others have one context
+    author = window.author[events]
+    pair = author.astype(np.int64) << 32 | window.reporter[events]
+    keys = np.sort(pair)
+    keys = keys[~run_starts(keys)]  # of those who complained once about an author, that has one context, nothing
+    pairs, total = np.unique(keys, return_counts=True)
+    total += 1
     again = are_in(pair, pairs)
     places = np.unique(np.searchsorted(pairs, pair[again]) << 32 | window.context[events[again]])
     contexts = np.bincount(places >> 32, minlength=len(pairs))

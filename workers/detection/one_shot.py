@@ -22,6 +22,7 @@ from service.moderation.signals.signal import GroupFacts, Measurement
 from service.policy import Policy
 from workers.detection.arrays import Bools, Events, Ints
 from workers.detection.group_view import WindowView, near_duplicates
+from workers.detection.sorted_index import AT_ONCE, portions
 from workers.detection.surroundings import Surroundings, shared_on_target
 from workers.detection.window import TIME_BITS, UNKNOWN_MS, Window
 
@@ -85,10 +86,11 @@ def one_shots(
 ) -> list[Slice]:
     """The targets' crowds that pass, at most one a target (the smallest p)."""
     best: dict[int, Slice] = {}
-    for target, events in hot_slices(window, targets, policy):
-        found = _test(window, target, events, surroundings, slices_in_all, policy)
-        if found is not None and (target not in best or found.p_value < best[target].p_value):
-            best[target] = found
+    for part in portions(window.crowd[targets], AT_ONCE):
+        for target, events in hot_slices(window, targets[part], policy):
+            found = _test(window, target, events, surroundings, slices_in_all, policy)
+            if found is not None and (target not in best or found.p_value < best[target].p_value):
+                best[target] = found
     return list(best.values())
 
 

@@ -123,6 +123,20 @@ def all_neighbours(window: Window, limit: int, lag_ms: int, of: Bools | None = N
     yield from _steps(events, place, before, limit)
 
 
+def neighbours_by_stretch(
+    window: Window, limit: int, lag_ms: int, of: Bools | None = None
+) -> Iterator[tuple[Events, Events]]:
+    """The same in another order, stretch by stretch of the target index: takes memory that does not grow with the
+    window.
+    """
+    keys, events = _by_target(window)
+    reach = min(lag_ms, int(window.scales[-1]))
+    for start in range(0, len(events), AT_ONCE):
+        before = _within_reach(window, keys, start, reach)
+        place = np.flatnonzero(before if of is None else of[events[start : start + len(before)]] & (before > 0))
+        yield from _steps(events, (start + place).astype(np.int32), before[place], limit)
+
+
 def _by_target(window: Window) -> tuple[Ints, Events]:
     """The target index of the window, without what is older."""
     keys, events = window.by_target.keys, window.by_target.events
@@ -254,14 +268,10 @@ def drawn_places(total: int, sample: int) -> Ints:
 
 def mark_all(window: Window, limit: int, met: MetBefore) -> None:
     """Remember all meetings of the window, whose complaints were loaded, not analysed: the rebuild."""
-    keys, events = _by_target(window)
-    for start in range(0, len(events), AT_ONCE):
-        before = _within_reach(window, keys, start, int(window.scales[-1]))
-        place = np.arange(start, start + len(before), dtype=np.int32)
-        for mine, other in _steps(events, place, before, limit):
-            u, w = window.reporter[mine], window.reporter[other]
-            both = (window.degree[u] > 1) & (window.degree[w] > 1)
-            met.check_and_mark(pair_keys(u[both], w[both]))
+    for mine, other in neighbours_by_stretch(window, limit, int(window.scales[-1])):
+        u, w = window.reporter[mine], window.reporter[other]
+        both = (window.degree[u] > 1) & (window.degree[w] > 1)
+        met.check_and_mark(pair_keys(u[both], w[both]))
 
 
 def _mark_first_complaints(window: Window, events: Events, limit: int, met: MetBefore) -> None:

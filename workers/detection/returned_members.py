@@ -22,6 +22,7 @@ from workers.detection.arrays import Events, Ints
 from workers.detection.groups import Group, group_of
 from workers.detection.growth import CHANCE_TARGET, expected_members
 from workers.detection.known_clusters import KnownCluster, KnownClusters
+from workers.detection.sorted_index import AT_ONCE, portions
 from workers.detection.window import Window
 
 CONTINUED_ELSEWHERE = 0.5  # of the members on a target in other groups of the cluster: they decide about the target
@@ -85,11 +86,14 @@ class ReturnedMembers:
     def _together(self, targets: Ints) -> set[str]:
         """The clusters of which enough members for a group complained about one of these targets."""
         window, count = self.window, Counter[tuple[str, int]]()
-        _, events = window.runs(window.by_target, targets)
-        keys = window.reporters.keys[window.reporter[events]].tolist()
-        for key, target in zip(keys, window.target[events].tolist(), strict=True):
-            for identity in self.known.ids_of(key):
-                count[identity, target] += 1
+        if not self.known.by_id:
+            return set()
+        for part in portions(window.crowd[targets], AT_ONCE):
+            _, events = window.runs(window.by_target, targets[part])
+            keys = window.reporters.keys[window.reporter[events]].tolist()
+            for key, target in zip(keys, window.target[events].tolist(), strict=True):
+                for identity in self.known.ids_of(key):
+                    count[identity, target] += 1
         return {identity for (identity, _), members in count.items() if members >= self.policy.min_members}
 
     def _complaints_of(self, cluster: KnownCluster) -> Events:

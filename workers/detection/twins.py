@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.detection.arrays import Bools, Events, Ints
-from workers.detection.pairs import PAIR_BITS, all_neighbours, collected, moved_together, pair_keys
+from workers.detection.pairs import PAIR_BITS, collected, moved_together, neighbours_by_stretch, pair_keys
 from workers.detection.sorted_index import are_in, run_starts
 from workers.detection.window import Window
 
@@ -68,10 +68,13 @@ def twin_pairs(window: Window, limit: int) -> Ints:
     # Who did not meet often enough at the widest lag did not at a smaller one.
     keys = moved_together([pair_keys(window.reporter[mine], window.reporter[other]) for mine, other in meetings])
     keys.sort()
-    first = np.flatnonzero(run_starts(keys))
-    pairs, count = keys[first], np.diff(first, append=len(keys))
-    del keys, first
-    pairs = pairs[_often(window, pairs, count, min(rule.meetings for rule in RULES))]
+    least = min(rule.meetings for rule in RULES)
+    often = keys[least - 1 :]
+    often = often[often == keys[: len(often)]]
+    pairs: Ints = often[run_starts(often)]
+    count = np.searchsorted(keys, pairs, "right") - np.searchsorted(keys, pairs, "left")
+    del keys, often
+    pairs = pairs[_often(window, pairs, count, least)]
     if not len(pairs):
         return pairs
     mine, other = collected(
@@ -107,7 +110,7 @@ def _twins(window: Window, rule: Rule, mine: Events, other: Events) -> Ints:
 def _active_meetings(window: Window, limit: int, lag_ms: int, degree: Events) -> Iterator[tuple[Events, Events]]:
     """Meetings of reporters who complained MEETINGS times at least; `degree`: of each complaint's reporter."""
     active = degree >= MEETINGS
-    for mine, other in all_neighbours(window, limit, lag_ms, active):
+    for mine, other in neighbours_by_stretch(window, limit, lag_ms, active):
         both = active[other]
         yield mine[both], other[both]
 

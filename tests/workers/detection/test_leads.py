@@ -101,6 +101,14 @@ def test_targets_that_share_a_quarter_of_a_list_lead_to_it() -> None:
     assert mine == often, "whoever came to two targets, and no reader"
 
 
+def test_crowds_are_the_same_however_many_targets_are_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    window = window_of([*called(60, 10, 0.25), *readers(4_000, targets=400)])
+    at_once = shared_crowds(window)
+    monkeypatch.setattr("workers.detection.shared_crowds.STEPS", 50)
+    assert len(at_once) == 1
+    assert shared_crowds(window) == at_once
+
+
 def test_the_same_people_in_one_context_are_its_readers() -> None:
     assert shared_crowds(window_of([*called(60, 10, 0.25, contexts=False), *readers(4_000, targets=400)])) == []
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from itertools import combinations
 from random import Random
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import Row, columns
 
-from workers.detection.pairs import MetBefore, all_neighbours, collected, join, meet, neighbours, pair_keys
+from workers.detection.pairs import (
+    MetBefore,
+    all_neighbours,
+    collected,
+    join,
+    meet,
+    neighbours,
+    neighbours_by_stretch,
+    pair_keys,
+)
 from workers.detection.window import Window
 
 SCALES = (1_000, 10_000, 40_000)
@@ -163,6 +173,9 @@ def test_the_whole_window_at_once_has_the_neighbours_that_are_looked_up_one_by_o
         near = np.abs(window.time[mine] - window.time[other]) <= lag_ms
         one_by_one = sorted(zip(mine[near].tolist(), other[near].tolist(), strict=True))
         mine, other = collected(all_neighbours(window, limit, lag_ms, mask))
+        assert sorted(zip(mine.tolist(), other.tolist(), strict=True)) == one_by_one
+        with patch("workers.detection.pairs.AT_ONCE", 3):
+            mine, other = collected(neighbours_by_stretch(window, limit, lag_ms, mask))
         assert sorted(zip(mine.tolist(), other.tolist(), strict=True)) == one_by_one
 
 

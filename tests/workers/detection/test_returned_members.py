@@ -52,6 +52,14 @@ def test_fourteen_of_sixty_are_known_on_their_first_target() -> None:
     assert len(group.seq) == 14
 
 
+def test_a_whole_window_is_looked_through_target_by_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = Live(known(k1=OLD))
+    live.ticks(on(60_000, GANG[:14]))
+    monkeypatch.setattr("workers.detection.returned_members.AT_ONCE", 1)
+    (group,) = (g for g in live.detector.regroup() if g.continues is not None)
+    assert (group.continues, group.reporters) == ("k1", frozenset(GANG[:14]))
+
+
 @pytest.mark.parametrize(("people", "found"), [(3, True), (2, False)])
 def test_it_takes_as_many_as_the_smallest_group_has(people: int, found: bool) -> None:
     assert bool(Live(known(k1=OLD)).ticks(on(60_000, GANG[:people]))) == found

@@ -53,6 +53,11 @@ def test_thirty_fresh_accounts_on_one_target_are_a_crowd_with_the_aged_ones_in_t
     assert flagged_crowds(crowd(30, fresh=25)) == [30]
 
 
+def test_a_crowd_is_the_same_however_many_targets_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.detection.one_shot.AT_ONCE", 1)
+    assert flagged_crowds(crowd(30, fresh=25)) == [30]
+
+
 def test_readers_of_one_evening_are_not_taken_along_by_a_smaller_crowd_among_them() -> None:
     """Eleven of 27 are fresh: the target may well draw all of its own readers in those hours."""
     rows = crowd(27, fresh=11)
