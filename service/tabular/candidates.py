@@ -19,7 +19,6 @@ from service.tabular.vocabulary import (
     ADDRESSES,
     REPORTED,
     Field,
-    is_account,
     is_actor,
     ranks_of,
 )
@@ -94,8 +93,7 @@ class Candidates:
                 most = max(look.distinct for look in found[3])
                 found[2] = [o for o in found[2] if o.distinct > _MOST_AGENTS or o.distinct > _FEW_AGENTS * most]
             if 2 in found and any(is_actor(look.name) for look in found.get(3, ())):
-                # of whom was reported, or who wrote
-                found[2] = [look for look in found[2] if not is_account(look.name)]
+                found[2] = []  # of whom was reported, or who wrote
         return {rank: looks for rank, looks in sorted(found.items()) if looks}
 
     def _are_only_addresses(self, found: Mapping[int, list[ColumnLook]]) -> bool:

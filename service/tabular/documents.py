@@ -162,10 +162,12 @@ def _one_after_another(text: str) -> list[Any]:
 
 
 def _typed(value: Mapping[str, Any]) -> Any:
-    """The value that a database wraps in its type; None if it is an object of its own."""
+    """The value that a database wraps in its type or its words for people; None if it is an object of its own."""
     if len(value) == 1:
         (key, inner), *_ = value.items()
         return inner if key in _TYPES and inner is not None else None
+    if "value" in value and value.keys() <= {"value", "display_value", "link"}:  # ServiceNow
+        return value["value"]
     for seconds in ("_seconds", "seconds"):  # Firebase
         if set(value) in ({seconds, f"{'_' * seconds.startswith('_')}nanoseconds"}, {seconds, "nanos"}):
             return value[seconds]

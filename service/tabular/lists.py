@@ -15,6 +15,7 @@ _DEEPEST = 6
 _LOOKED_AT = 100  # objects that show whether they hold lists
 _NAMES = ("key", "name", "field", "label")
 _TYPED = ("_value", "Value")  # string_value, int_value
+_PUSH_ID = 20  # characters of a key that Firebase made
 _BY_ID = 3  # so many objects under keys with digits are a list
 
 
@@ -119,7 +120,7 @@ def _is_by_id(value: Mapping[str, Any]) -> bool:
     if len(ones) < _BY_ID or not all(isinstance(one, dict) and len(one) > 1 for _, one in ones):
         return False
     common = set.intersection(*(set(one) for _, one in ones))
-    return len(common) > 1 and all(any(c.isdigit() for c in key) for key, _ in ones)
+    return len(common) > 1 and all(any(c.isdigit() for c in key) or len(key) >= _PUSH_ID for key, _ in ones)
 
 
 def _rows_beside_columns(value: Mapping[str, Any]) -> Found | None:

@@ -33,6 +33,7 @@ _OF_SOMETHING_ELSE = re.compile(  # what a report belongs to, came from or was m
     r"|participant|rater|voter|student|seeker|subscriber|visitor|viewer|respondent|hash|token)(?:_|\Z)"
 )
 _WHERE = re.compile(r"(?:^|_)(?:match|lobby|game|chat|room|server|session)(?:_|\Z)")  # it happened, beside an account
+_FROM = re.compile(r"(?:^|_)(?:from|via|on_page|current|origin)(?:_|\Z)")  # where the button stood
 _OF_PEOPLE = re.compile(r"user|nick|mail|login|account|member|player")  # `rUsername` beside `rID`
 Ranks = Sequence[Mapping[Field, int]]
 
@@ -77,6 +78,7 @@ def only_ids(looks: Sequence[ColumnLook], ranks: Ranks) -> list[ColumnLook]:
 def only_links(looks: Sequence[ColumnLook]) -> list[ColumnLook]:
     """The one column of addresses of web pages that come again, unless they prove or illustrate something."""
     found = [look for look in looks if look.has_links and look.distinct < len(look.known) and not handles(look)]
+    found = [look for look in found if not _FROM.search(normalised(bare(look.name)))]
     return found if len(found) == 1 and not is_proof(found[0]) else []
 
 

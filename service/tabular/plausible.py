@@ -75,6 +75,7 @@ def _same_time(first: object, second: object) -> bool:
 
 def when_sent(times: Sequence[ColumnLook]) -> Sequence[ColumnLook]:
     """Of several times that of the report, as `comment_report.published` or the end of a form; all if unclear."""
+    times = [time for time in times if "→" not in time.name] or times  # of a table that Metabase joined
     times = [time for time in times if not _TECHNICAL.search(normalised(time.name))] or times
     times = [time for time in times if not _OF_ANOTHER_ACT.fullmatch(normalised(time.name))] or times
     of_report = [time for time in times if _REPORT_IN_NAME.search(normalised(time.name))]

@@ -83,7 +83,7 @@ class TargetColumns(Candidates):
             look
             for look in self.looks
             if look.number not in self.taken
-            and (is_account(look.name) or (by_name and self.is_other_person(look, reporter)))
+            and (is_account(look.name) or self.is_other_person(look, reporter))
             and fits("reporter_id", look, {"reporter_id": 2})
             and look.distinct > 1
             and _is_of_person(look, reporter) is False

@@ -322,7 +322,7 @@ _BEFORE = re.compile(  # custom fields of ServiceNow, joins of Metabase, groups 
     r"u_(?=.)|.* → (?=.)|[^-]+ - (?=.)|decidim[_ ](?=.)", re.IGNORECASE
 )
 _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
-    r"(?:log|message|payload|body|data|detail|details|report|reports|flag|complaint|record|properties|params)\.(?=.)",
+    r"(?:log|message|payload|body|data|details?|reports?|flag|complaint|record|properties|params|labels|context|custom)\.(?=.)",
     re.IGNORECASE,
 )
 

@@ -170,3 +170,17 @@ def test_reports_that_a_bot_posts_in_a_channel_of_discord_are_read(tmp_path: Pat
     items, refused, source = read(path)
     assert (facts(items), refused) == (expected(ROWS), [])
     assert "author_id" not in {line.field for line in source.read_as}
+
+
+def test_values_beside_their_words_for_people_are_values(tmp_path: Path) -> None:
+    """As ServiceNow exports them."""
+    given = [
+        {
+            "u_reported_by": {"value": r["reporter"], "display_value": "Somebody", "link": "https://x.example/1"},
+            "u_content_id": {"value": r["post_id"], "display_value": f"Post {r['post_id']}"},
+            "sys_created_on": {"value": r["created_at"], "display_value": "2026-10-01 08:30:00"},
+        }
+        for r in ROWS
+    ]
+    items, refused, _ = read(written(tmp_path / "a.json", json.dumps({"result": given})))
+    assert (facts(items), refused) == (expected(ROWS), [])

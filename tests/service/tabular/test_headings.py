@@ -87,6 +87,9 @@ HEADERS: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("Decidim User ID", "Decidim Moderations → Decidim Reportable ID", "Created At", ("Reason",)),
     ("report_user", "report_revid", "report_timestamp", ("report_id", "report_reason")),
     ("denuncianteUid", "anuncioRef", "criadoEm", ("motivo",)),
+    ("Χρήστης που ανέφερε", "Σχόλιο που αναφέρθηκε", "Ημερομηνία", ("Λόγος",)),
+    ("이메일 주소", "신고할 댓글의 링크(URL)을 붙여 넣어 주세요", "타임스탬프", ("신고 사유",)),
+    ("user.id", "labels.comment_id", "@timestamp", ("event.action",)),
 ]
 
 

@@ -89,6 +89,21 @@ def test_what_is_reported_once_or_twice_is_not_lost_beside_what_is_reported_ofte
     assert ({(who, what) for who, what, _ in facts(items)}, refused) == (of_posts, [])
 
 
+def test_reports_under_keys_without_a_digit_are_a_list(tmp_path: Path) -> None:
+    """As Firebase makes keys at random."""
+    letters = "abcdefghijklmnopqrst"
+    given = {
+        f"-N{''.join(letters[(k // 20**n + n) % 20] for n in range(18))}": {
+            "reporterUid": r["reporter"],
+            "postId": r["post_id"],
+            "createdAt": r["created_at"],
+        }
+        for k, r in enumerate(ROWS)
+    }
+    items, refused, _ = read(written(tmp_path / "a.json", json.dumps(given)))
+    assert (len(given), facts(items), refused) == (len(ROWS), expected(ROWS), [])
+
+
 def test_people_who_hold_what_they_reported_are_the_reporters(tmp_path: Path) -> None:
     people = sorted({row["reporter"] for row in ROWS})
     given = [
