@@ -18,7 +18,6 @@ _RULE = re.compile(r"(?=.*[|+])(?=.*---)[\s|+:-]*\Z")
 _WIDTHS = re.compile(r"\s*-{2,}(?: +-+)+\s*\Z")  # under the header, as SQL*Plus and sqlcmd print it
 _GROUP = re.compile(r".+ \(\d+\)\Z")  # as Odoo exports grouped rows
 _CLOCK = re.compile(r"\d\d?:\d\d")
-_ROW_BY_VALUES = re.compile(r"-\[ RECORD \d+ \]|\*{5,} \d+\. row \*{5,}")
 _COUNT = re.compile(r"\(?\d+ (?:rows?|Zeilen?|lignes?|filas?)\b.*\Z")
 _TOTAL = re.compile(
     r"(?:grand |sub)?(?:totals?|sum|summe|gesamt|gesamtsumme|insgesamt|zwischensumme|somme|suma|totale|totaal|count"
@@ -78,11 +77,6 @@ def _filled(cells: Sequence[Any]) -> int:
 def is_drawn(lines: Sequence[str]) -> bool:
     """Whether a table is drawn for the terminal or in Markdown, as `psql` and `mysql` print it."""
     return any(_RULE.match(line) for line in lines)
-
-
-def is_one_value_a_line(line: str) -> bool:
-    """Whether a line begins a row that a database's terminal prints value by value."""
-    return _ROW_BY_VALUES.match(line) is not None
 
 
 def of_one_column(lines: Sequence[str]) -> str:

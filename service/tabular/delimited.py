@@ -20,7 +20,6 @@ from service.model import RejectedItem
 from service.moderation.phrases import plural
 from service.tabular.borders import (
     is_drawn,
-    is_one_value_a_line,
     is_remark,
     is_title,
     merged_head,
@@ -86,11 +85,6 @@ class DelimitedTable:
         delimiter: str | None = None
         if first and (told := _FORMULA_SEPARATOR.match(first[0])):
             delimiter, skipped = told[1].replace("\\t", "\t"), 1
-        if any(map(is_one_value_a_line, first[:2])):
-            raise Refused(
-                f"{name} has one value in each line, as psql prints with \\x and mysql with \\G: export it as CSV, for"
-                " instance with psql --csv or mysql --batch"
-            )
         self._dialect = _dialect_of(first[skipped:], delimiter)
         if self._dialect.delimiter == "|" and is_drawn(first[:_SNIFFED_LINES]):
             self._dialect = _Dialect("|", skip_spaces=False, escapes=False, drawn=True)

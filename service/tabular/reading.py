@@ -44,6 +44,7 @@ from service.tabular.tables import Batch, Table, WithoutColumns
 from service.tabular.text import TextBlocks
 from service.tabular.time_styles import style_of
 from service.tabular.times import TimeStyle, UnreadableTime
+from service.tabular.value_lines import ValueLines, is_value_lines
 from service.tabular.vocabulary import TIMES, Field
 from service.tabular.xml_files import Element
 
@@ -204,7 +205,7 @@ class SourceFile:
             return self._document_of(document_of(text, name), "JSON", text.encoding_name)
         if is_dump(text.start):
             return iter(()), DumpTable(text, self._text_again, name, self._options.sheet, self._fits)
-        return iter(()), DelimitedTable(text, name)
+        return iter(()), (ValueLines if is_value_lines(text.start) else DelimitedTable)(text, name)
 
     def _text_again(self) -> TextBlocks:
         """The same text from its beginning."""

@@ -209,17 +209,6 @@ def test_several_accounts_in_a_cell_are_refused_and_not_replaced_by_an_address(
         read(written(tmp_path / "a.csv", csv_of(given)))
 
 
-@pytest.mark.parametrize("begin", ["-[ RECORD {k} ]----+-----", f"{'*' * 27} {{k}}. row {'*' * 27}"])
-def test_rows_that_are_printed_value_by_value_are_refused_with_the_way_out(tmp_path: Path, begin: str) -> None:
-    lines = [
-        line
-        for k, row in enumerate(ROWS, 1)
-        for line in (begin.format(k=k), *(f"{name:>12} | {value}" for name, value in row.items()))
-    ]
-    with pytest.raises(Refused, match="has one value in each line, as psql prints with"):
-        read(written(tmp_path / "a.txt", "\n".join(lines).encode()))
-
-
 @pytest.mark.parametrize(
     ("began", "ended"),
     [
