@@ -117,8 +117,8 @@ def case(number: int, folder: Path) -> Case:
 
 
 def _write(draw: random.Random, made: Case, header: list[str], rows: list[list[str]], folder: Path) -> None:
-    containers = ["csv", "ndjson", "json", "xlsx", "parquet", "page", "xml", "dump", "spreadsheet"]
-    container = draw.choices(containers, [16, 2, 2, 0.5, 1, 1, 1, 1, 0.5])[0]
+    containers = ["csv", "ndjson", "json", "xlsx", "parquet", "page", "xml", "dump", "spreadsheet", "printed"]
+    container = draw.choices(containers, [16, 2, 2, 0.5, 1, 1, 1, 1, 0.5, 1])[0]
     made.how.append(container)
     objects = [dict(zip(header, row, strict=True)) for row in rows]
     if container == "csv":
@@ -196,7 +196,20 @@ def _dump(header: list[str], rows: list[list[str]]) -> str:
     return f"-- PostgreSQL database dump\nINSERT INTO t ({names}) VALUES\n({f'),{chr(10)}('.join(lines)});\n"
 
 
-MARKED = {"page": _page, "xml": _xml, "dump": _dump, "spreadsheet": _spreadsheet}
+def _printed(header: list[str], rows: list[list[str]]) -> str:
+    """As psql prints rows value by value."""
+    lines = []
+    for number, row in enumerate(rows, 1):
+        lines.append(f"-[ RECORD {number} ]{'-' * 20}")
+        for name, cell in zip(header, row, strict=True):
+            parts = cell.split("\n")
+            ends = ["+"] * (len(parts) - 1) + [""]
+            names = [name or "?column?", *[""] * (len(parts) - 1)]
+            lines += [f"{name:<20} | {part}{end}" for name, part, end in zip(names, parts, ends, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+MARKED = {"page": _page, "xml": _xml, "dump": _dump, "spreadsheet": _spreadsheet, "printed": _printed}
 
 
 def _damage(draw: random.Random, made: Case, records: list[str], delimiter: str, end: str) -> None:
