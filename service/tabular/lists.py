@@ -14,6 +14,7 @@ Found = tuple[str, Sequence[Any]]  # where a list stands, and its objects
 _DEEPEST = 6
 _LOOKED_AT = 100  # objects that show whether they hold lists
 _NAMES = ("key", "name", "field", "label")
+_OF_FIELDS = {*_NAMES, "value", "id", "type", "inline", "isInline"}
 _TYPED = ("_value", "Value")  # string_value, int_value
 _PUSH_ID = 20  # characters of a key that Firebase made
 _BY_ID = 3  # so many objects under keys with digits are a list
@@ -53,8 +54,10 @@ def named_values(value: Any) -> dict[str, Any]:
 
     As the parameters of Google Analytics' events, the fields of Discord's embeds and custom fields of trackers are.
     """
-    if not isinstance(value, list) or not value or not all(isinstance(one, dict) and "value" in one for one in value):
+    if not isinstance(value, list) or not value:
         return {}
+    if not all(isinstance(one, dict) and "value" in one and one.keys() <= _OF_FIELDS for one in value):
+        return {}  # objects with more than that may be reports
     names = [next((one[key] for key in _NAMES if isinstance(one.get(key), str)), None) for one in value]
     if None in names or len(set(names)) < len(names):
         return {}

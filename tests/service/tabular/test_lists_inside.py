@@ -104,6 +104,18 @@ def test_reports_under_keys_without_a_digit_are_a_list(tmp_path: Path) -> None:
     assert (len(given), facts(items), refused) == (len(ROWS), expected(ROWS), [])
 
 
+def test_reports_with_a_name_and_a_value_are_no_fields(tmp_path: Path) -> None:
+    given = [
+        {"_id": post, "title": "The words of the post"}
+        | {"reports": [{"name": r["reporter"], "value": 1, "created_at": r["created_at"]} for r in some]}
+        for post in POSTS
+        for some in [reports_of(post)[:1]]
+    ]
+    path = written(tmp_path / "a.json", json.dumps(given))
+    items, _, _ = read(path, columns={"reporter": "name"})
+    assert {(who, what) for who, what, _ in facts(items)} == {(reports_of(p)[0]["reporter"], p) for p in POSTS}
+
+
 def test_people_who_hold_what_they_reported_are_the_reporters(tmp_path: Path) -> None:
     people = sorted({row["reporter"] for row in ROWS})
     given = [
