@@ -46,7 +46,8 @@ def list_at(outer: Any, place: str) -> Sequence[Any]:
     one = _value_at(outer, place)
     if not isinstance(one, Mapping) or not one:
         return ()
-    return _by_id(one) if all(isinstance(inner, dict) for inner in one.values()) else [one]
+    by_id = all(isinstance(inner, dict) and _may_be_id(key) for key, inner in one.items())
+    return _by_id(one) if by_id else [one]
 
 
 def named_values(value: Any) -> dict[str, Any]:
@@ -123,7 +124,11 @@ def _is_by_id(value: Mapping[str, Any]) -> bool:
     if len(ones) < _BY_ID or not all(isinstance(one, dict) and len(one) > 1 for _, one in ones):
         return False
     common = set.intersection(*(set(one) for _, one in ones))
-    return len(common) > 1 and all(any(c.isdigit() for c in key) or len(key) >= _PUSH_ID for key, _ in ones)
+    return len(common) > 1 and all(_may_be_id(key) for key, _ in ones)
+
+
+def _may_be_id(key: str) -> bool:
+    return any(map(str.isdigit, key)) or len(key) >= _PUSH_ID
 
 
 def _rows_beside_columns(value: Mapping[str, Any]) -> Found | None:

@@ -78,7 +78,7 @@ def test_what_is_reported_once_or_twice_is_not_lost_beside_what_is_reported_ofte
     posts_of_xml = "".join(
         f"<post><id>{post}</id><title>Some words</title><reports>"
         + "".join(
-            f"<report><reporter>{r['reporter']}</reporter><created_at>{r['created_at']}</created_at></report>"
+            f"<report><reporter><id>{r['reporter']}</id></reporter><at><utc>{r['created_at']}</utc></at></report>"
             for r in reports_of(post)[:number]
         )
         + "</reports></post>"
