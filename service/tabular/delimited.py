@@ -215,14 +215,18 @@ class DelimitedTable:
                 continue
             else:
                 why = f"the row has {len(row)} fields, the header {width}: is a {self._what()} not quoted?"
-                self._remarks = (
-                    self._remarks if self._under else len(row) < width and is_remark(row, blank and not self._spaced)
-                )
+                if not self._under:
+                    self._remarks = len(row) < width and is_remark(row, blank and not self._spaced)
+                self._remarks = self._remarks and not self._holds_rows(row, width)
                 self._under.append((refused(line, why), row))
                 if len(self._under) > MOST_REMARKS or len(row) > width:
                     self._above(done)
             blank = False
         done.rows, done.at = rows, at
+
+    def _holds_rows(self, row: Sequence[str], width: int) -> bool:
+        """Whether quotes put whole rows into one field of a short row."""
+        return any(line.count(self._dialect.delimiter) >= width - 1 for cell in row for line in cell.splitlines())
 
     def _above(self, done: _Progress) -> None:
         """Refuse short rows that full ones follow."""

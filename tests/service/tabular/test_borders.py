@@ -131,3 +131,12 @@ def test_a_cover_sheet_is_not_asked_for(tmp_path: Path) -> None:
     items, refused, source = read(path, columns={"target": "Matter"})
     assert (facts(items), refused) == (expected(ROWS), [])
     assert "only the sheet 'Notices' is read, not 'Read me'" in source.notes
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_last_rows_that_quotes_make_one_field_are_no_remark_under_the_table(tmp_path: Path, count: int) -> None:
+    lines = csv_of(rows()).splitlines()
+    quoted = "\n".join(lines[-count:])
+    text = "\n".join([*lines[:-count], "", f'"{quoted}"', ""])
+    items, refused, _ = read(written(tmp_path / "a.csv", text))
+    assert (len(items), [one.line for one in refused]) == (40 - count, [len(lines) - count + 2])
