@@ -15,13 +15,7 @@ from service.tabular.report_words import says_reported, speaks_of_reports
 from service.tabular.reporter_roles import without_constants, without_roles
 from service.tabular.target_rules import MANY, without_others
 from service.tabular.values import plain_text
-from service.tabular.vocabulary import (
-    ADDRESSES,
-    REPORTED,
-    Field,
-    is_actor,
-    ranks_of,
-)
+from service.tabular.vocabulary import ADDRESSES, REPORTED, Field, is_actor, ranks_of
 
 NAMED = "named by an option"
 _ONLY_INSIDE: tuple[Field, ...] = ("id", "text", "reason", "notice_type", "part_of")

@@ -33,7 +33,7 @@ _TIME = re.compile(r"time|date|created|_at\Z", re.IGNORECASE)
 _BEGINS = re.compile(r"\s*\{")
 _WRAPPERS = frozenset(("node", "data"))  # add nothing to names
 _OUTER_WRAPPERS = _WRAPPERS | {"_source", "attributes", "relationships", "fields"}
-_FIRESTORE = ("document", "fields")  # whose fields stand in both
+_FIRESTORE = "document.fields"  # the wrapper inside its wrapper: adds nothing to names, either
 _ALONE = frozenset(("Item", "doc"))  # wrap a record of DynamoDB or CouchDB if nothing but its key stands beside them
 _BESIDE = _ALONE | {"id", "key", "value"}
 _TYPES = frozenset(("$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "$uuid", "S", "N", "BOOL"))
@@ -245,7 +245,7 @@ class ObjectTable:
             if isinstance(inner, dict) and depth < _DEEPEST:
                 bare = key in (_WRAPPERS if depth else _OUTER_WRAPPERS)
                 bare = bare or (not depth and key in _ALONE and value.keys() <= _BESIDE)
-                bare = bare or name == ".".join(_FIRESTORE)
+                bare = bare or name == _FIRESTORE
                 self._flatten(inner, before if bare else f"{name}.", depth + 1, flat)
             elif fields := named_values(inner):
                 self._flatten(

@@ -34,7 +34,7 @@ _OTHER_TRADES = re.compile(
     r"|producto|commande|pedido|cliente"
 )
 _CALLED_OTHERWISE = re.compile(
-    r"(?<![a-z])(?:bugs?|defects?|crash(?:es)?|equipment|lost|leave|sales|orders?|invoices?)(?![a-z])", re.I
+    r"(?<![a-z])(?:bugs?|defects?|crash(?:es)?|equipment|lost|leave|sales|orders?|invoices?)(?![a-z])", re.IGNORECASE
 )
 _OF_CONTENT = re.compile(
     r"spam|abus|hat(?:e|red)(?:_|\Z)|harass|bully|insult|offens|nud(?:e|ity)|porn|sexual|violen|scam|fake|counterfeit|misinfo"

@@ -13,6 +13,7 @@ from service.tabular.verdicts import judge_both_ways, verdict_of
 from service.tabular.vocabulary import ACTIONS, TIMES, Field
 
 _FEW = 10  # rows that show nothing
+_COME_AGAIN = 0.7  # distinct values at most, of all
 _OF_A_PERSON = re.compile(  # what people write about themselves
     r"(?:.*_)?(?:user|account|reporter|author|assignee|member|owner|creator|profile|person|actor)_(?:description|bio|about"
     r"|about_me|signature|summary|note|notes|headline)"
@@ -21,7 +22,7 @@ _OF_A_PERSON = re.compile(  # what people write about themselves
 
 def _comes_again(look: ColumnLook) -> bool:
     """Whether a column has short values of which most come again."""
-    return look.longest <= ID_CHARACTERS and look.distinct <= 0.7 * len(look.known) and look.distinct > _FEW
+    return look.longest <= ID_CHARACTERS and _FEW < look.distinct <= _COME_AGAIN * len(look.known)
 
 
 def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:

@@ -26,7 +26,7 @@ _USERNAME = (
 )
 _MAIL_ADDRESS = (  # what forms of Google, Microsoft and LimeSurvey call the address of who answers
     r"adresse_(?:e_?mail|mail|electronique)|courriel|(?:direccion|endereco)_de_(?:e_?mail|correo(?:_electronico)?)|correo"
-    r"|adresa_de_(?:e_?mail|posta_electronica)|διευθυνση_(?:email|ηλεκτρονικου_ταχυδρομειου)|alamat_(?:email|surel)"
+    r"|adresa_de_(?:e_?mail|posta_electronica)|διευθυνση_(?:email|ηλεκτρονικου_ταχυδρομειου)|alamat_surel"
     r"|indirizzo_(?:e_?mail|di_posta_elettronica)|e_?mail_?(?:adres|adress|adresse|cim)|adres_(?:poczty_)?e_?mail(?:owy)?"
     r"|e_?postadress(?:e)?|mailadresse|e_posta(?:_adresi)?|e_?mailova_adresa|alamat_e_?mail|dia_chi_e_?mail"
     r"|адрес_электронной_почты|электронная_почта|メール(?:アドレス)?|이메일(?:_?주소)?|电子邮(?:件|箱)(?:地址)?|邮箱|البريد_الالكتروني"

@@ -28,6 +28,7 @@ _SUBMITTED = re.compile(
     r"|achevement|conclusao|termino|conclusion|finalizacion|completamento|fine|voltooiing|einde|eindtijd|zakonczenia"
     r"|ukonceni|dokonceni|tamamlanma|bitis|завершения|окончания|завершення|完了(?:時刻|日時)?|完成时间|완료)(?:_.*|\Z)"
 )
+_MADE = re.compile(r"creat|publish|sent|entry|提交|创建")
 _TECHNICAL = re.compile(  # when a program took or changed the row
     r"(?:^|_)(?:ingest|ingested|ingestion|load|loaded|etl|dwh?|warehouse|sync|synced|synchronized|import|imported|export"
     r"|exported|extract|extracted|fetched|crawled|scraped|collected|indexed|processed|processing|partition|snapshot|stored"
@@ -90,7 +91,7 @@ def when_sent(times: Sequence[ColumnLook]) -> Sequence[ColumnLook]:
 def is_of_submission(time: ColumnLook) -> bool:
     """Whether a column is called like the end of a form, or like when a row was made or sent."""
     plain = normalised(bare(time.name))
-    return _SUBMITTED.match(plain) is not None or re.search(r"creat|publish|sent|entry|提交|创建", plain) is not None
+    return _SUBMITTED.match(plain) is not None or _MADE.search(plain) is not None
 
 
 def not_theirs(account: ColumnLook, looks: Sequence[ColumnLook]) -> ColumnLook | None:

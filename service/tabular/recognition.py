@@ -20,11 +20,7 @@ from service.tabular.naming import listed, option
 from service.tabular.only_reports import report_rows
 from service.tabular.other_ids import rival
 from service.tabular.plain_names import normalised
-from service.tabular.plausible import (
-    MOSTLY,
-    guests_of,
-    repeats_differ,
-)
+from service.tabular.plausible import MOSTLY, guests_of, repeats_differ
 from service.tabular.report_words import says_reported
 from service.tabular.required_columns import RequiredColumns
 from service.tabular.target_columns import WHOLE_ACCOUNTS

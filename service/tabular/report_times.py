@@ -21,7 +21,6 @@ _OF_ANOTHER = re.compile(  # creator.published
     r"(?!.*(?:report|flag|complaint)).*(?:creator|author|user|account|person|member|community|profile|post|comment)"
     r"_(?:published|created|joined|registered)(?:_at|_on|_date)?"
 )
-
 _SENT = re.compile(
     r"(?:.*_)?(?:received|submitted|submission|sent|filed|intake|eingegangen|eingang|eingangsdatum|gesendet|recu|reception"
     r"|envoye|recibid[oa]|recepcion|enviad[oa]|recebid[oa]|ricevut[oa]|ricezione|inviat[oa]|ontvangen|otrzyman[oa]"
@@ -61,9 +60,7 @@ class ReportTimes(Alternatives):
         found, person = self.looks[use.columns[0]], self.looks[reporter.columns[0]]
         if says_reported(found.name) or not _is_of(found, person):
             return
-        candidates = self.candidates("occurred_at")
-        sent = [look for look in self.looks if look.number not in self.taken and look.is_time and _is_sent(look)]
-        for looks in [*candidates.values(), sent]:
+        for looks in [*self.candidates("occurred_at").values(), self.sent()]:
             if others := [look for look in looks if not (_is_of(look, person) or self.is_time_of_target(look))]:
                 self.use("occurred_at", *self.one_of("occurred_at", others))
                 self.result.notes.append(f"{found.name!r} is the same for all rows of one {person.name!r}")
@@ -112,9 +109,8 @@ class ReportTimes(Alternatives):
         named = [
             look for rank, looks in self.candidates("occurred_at").items() if rank <= 2 for look in when_sent(looks)
         ]
-        sent = [look for look in self.looks if look.number not in self.taken and look.is_time and _is_sent(look)]
         earlier = [look for look in named if not look.is_day and is_well_before(look.values, chosen.values)]
-        later = [look for look in sent if not chosen.is_day and is_well_before(chosen.values, look.values)]
+        later = [look for look in self.sent() if not chosen.is_day and is_well_before(chosen.values, look.values)]
         for look, where in [*((look, "after") for look in earlier), *((look, "before") for look in later)]:
             if not self.is_time_of_target(look):
                 self.result.notes.append(
@@ -123,12 +119,13 @@ class ReportTimes(Alternatives):
                 )
                 return
 
+    def sent(self) -> list[ColumnLook]:
+        """The columns of times that are called like when something was sent or received."""
+        left = [look for look in self.looks if look.number not in self.taken and look.is_time]
+        return [look for look in left if _SENT.fullmatch(normalised(look.name))]
+
 
 def _is_of(time: ColumnLook, person: ColumnLook) -> bool:
     """Whether a time is the same for all rows of one person, for most people."""
     share = depends_on(time, person) if time.distinct >= _SEVERAL and not time.is_day else None
     return share is not None and share >= MOSTLY
-
-
-def _is_sent(look: ColumnLook) -> bool:
-    return _SENT.fullmatch(normalised(look.name)) is not None

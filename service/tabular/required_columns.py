@@ -8,16 +8,11 @@ from service.errors import Refused
 from service.tabular.candidates import NAMED
 from service.tabular.fitting import fits
 from service.tabular.heading_meanings import meanings_of
-from service.tabular.looks import (
-    ColumnLook,
-    same_people,
-)
+from service.tabular.looks import ColumnLook, same_people
 from service.tabular.missing import check_reporters, sentence_of_missing
 from service.tabular.naming import option
 from service.tabular.plain_names import normalised
-from service.tabular.plausible import (
-    is_list_of_contents,
-)
+from service.tabular.plausible import is_list_of_contents
 from service.tabular.report_times import ReportTimes
 from service.tabular.report_words import gives_reasons, of_other_acts, says_reported, speaks_of_reports
 from service.tabular.target_columns import WHOLE_ACCOUNTS

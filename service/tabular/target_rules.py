@@ -15,6 +15,8 @@ from service.tabular.vocabulary import ACCOUNTS, LINKS, OTHER_ACCOUNTS, PLACES, 
 MANY = 30  # rows that cannot each be about another target
 _FEW = 10  # rows that show nothing
 _NEARLY_ALL = 0.8  # of the accounts, of the rows
+_MOSTLY = 0.5  # of the rows
+_MOST_COMPARED = 500  # rows
 _OWN_ID = re.compile(  # of the report itself
     r"(?:.*_)?(?:submission|response|entry|record|respondent|form|answer|ticket|case|request)(?:_?id|_no|_number)?"
     r"|(?:report|flag|complaint)_.*"
@@ -79,7 +81,7 @@ def _ids_beside_names(found: Found, looks: Sequence[ColumnLook], _: Sequence[Col
 
 
 def _of_reporters(found: Found, _: Sequence[ColumnLook], reporters: Sequence[ColumnLook]) -> Found:
-    """ "Reported email" beside "Reported by" is of who reported, and a log's event beside accounts is no content."""
+    """Who reported (`Reported email` beside `Reported by`), and a log's event beside accounts."""
     if ACCOUNTS not in found:
         return found
     events = [look for look in found.get(LINKS, ()) if _EVENT.match(normalised(look.name))]
@@ -88,7 +90,7 @@ def _of_reporters(found: Found, _: Sequence[ColumnLook], reporters: Sequence[Col
 
 
 def _proofs(found: Found, looks: Sequence[ColumnLook], reporters: Sequence[ColumnLook]) -> Found:
-    """Pictures, files and links to them beside something else that was reported, unless each comes again."""
+    """Pictures, files and links to them beside something else that was reported; pictures only if few come again."""
     every = [look for looks in found.values() for look in looks]
     others = [o for o in every if not is_proof(o) and not any(same_people(o, who) for who in reporters)]
     if reporters:  # then an account beside them is that of whom they reported
@@ -159,8 +161,6 @@ _RULES: Sequence[_Rule] = (
     _fewer_than_accounts,
     _few_words,
 )
-_MOST_COMPARED = 500  # rows
-_MOSTLY = 0.5  # of the rows
 
 
 def _without(found: Mapping[int, list[ColumnLook]], left_out: Sequence[ColumnLook]) -> Found:

@@ -20,7 +20,7 @@ Record = tuple[int, dict[str, str], str]  # its line, its values, and what is wr
 
 def is_value_lines(beginning: str) -> bool:
     """Whether a text is such a printout."""
-    return any(map(_ROW.match, beginning.lstrip().splitlines()[:_LINES_SEARCHED]))
+    return any(_ROW.match(line.strip()) for line in beginning.lstrip().split("\n")[:_LINES_SEARCHED])
 
 
 class ValueLines:
@@ -32,6 +32,8 @@ class ValueLines:
         self.notes: list[str] = []
         self._records = _records(line for block in text for line in block)
         first = list(islice(self._records, _BATCH))
+        if not first:
+            raise Refused(f"{name} has no rows")
         (names, _), *_ = Counter(tuple(values) for _, values, _ in first).most_common(1)
         if len(names) > MOST_COLUMNS:
             raise Refused(f"{name} has {len(names)} columns: no table of reports has more than {MOST_COLUMNS}")
@@ -58,15 +60,15 @@ def _records(lines: Iterator[str]) -> Iterator[Record]:
     key, separator = "", ""
     for number, line in enumerate(lines, 1):
         text = line.rstrip("\r\n")
-        if _ROW.match(text):
+        if _ROW.match(begin := text.strip()):
             if record is not None:
                 yield record
-            record, key, separator = (number, {}, ""), "", "|" if text.startswith("-") else ": "
+            record, key, separator = (number, {}, ""), "", "|" if begin.startswith("-") else ":"
         elif record is None or _END.match(text) or not text.strip():
             continue
         else:
             at, values, wrong = record
-            name, found, value = (part.strip() for part in text.partition(separator.strip()))
+            name, found, value = (part.strip() for part in text.partition(separator))
             if not found and (separator == "|" or not key):
                 record = (at, values, wrong or f"line {number} has no name of a column")
             elif (separator == "|" and not name and key) or not found:

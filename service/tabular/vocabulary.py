@@ -100,7 +100,7 @@ _CONTENT = (
     r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet|anuncio|annonce|inserat|anzeige"
     r"|annuncio|ilan|iklan|advert|advertisement|job|event)"
 )
-_THINGS = (  # content of some sites, only with an id after it
+_THINGS = (  # content of some sites: by name only with an id after it
     r"(?:domain|link|paste|file|song|track|recipe|book|poll|question|quote|repository|repo|package|plugin|playlist|podcast|rev|revision|diff|snippet|lyrics|document"
     r"|episode|chapter|artwork|clip|gif|meme|pet|property|vehicle|offer|auction|deal)"
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,13 +34,17 @@ def mysql(given: Rows) -> str:
     return "\n".join(lines) + f"\n{len(given)} rows in set (0.00 sec)\n"
 
 
-@pytest.mark.parametrize("printed", [psql, mysql])
-def test_rows_printed_value_by_value_are_read(tmp_path: Path, printed: object) -> None:
-    assert callable(printed)
-    items, refused, source = read(written(tmp_path / "a.txt", printed(ROWS)))
+@pytest.mark.parametrize("before", ["", "\n\n", "  "])
+@pytest.mark.parametrize(
+    ("printed", "text"),
+    [(psql, "two lines:\nthis | and | that"), (mysql, "two lines\nthis | and | that")],
+)
+def test_rows_printed_value_by_value_are_read(
+    tmp_path: Path, printed: Callable[[Rows], str], text: str, before: str
+) -> None:
+    items, refused, source = read(written(tmp_path / "a.txt", before + printed(ROWS)))
     assert (facts(items), refused, len(items)) == (expected(ROWS), [], len(ROWS))
-    assert {item.text for item in items} == {None, "two lines:\nthis | and | that"} or printed is mysql
-    assert {item.text for item in items} == {None, "two lines\nthis | and | that"} or printed is psql
+    assert {item.text for item in items} == {None, text}
     assert source.kind == "a database's terminal, value by value"
 
 
