@@ -20,7 +20,8 @@ from service.intake.items import COMPLAINT
 from service.model import RejectedItem
 from service.tabular.delimited import DelimitedTable
 from service.tabular.opening import open_file
-from service.tabular.reading import SAMPLE, ReadingOptions, SourceFile
+from service.tabular.options import ReadingOptions
+from service.tabular.reading import SAMPLE, SourceFile
 from service.tabular.recognition import recognise
 from service.tabular.text import TextBlocks
 

@@ -17,7 +17,8 @@ from service.intake.items import COMPLAINT, Noun
 from service.model import Complaint, Frozen, RejectedItem
 from service.tabular.checked_complaints import CheckedComplaints
 from service.tabular.column_reading import complaints_in_columns
-from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.options import ReadingOptions
+from service.tabular.reading import SourceFile
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 START = datetime(2026, 10, 1, 8, 30, tzinfo=UTC)

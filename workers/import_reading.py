@@ -25,7 +25,8 @@ from service.intake.privacy_filter import Erased, PrivacyFilter
 from service.model import Complaint, JsonObject, RejectedItem, microseconds, moment
 from service.storage.complaints.import_content import ContentSeal, chunks
 from service.storage.complaints.imports import ImportRecord
-from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.options import ReadingOptions
+from service.tabular.reading import SourceFile
 from service.tabular.reading_choice import ReadingChoice, in_a_form
 from service.tabular.refusals import UnclearColumns, UnclearParts
 from workers.resources import Resources

@@ -37,7 +37,8 @@ from service.storage.redis_store.stream import StreamBatch
 from service.storage.redis_store.unseen import marker
 from service.storage.sql.engine import write
 from service.storage.sql.hashing import key_of
-from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.options import ReadingOptions
+from service.tabular.reading import SourceFile
 from service.wall_clock import now
 from workers.import_lines import ImportLines, ResidentImport
 from workers.import_reading import StepStopped, options_of, plain_file, reading_progress

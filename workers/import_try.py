@@ -12,7 +12,8 @@ from service.intake.items import COMPLAINT, canonical, read_line
 from service.intake.privacy_filter import Erased, PrivacyFilter
 from service.model import Complaint, JsonObject, RejectedItem
 from service.policy import Policy
-from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.options import ReadingOptions
+from service.tabular.reading import SourceFile
 from workers.audit.examination import FilesRead, examination_of
 from workers.audit.history import Collector, outcomes_by_target
 from workers.audit.windows import audit

@@ -74,7 +74,7 @@ Processes = Annotated[
         "--processes",
         min=1,
         metavar="COUNT",
-        help="Windows analysed at once, each in a process of its own. [default: one per processor core]",
+        help="Processes that read a large file and analyse its windows. [default: one per processor core]",
         show_default=False,
     ),
 ]
@@ -146,10 +146,9 @@ def audit(
     from workers.audit.command import run
     from workers.audit.examination import FilesRead
 
-    if show and html is None:
-        raise typer.BadParameter("--open needs --html: it opens that page", param_hint="--open")
+    _check_page(html, show)
     bound = share_of(max_rejected, "--max-rejected")
-    sweeps = _sweeps(engine, processes, engine_memory, temporary)
+    sweeps, at_once = _sweeps(engine, processes, engine_memory, temporary)
     files, terminal = FilesRead(), audit_display.console()
     try:
         with _stages() as stages:
@@ -166,6 +165,7 @@ def audit(
                 options=reading_options(column, timezone, time_format, sheet, preset, encoding, assume_utc=True),
                 files=files,
                 sweeps=sweeps,
+                processes=at_once,
             )
     finally:
         audit_display.show_files(terminal, files)
@@ -184,19 +184,21 @@ def _written(html: Path | None, out: Path | None) -> list[Path]:
     return [path for path in (html, *beside, out) if path is not None]
 
 
-def _sweeps(engine: str, processes: int | None, memory_gib: float | None, temporary: Path | None) -> Sweeps:
+def _check_page(html: Path | None, show: bool) -> None:
+    if show and html is None:
+        raise typer.BadParameter("--open needs --html: it opens that page", param_hint="--open")
+
+
+def _sweeps(engine: str, processes: int | None, memory_gib: float | None, temporary: Path | None) -> tuple[Sweeps, int]:
+    """Where windows are swept, and by how many processes."""
     from workers.audit.engines import CHOICES, is_engine, sweeps_by
     from workers.machine import cores
 
     if not is_engine(engine):
         raise typer.BadParameter(f"choose {CHOICES}", param_hint="--engine")
-    return sweeps_by(
-        engine,
-        settings_from(None),
-        processes=processes or cores(),
-        memory_bytes=None if memory_gib is None else int(memory_gib * 2**30),
-        temporary=temporary,
-    )
+    at_once, memory = processes or cores(), None if memory_gib is None else int(memory_gib * 2**30)
+    sweeps = sweeps_by(engine, settings_from(None), processes=at_once, memory_bytes=memory, temporary=temporary)
+    return sweeps, at_once
 
 
 class Stages:

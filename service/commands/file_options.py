@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from service.tabular.reading import ReadingOptions
+    from service.tabular.options import ReadingOptions
 
 Columns = Annotated[
     list[str] | None,

@@ -10,7 +10,8 @@ from pathlib import Path
 from service.commands.common import say
 from service.intake.items import COMPLAINT, OUTCOME, CheckedItem, Noun, canonical
 from service.model import RejectedItem
-from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.options import ReadingOptions
+from service.tabular.reading import SourceFile
 from service.tabular.refusals import rejection_text
 
 SHOWN = 5

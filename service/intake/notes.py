@@ -43,3 +43,17 @@ class NoteCount:
             f"{name.lstrip('/')}: {first}" + (f" ({count} times like this)" if count > 1 else "")
             for name, (count, first) in self.by_field.items()
         ]
+
+    def drain(self) -> NoteCount:
+        """What was counted so far, which begins again at nothing."""
+        drained = NoteCount(self.listed, self.count, self.by_field)
+        self.listed, self.count, self.by_field = [], 0, {}
+        return drained
+
+    def merge(self, later: NoteCount) -> None:
+        """Count what was noted on later items as well."""
+        self.count += later.count
+        self.listed += later.listed[: MAX_REPORTED - len(self.listed)]
+        for name, (count, first) in later.by_field.items():
+            before, said = self.by_field.get(name, (0, first))
+            self.by_field[name] = before + count, said

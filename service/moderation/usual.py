@@ -40,11 +40,13 @@ class Verdicts:
 
     def add(self, outcome: Judgement) -> None:
         """Take in one more outcome; what no person decided changes nothing, unless it retracts a person's."""
-        if outcome.retracts is None and standing([outcome]) is None:
+        stands = standing([outcome])
+        if outcome.retracts is None and stands is None:
             return
         known = self._outcomes.setdefault(outcome.target, [])
         known.append(outcome)
-        stands = standing(known)
+        if len(known) > 1:
+            stands = standing(known)
         if stands is None:
             self.by_target.pop(outcome.target, None)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import compress
 from typing import Any
@@ -38,6 +38,14 @@ class CheckedComplaints:
         """Rows that `put` has to fill."""
         columns: list[Any] = [[None] * count for _ in fields(cls)]
         return cls(*columns)
+
+    @classmethod
+    def of(cls, complaints: Iterable[Complaint]) -> CheckedComplaints:
+        """Complaints without outcomes of their own. Each is let go of at once: many that live make collecting garbage
+        slow.
+        """
+        columns: list[Any] = list(map(list, zip(*(_values(one, False) for one in complaints), strict=True)))
+        return cls(*columns) if columns else cls()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from service.intake.items import CheckedItem
 from service.model import Complaint, RejectedItem
 from service.tabular.assembly import Assembler
 from service.tabular.checked_complaints import CheckedComplaints
 from service.tabular.plain_rows import PlainRows
-from service.tabular.reading import SourceFile
+from service.tabular.reading import Reader, SourceFile
 from service.tabular.tables import Batch
-
-AT_ONCE = 10_000  # complaints that are no rows of a table
 
 
 def complaints_in_columns(source: SourceFile) -> Iterator[CheckedComplaints | RejectedItem]:
@@ -19,21 +18,34 @@ def complaints_in_columns(source: SourceFile) -> Iterator[CheckedComplaints | Re
 
     Complaints keep the file's order, and so does what is refused; of one batch the latter comes first. Raises Refused.
     """
-    rows: PlainRows | None = None
+    columns = BatchColumns()
+    for reader, batch in source.batches():
+        yield from columns.of(reader, batch)
 
-    def of_batch(assembler: Assembler, batch: Batch) -> Iterator[CheckedComplaints | RejectedItem]:
-        nonlocal rows
-        rows = rows or PlainRows(assembler)
-        return rows.read(batch)
 
-    waiting = CheckedComplaints()
-    for read in source.read_by(of_batch):
-        if not isinstance(read, Complaint):
-            yield read
-            continue
-        waiting.append(read, judged=source.is_judged(read.id))
-        if len(waiting) >= AT_ONCE:
-            yield waiting
-            waiting = CheckedComplaints()
-    if len(waiting):
-        yield waiting
+class BatchColumns:
+    """Reads the batches of one file in columns."""
+
+    def __init__(self) -> None:
+        self._rows: PlainRows | None = None
+
+    def of(self, reader: Reader | None, batch: Batch) -> Iterator[CheckedComplaints | RejectedItem]:
+        """What is refused of a batch, then its complaints."""
+        yield from batch.refused
+        if isinstance(reader, Assembler):
+            self._rows = self._rows or PlainRows(reader)
+            yield from self._rows.read(batch)
+        elif reader is not None:
+            refused = list[RejectedItem]()
+            found = CheckedComplaints.of(_complaints_of(reader.items(batch), refused))
+            yield from refused
+            if len(found):
+                yield found
+
+
+def _complaints_of(items: Iterable[CheckedItem | RejectedItem], refused: list[RejectedItem]) -> Iterator[Complaint]:
+    for item in items:
+        if isinstance(item, RejectedItem):
+            refused.append(item)
+        elif isinstance(item, Complaint):
+            yield item

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO
@@ -88,6 +89,11 @@ def is_item(value: Any, noun: Noun) -> bool:
     return "occurred_at" in value or not _may_be_of_others(value)
 
 
+def has_items(values: Sequence[Any], noun: Noun) -> bool:
+    """Whether one of the values has the API's form."""
+    return any(is_item(value, noun) for value in values)
+
+
 def _may_be_of_others(value: Mapping[str, Any]) -> bool:
     """Whether other software wrote what looks like the API's form, but says the time in its own words."""
     return any(_TIME.search(key) for key in value)
@@ -112,20 +118,30 @@ def is_document(text: TextBlocks) -> bool:
     return not (after.strip() or is_item(value, COMPLAINT) or is_item(value, OUTCOME)) and bool(lists_in(value))
 
 
-def items_of_lines(
-    lines: Iterator[tuple[int, bytes]], noun: Noun, now: datetime, notes: NoteCount
-) -> Iterator[CheckedItem | RejectedItem]:
-    """The items of NDJSON in the API's form."""
-    for number, line in lines:
-        yield notes.taken(read_line(line, noun, now, number))
+class ItemReader:
+    """Reads what has the API's form: lines of NDJSON, or the values of a list."""
+
+    def __init__(self, noun: Noun, now: datetime, notes: NoteCount, *, as_lines: bool) -> None:
+        self._read = read_line if as_lines else read_value
+        self._noun, self._now, self._notes = noun, now, notes
+
+    def items(self, batch: Batch) -> Iterator[CheckedItem | RejectedItem]:
+        """The items of a batch, and what is refused of it."""
+        for number, raw in zip(batch.lines, batch.rows, strict=True):
+            yield self._notes.taken(self._read(raw, self._noun, self._now, number))
 
 
-def items_of_values(
-    values: Sequence[Any], noun: Noun, now: datetime, notes: NoteCount
-) -> Iterator[CheckedItem | RejectedItem]:
-    """The items of a JSON list in the API's form."""
-    for number, value in enumerate(values, 1):
-        yield notes.taken(read_value(value, noun, now, number))
+@dataclass(frozen=True, slots=True)
+class ItemList:
+    """A file in the API's form: its lines or values, and what reads them."""
+
+    reader: ItemReader
+    numbered: Iterator[tuple[int, Any]]
+
+    def batches(self) -> Iterator[Batch]:
+        """Its lines or values, some thousands at once."""
+        while some := list(islice(self.numbered, _BATCH)):
+            yield Batch([number for number, _ in some], [raw for _, raw in some])
 
 
 def document_of(text: TextBlocks, name: str) -> Any:

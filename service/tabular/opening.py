@@ -53,6 +53,10 @@ class Opened:
     gzips: int = 0  # how many times it is compressed with gzip
     member: str | None = None  # the file of an archive, if it has several
 
+    def is_bare(self, path: Path) -> bool:
+        """Whether nothing is around its content but gzip, where the file's name says so."""
+        return not self.notes and self.gzips == (1 if path.suffix == ".gz" else 0)
+
     def close(self) -> None:
         """Close the file, and the copy if there is one."""
         for each in self.closing:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
 from service.errors import Refused
 from service.tabular.encodings import encoding_named
 from service.tabular.presets import PRESETS
-from service.tabular.reading import ReadingOptions
 from service.tabular.times import FORMATS
 from service.time_zones import time_zones
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """What a person says about files."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)  # field -> column
+    zone: tzinfo | None = None
+    time_format: str | None = None
+    sheet: str | None = None
+    preset: str | None = None
+    assume_utc: bool = False  # for times without an offset in files that have no other ones
+    ignored: Collection[str] = ()  # columns that are not read
+    encoding: str | None = None  # of text, as Python knows it
+
+
+AS_IT_IS = ReadingOptions()
 
 
 class UnknownChoice(Refused):

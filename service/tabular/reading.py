@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, tzinfo
-from functools import partial
-from itertools import chain, islice
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,19 @@ from service.tabular.columns import ColumnUse, Recognition, time_cell
 from service.tabular.dataframes import Dataframe
 from service.tabular.delimited import DelimitedTable
 from service.tabular.documents import (
+    ItemList,
+    ItemReader,
     JsonLines,
     ObjectTable,
     document_of,
+    has_items,
     is_document,
-    is_item,
-    items_of_lines,
-    items_of_values,
     parsed_line,
 )
 from service.tabular.lists import Found, lists_in
 from service.tabular.naming import chosen_columns
 from service.tabular.opening import Opened, SeveralFiles, open_file
+from service.tabular.options import AS_IT_IS, ReadingOptions
 from service.tabular.other_kinds import table_of_tags, workbook_table
 from service.tabular.parquet import ParquetTable
 from service.tabular.parquet_folder import ParquetFolder
@@ -53,21 +53,7 @@ _TRIED = 2_000  # rows that show whether a part of a file is a table of reports
 MOST_MEMBERS = 50  # files of an archive that are looked into
 _LOOKED_AT = 100  # lines of NDJSON that show its form
 
-BatchReader = Callable[[Assembler, Batch], Iterator[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingOptions:
-    """What a person says about files."""
-
-    columns: Mapping[str, str] = field(default_factory=dict)  # field -> column
-    zone: tzinfo | None = None
-    time_format: str | None = None
-    sheet: str | None = None
-    preset: str | None = None
-    assume_utc: bool = False  # for times without an offset in files that have no other ones
-    ignored: Collection[str] = ()  # columns that are not read
-    encoding: str | None = None  # of text, as Python knows it
+Reader = Assembler | ItemReader
 
 
 class SourceFile:
@@ -81,7 +67,7 @@ class SourceFile:
         source: Path | Dataframe,
         noun: Noun,
         now: datetime,
-        options: ReadingOptions = ReadingOptions(),
+        options: ReadingOptions = AS_IT_IS,
         progress: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._dataframe = source if isinstance(source, Dataframe) else None
@@ -100,9 +86,10 @@ class SourceFile:
         self._member: str | None = None  # the file of an archive that is read
         self._holding: Collection[str] = ()  # columns of objects that hold the reports in lists
         self._unclear: UnclearHolder | None = None  # what is wrong with a list inside objects
+        self._is_cheap = False  # to read, beside making complaints of what was read
         self._inside: list[str] = []  # lists in objects of which none can be read as reports
         try:
-            self._items = self._begin()
+            self._batches = self._begin()
         except BaseException:
             self.close()
             raise
@@ -114,15 +101,24 @@ class SourceFile:
 
     def items(self) -> Iterator[CheckedItem | RejectedItem]:
         """The items, and what is refused of them, in the file's order."""
-        return self.read_by(Assembler.items)
+        for reader, batch in self.batches():
+            yield from batch.refused
+            if reader is not None:
+                yield from reader.items(batch)
 
-    def read_by(self, of_batch: BatchReader) -> Iterator[Any]:
-        """The same, but what a table's batches consist of is what `of_batch` gives."""
+    def batches(self) -> Iterator[tuple[Reader | None, Batch]]:
+        """Batches, and what makes items of their rows (None of a table without rows); what was refused is in them."""
         try:
             with named(self.path):
-                yield from self._items(of_batch)
+                yield from self._batches
         finally:
             self.close()
+
+    @property
+    def can_be_shared(self) -> bool:
+        """Whether several processes may share its batches: each reads all of it, and a verdict counts from its row."""
+        judges = self._assembler is not None and "verdict" in self._assembler.recognition.uses
+        return self._is_cheap and not judges and self.path.is_file()
 
     def outcomes(self) -> list[Outcome]:
         """What a verdict column of the complaints says; complete after `items`."""
@@ -132,13 +128,19 @@ class SourceFile:
         """Whether a verdict column is about this complaint, which was read."""
         return self._assembler is not None and complaint_id in self._assembler.judged
 
-    def _begin(self) -> Callable[[BatchReader], Iterator[Any]]:
+    def note_counts(self, counts: Mapping[str, int]) -> None:
+        """Note what was changed or left out, by a sentence for people."""
+        self.notes += [f"{what}: {count:,}" for what, count in counts.items()]
+
+    def _begin(self) -> Iterator[tuple[Reader | None, Batch]]:
         with named(self.path):
             if self._dataframe is None and not self.path.is_dir():
                 self._opened = self._open(self._progress)
                 self.notes += self._opened.notes
-            direct, table = self._read(self._opened)
-            return (lambda of_batch: direct) if table is None else self._recognised(table)
+            found = self._read(self._opened)
+            if isinstance(found, ItemList):
+                return zip(repeat(found.reader), found.batches())
+            return iter(()) if found is None else self._recognised(found)
 
     def _open(self, progress: Callable[[int], None]) -> Opened:
         """The file; of an archive with several, the one that was named or the one that has reports."""
@@ -164,12 +166,14 @@ class SourceFile:
         found.close()
         return found._assembler is not None or "API" in found.kind
 
-    def _read(self, opened: Opened | None) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
-        """The items if the file has the API's form, else the table that it is, as the preset has it."""
-        direct: Iterator[CheckedItem | RejectedItem] = iter(())
+    def _read(self, opened: Opened | None) -> ItemList | Table | None:
+        """Its items if it has the API's form, else the table that it is, as the preset has it; None if it is empty."""
         table: Table | None = None
         if opened is not None:
-            direct, table = self._look(opened)
+            found = self._look(opened)
+            if isinstance(found, ItemList):
+                return found
+            table = found
         elif self._dataframe is not None:
             table = self._dataframe.table()
         else:
@@ -179,33 +183,37 @@ class SourceFile:
         if table is not None:
             self.header = list(table.header)
             table = WithoutColumns(table, self._options.ignored) if self._options.ignored else table
-        return direct, table
+        return table
 
-    def _look(self, opened: Opened) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
-        """The items if the file has the API's form, else the table that it is."""
+    def _look(self, opened: Opened) -> ItemList | Table | None:
+        """The items if the file has the API's form, else the table that it is; None if it is empty."""
         name = self.path.name
         if opened.kind == "parquet":
-            return iter(()), ParquetTable(opened.stream, name, self.path.stat().st_size, self._progress)
+            self._is_cheap = True
+            return ParquetTable(opened.stream, name, self.path.stat().st_size, self._progress)
         if opened.kind != "text":
-            return iter(()), workbook_table(opened, name, self._options.sheet, self._fits)
+            return workbook_table(opened, name, self._options.sheet, self._fits)
         text = TextBlocks(opened.stream, name, self._options.encoding)
         beginning = text.beginning
         if not beginning:
-            self.kind, self.is_plain_lines = "empty", self._is_plain(opened, text)
+            self.kind, self.is_plain_lines = "empty", text.is_utf8 and opened.is_bare(self.path)
             self.notes.append("nothing is in it")
-            return iter(()), None
+            return None
         if beginning == "<":
             found = table_of_tags(text, name, self._options.sheet, self._fits)
             if isinstance(found, Element):
                 return self._document_of(found, "XML", text.encoding_name)
-            return iter(()), found
+            return found
         if beginning == "{" and not is_document(text):
             return self._lines(opened, text)
         if beginning in ("[", "{"):
             return self._document_of(document_of(text, name), "JSON", text.encoding_name)
         if is_dump(text.start):
-            return iter(()), DumpTable(text, self._text_again, name, self._options.sheet, self._fits)
-        return iter(()), (ValueLines if is_value_lines(text.start) else DelimitedTable)(text, name)
+            return DumpTable(text, self._text_again, name, self._options.sheet, self._fits)
+        if is_value_lines(text.start):
+            return ValueLines(text, name)
+        self._is_cheap = True
+        return DelimitedTable(text, name)
 
     def _text_again(self) -> TextBlocks:
         """The same text from its beginning."""
@@ -214,7 +222,7 @@ class SourceFile:
         self._opened.closing += opened.closing
         return TextBlocks(opened.stream, self.path.name, self._options.encoding)
 
-    def _lines(self, opened: Opened, text: TextBlocks) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
+    def _lines(self, opened: Opened, text: TextBlocks) -> ItemList | Table:
         numbered = iter(JsonLines(opened.stream, text))
         first = list(islice(numbered, _LOOKED_AT))
         objects = [value for _, line in first if isinstance(value := parsed_line(line), dict)]
@@ -223,42 +231,36 @@ class SourceFile:
             yield from first
             yield from numbered
 
-        if not objects or any(is_item(value, self._noun) for value in objects):
+        if not objects or has_items(objects, self._noun):
             self.kind = f"NDJSON in the API's form, {text.encoding_name}"
-            self.is_plain_lines = self._is_plain(opened, text)
-            return items_of_lines(everything(), self._noun, self._now, self.amended), None
+            self.is_plain_lines = text.is_utf8 and opened.is_bare(self.path)
+            self._is_cheap = True
+            return self._item_list(everything(), as_lines=True)
         values = ((number, parsed_line(line)) for number, line in everything())
         _, place = self._place_of([("", objects)])
         kind = f"NDJSON{'' if place is None else f', list in {place!r} of each line'}, {text.encoding_name}"
-        return iter(()), self._objects(kind, values, place)
+        return self._objects(kind, values, place)
 
-    def _is_plain(self, opened: Opened, text: TextBlocks) -> bool:
-        """Whether the file's own bytes are lines of UTF-8, in gzip where its name says so."""
-        gzips = 1 if self.path.suffix == ".gz" else 0
-        return text.encoding == "utf-8" and not text.has_mark and not opened.notes and opened.gzips == gzips
+    def _item_list(self, numbered: Iterator[tuple[int, Any]], *, as_lines: bool) -> ItemList:
+        return ItemList(ItemReader(self._noun, self._now, self.amended, as_lines=as_lines), numbered)
 
-    def _document_of(
-        self, document: Any, form: str, encoding: str
-    ) -> tuple[Iterator[CheckedItem | RejectedItem], Table | None]:
+    def _document_of(self, document: Any, form: str, encoding: str) -> ItemList | Table:
         objects: Sequence[Any] = [document]
         where, inside = "", None
-        if not is_item(document, self._noun):
+        if not has_items([document], self._noun):
             objects, where, inside = self._list_in(document)
         place = ".".join(filter(None, (where, inside)))
         kind = f"{form} list{f' in {place!r}' if place else ''}, {encoding}"
-        if not objects or (inside is None and self._has_items(objects)):
+        if not objects or (inside is None and has_items(objects[:_LOOKED_AT], self._noun)):
             self.kind = f"{kind}, in the API's form"
-            return items_of_values(objects, self._noun, self._now, self.amended), None
+            return self._item_list(enumerate(objects, 1), as_lines=False)
         values = ((getattr(value, "line", number), value) for number, value in enumerate(objects, 1))
-        return iter(()), self._objects(kind, values, inside)
+        return self._objects(kind, values, inside)
 
     def _objects(self, kind: str, values: Iterator[tuple[int, Any]], inside: str | None) -> Table:
         table = ObjectTable(kind, values, self.path.name, inside)
         self._holding = table.holding
         return table
-
-    def _has_items(self, found: Sequence[Any]) -> bool:
-        return any(is_item(value, self._noun) for value in found[:_LOOKED_AT])
 
     def _list_in(self, document: Any) -> tuple[Sequence[Any], str, str | None]:
         """The reports of a document, where their list stands, and where in each of its objects if it is inside."""
@@ -272,7 +274,7 @@ class SourceFile:
         """Of several lists, and those in their objects, the one that was told or that can be read as reports."""
 
         def fits(objects: Sequence[Any], inside: str | None) -> bool:
-            if inside is None and self._has_items(objects):
+            if inside is None and has_items(objects[:_LOOKED_AT], self._noun):
                 return True
             table = ObjectTable("", iter(enumerate(objects, 1)), self.path.name, inside)
             return self._fits(table, table.holding)
@@ -298,7 +300,7 @@ class SourceFile:
             return False
         return bool(rows)
 
-    def _recognised(self, table: Table) -> Callable[[BatchReader], Iterator[Any]]:
+    def _recognised(self, table: Table) -> Iterator[tuple[Reader | None, Batch]]:
         batches = table.batches()
         sample: list[Batch] = []
         rows: list[Sequence[Any]] = []
@@ -318,7 +320,7 @@ class SourceFile:
                 inner = "".join(f"; if the reports are the objects in {p!r}: --sheet {p}" for p in self._inside[:2])
                 held = "".join(f"; {note}" for note in table.notes if note.startswith("lists are not read"))
                 raise UnclearColumns(error.problem + held + inner, self.header) from None
-        return partial(self._assembled, sample, batches, table)
+        return self._assembled(sample, batches, table)
 
     def _assembler_of(self, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Assembler:
         try:
@@ -373,7 +375,7 @@ class SourceFile:
                 raise
         opened = open_file(self.path, lambda count: None, self._member) if self._dataframe is None else None
         try:
-            _, table = self._read(opened)
+            table = self._read(opened)
             for batch in table.batches() if table is not None else ():
                 try:
                     return style_of(
@@ -387,13 +389,11 @@ class SourceFile:
         return style_of(values, chosen, self._options.zone)
 
     def _assembled(
-        self, sample: list[Batch], batches: Iterator[Batch], table: Table, of_batch: BatchReader
-    ) -> Iterator[Any]:
+        self, sample: list[Batch], batches: Iterator[Batch], table: Table
+    ) -> Iterator[tuple[Reader | None, Batch]]:
         known = len(table.notes)
         for batch in chain((sample.pop(0) for _ in range(len(sample))), batches):
-            yield from batch.refused
-            if self._assembler is not None:
-                yield from of_batch(self._assembler, batch)
+            yield self._assembler, batch
         self.notes += table.notes[known:]
         if self._assembler is not None:
-            self.notes += [f"{what}: {count:,}" for what, count in self._assembler.counts.items()]
+            self.note_counts(self._assembler.counts)

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from service.errors import Refused
-from service.tabular.options import UnknownChoice, options_of
-from service.tabular.reading import ReadingOptions
+from service.tabular.options import ReadingOptions, UnknownChoice, options_of
 from service.tabular.vocabulary import FIELDS_BY_NAME
 
 IGNORED = "ignored"  # a column's choice, beside the fields

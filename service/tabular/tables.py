@@ -13,10 +13,13 @@ MOST_COLUMNS = 2_000
 
 @dataclass(slots=True)
 class Batch:
-    """Rows, the line of the file that each begins on, and what was refused among them."""
+    """Rows, the line of the file that each begins on, and what was refused among them.
+
+    Of a file in the API's form the rows are its items, as lines or as values.
+    """
 
     lines: Sequence[int]
-    rows: Sequence[Sequence[Any]]
+    rows: Sequence[Any]
     refused: list[RejectedItem] = field(default_factory=list)
 
 

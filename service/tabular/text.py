@@ -40,13 +40,18 @@ class TextBlocks:
         head = _read(stream, BLOCK)
         self.encoding, mark = _encoding_of(head, name, told)
         self._guess: Guess | None = None
-        self._head, self.has_mark = head[mark:], mark > 0
+        self._head, self._has_mark = head[mark:], mark > 0
         self._plain = True  # only ASCII so far
         self._decoder = self._first_decoder()
         self._first = self._decode(self._head, False)
 
     def _first_decoder(self) -> codecs.IncrementalDecoder:
         return decoder_of(self.encoding, "strict" if self.encoding == "utf-8" and not self._told else "surrogateescape")
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the bytes are UTF-8 without a mark."""
+        return self.encoding == "utf-8" and not self._has_mark
 
     @property
     def encoding_name(self) -> str:

@@ -35,7 +35,8 @@ from tabular_files import NOW, read, workbook_of, zipped  # noqa: E402  (the tes
 from service.errors import Refused  # noqa: E402
 from service.intake.items import COMPLAINT  # noqa: E402
 from service.model import Complaint, RejectedItem  # noqa: E402
-from service.tabular.reading import ReadingOptions, SourceFile  # noqa: E402
+from service.tabular.options import ReadingOptions  # noqa: E402
+from service.tabular.reading import SourceFile  # noqa: E402
 
 BOUND = 0.01  # of rows that may be missing with exit code 0
 COMPARED = 4  # of so many cases one is read in both ways

@@ -12,7 +12,7 @@ from tabular_files import NOW, compressed, csv_of, rows, written, zipped
 
 from service.commands.replay_files import as_lines
 from service.errors import Refused
-from service.tabular.reading import ReadingOptions
+from service.tabular.options import ReadingOptions
 
 ROWS = rows()
 NATIVE = [

@@ -22,7 +22,8 @@ from wordpress.site import PLUGIN, Site, fields_of
 from brigadewatch_client import Client
 from service.intake.items import COMPLAINT
 from service.model import Complaint
-from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.options import ReadingOptions
+from service.tabular.reading import SourceFile
 
 NAME = f"{PLUGIN.name}/{PLUGIN.name}.php"
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from service.errors import Refused
 from service.model import JsonObject
 from service.policy import DEFAULT_POLICY, Policy
-from service.tabular.reading import ReadingOptions
+from service.tabular.options import ReadingOptions
 from workers.audit.examination import Examination, FilesRead, ProgressDisplay, Silent, examine
 from workers.audit.files import READ_AS_IT_IS
 from workers.audit.listings import csv_of
@@ -37,6 +37,7 @@ def run(
     options: ReadingOptions = READ_AS_IT_IS,
     files: FilesRead | None = None,
     sweeps: Sweeps = sweeps_here,
+    processes: int = 1,
 ) -> JsonObject:
     """Audit the files and write the report to `out`, and as a page for people to `html`; returns the report.
 
@@ -57,6 +58,7 @@ def run(
         options=options,
         files=files,
         sweeps=sweeps,
+        processes=processes,
     )
     if out is not None:
         _write(out, json.dumps(found.report, ensure_ascii=False, indent=1) + "\n")

@@ -17,13 +17,14 @@ from service.policy import DEFAULT_POLICY, Policy
 from service.storage.complaints.feed import FeedOutcome
 from service.tabular.dataframes import Dataframe
 from service.tabular.naming import what_is
+from service.tabular.options import ReadingOptions
 from service.tabular.parquet_folder import size_of
-from service.tabular.reading import ReadingOptions
-from workers.audit.files import READ_AS_IT_IS, Reading, read_columns, read_items
+from workers.audit.files import READ_AS_IT_IS, Reading, read_items
 from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
 from workers.audit.listings import AuditTable, members_of, targets_of
 from workers.audit.report import report_of
 from workers.audit.scenes import AuditScope, ColumnRead, RowsRead, given_fields, scenes_of
+from workers.audit.shared_reading import Wanted, read_keyed
 from workers.audit.window_sweeps import Sweeps, sweeps_here
 from workers.audit.windows import AuditResult, audit
 from workers.detection.contexts import MOSTLY_GIVEN, share_given
@@ -101,9 +102,10 @@ def examine(
     options: ReadingOptions = READ_AS_IT_IS,
     files: FilesRead | None = None,
     sweeps: Sweeps = sweeps_here,
+    processes: int = 1,
 ) -> Examination:
     """Audit the files. Complaints and outcomes after `as_of` are left out; `files` is filled with how reading went;
-    `sweeps` says where windows are swept.
+    `sweeps` says where windows are swept, and so many `processes` share the reading of a large file.
 
     Raises Refused for unreadable files, for files without one valid complaint, and for a window or step that makes no
     sense.
@@ -112,7 +114,7 @@ def examine(
     _check_window(window_seconds, step_seconds)
     policy = replace(policy, window_seconds=window_seconds)
     files = files or FilesRead()
-    history, judged = _read(paths, outcomes, as_of, now, policy, shown, options, files)
+    history, judged = _read(paths, outcomes, as_of, now, policy, shown, options, files, processes)
     if not len(history.complaints):
         raise Refused(
             f"no valid complaint in {', '.join(map(str, paths))}"
@@ -212,6 +214,7 @@ def _read(
     progress: ProgressDisplay,
     options: ReadingOptions,
     files: FilesRead,
+    processes: int,
 ) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]]]:
     total = sum(size_of(p) for p in (*paths, *outcome_paths) if isinstance(p, Path))
     progress.stage("reading", total)
@@ -227,13 +230,14 @@ def _read(
         for path in outcome_paths
         for o in read_items(path, OUTCOME, now, files.outcomes, read, options)
     ]
+    judged = {o.complaint_id for o in known if o.complaint_id is not None}
     collector = Collector(policy.text_min_words)
-    collector.judged_complaints = {o.complaint_id for o in known if o.complaint_id is not None}
+    until_us = None if as_of is None else microseconds(as_of)
+    wanted = Wanted(now, options, until_us, policy.text_min_words, judged)
     for path in paths:
-        for read_at_once in read_columns(path, now, files.complaints, read, options):
-            complaints = read_at_once if as_of is None else read_at_once.until(microseconds(as_of))
-            files.too_late += len(read_at_once) - len(complaints)
-            collector.add_all(complaints)
+        for batch in read_keyed(path, wanted, files.complaints, read, processes):
+            files.too_late += batch.too_late
+            collector.take(batch.complaints)
         known += files.complaints.sources[-1].outcomes()
     _check_offsets(files)
     history, rows = collector.history()

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from service.intake.items import COMPLAINT, Noun
+from service.intake.items import Noun
 from service.model import Frozen, RejectedItem
-from service.tabular.checked_complaints import CheckedComplaints
-from service.tabular.column_reading import complaints_in_columns
 from service.tabular.dataframes import Dataframe
-from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.options import ReadingOptions
+from service.tabular.reading import SourceFile
 from service.tabular.refusals import rejection_text
 
 REJECTED_SHOWN = 5
@@ -52,24 +51,6 @@ class Reading:
     def beyond(self, share: float) -> bool:
         """Whether more than this share was rejected."""
         return self.rejected > share * (self.items + self.rejected)
-
-
-def read_columns(
-    origin: Path | Dataframe,
-    now: datetime,
-    reading: Reading,
-    progress: Callable[[int], None],
-    options: ReadingOptions = READ_AS_IT_IS,
-) -> Iterator[CheckedComplaints]:
-    """The valid complaints of a file or dataframe in its order, thousands at once; see `read_items`."""
-    source = SourceFile(origin, COMPLAINT, now, options, progress)
-    reading.sources.append(source)
-    for read in complaints_in_columns(source):
-        if isinstance(read, RejectedItem):
-            reading.refuse(source.path, read)
-        else:
-            reading.items += len(read)
-            yield read
 
 
 def read_items(

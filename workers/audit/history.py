@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
+from itertools import accumulate, compress
 
 import numpy as np
 
-from service.intake.text_fingerprints import signature_of, word_count
 from service.model import Complaint, Outcome, microseconds
 from service.moderation.cluster_state import Membership
 from service.moderation.listed_complaints import ListedByReporter, ListedComplaint, by_reporter
 from service.storage.complaints.feed import NOT_ARCHIVED, FeedOutcome
 from service.storage.sql.hashing import key_of
 from service.tabular.checked_complaints import CheckedComplaints
+from workers.audit.keyed_complaints import COLUMNS, KeyedComplaints, KeyMaker
 from workers.detection.arrays import Ints
 from workers.detection.target_traits import TargetTraits
-from workers.detection.window import UNKNOWN_MS, Complaints
+from workers.detection.window import Complaints
 
 AT_ONCE = 10_000  # complaints that come one by one are laid out together
 
@@ -43,7 +42,9 @@ class ComplaintHistory:
     def between(self, first: int, last: int) -> Complaints:
         """Rows first..last (half-open), as views."""
         c, rows = self.complaints, slice(first, last)
-        texts = {seq: c.texts[seq] for seq in range(first + 1, last + 1) if seq in c.texts} if c.texts else {}
+        with_text = self._with_text[np.searchsorted(self._with_text, first, "right") :]
+        with_text = with_text[: np.searchsorted(with_text, last, "right")]
+        texts = {seq: c.texts[seq] for seq in with_text.tolist()}
         return Complaints(
             c.seq[rows],
             c.time_ms[rows],
@@ -63,6 +64,11 @@ class ComplaintHistory:
         return by_reporter(self.listed[first : bisect_right(self.listed, until_ms * 1000, key=_time_us)])
 
     @cached_property
+    def _with_text(self) -> Ints:
+        """The seqs of the complaints with a text."""
+        return np.sort(np.fromiter(self.complaints.texts, np.int64, len(self.complaints.texts)))
+
+    @cached_property
     def totals(self) -> Mapping[int, int]:
         """The number of standing complaints about each target."""
         listed = np.array([one.filed.target for one in self.listed], np.int64)
@@ -70,137 +76,101 @@ class ComplaintHistory:
         return dict(zip(targets.tolist(), total.tolist(), strict=True))
 
 
-class KeyByName(dict[str | None, int]):
-    """The keys of names, 0 for None. Most names stand in many complaints, and a look into a dictionary is faster than a
-    digest.
-    """
-
-    def __missing__(self, text: str | None) -> int:
-        found = self[text] = 0 if text is None else key_of(text)
-        return found
-
-    def names(self) -> dict[int, str]:
-        """The names by their keys."""
-        return {key: name for name, key in self.items() if name is not None}
-
-
 class Collector:
     """Takes complaints in any order, and lays them out as a ComplaintHistory."""
 
-    def __init__(self, text_min_words: int) -> None:
-        self._numbers = {
-            name: array("q")
-            for name in ("time", "reporter", "target", "context", "author", "created", "fingerprint", "tie")
-        }
-        self._exempt = bytearray()
+    def __init__(self, text_min_words: int, judged_complaints: Collection[str] = ()) -> None:
+        """`judged_complaints`: ids of complaints that outcomes are about."""
+        self._columns = KeyedComplaints()
         self._texts: dict[int, bytes] = {}
         self._seen: set[int] = set()
         self._row_by_id: dict[str, int] = {}  # of `judged_complaints`, and of those that are judged where they stand
         self._part_of: dict[int, int] = {}  # row -> key of the id of the complaint whose act it is part of
-        self._keys, self._reporters, self._targets = KeyByName(), KeyByName(), KeyByName()
+        self._reporter_names: dict[int, str] = {}
+        self._target_names: dict[int, str] = {}
         self._traits = TargetTraits()
-        self._min_words = text_min_words
-        self._waiting = CheckedComplaints()
+        self._waiting: list[Complaint] = []
         self._duplicates = 0
-        self.judged_complaints: set[str] = set()  # ids of complaints that outcomes are about
+        self.judged_complaints = set(judged_complaints)
+        self._keys = KeyMaker(text_min_words, self.judged_complaints)
 
     def add(self, complaint: Complaint) -> None:
         """Take a complaint; the same id again changes nothing."""
-        self._waiting.append(complaint, judged=complaint.id in self.judged_complaints)
+        self._waiting.append(complaint)
         if len(self._waiting) >= AT_ONCE:
             self._take_waiting()
 
     def add_all(self, complaints: CheckedComplaints) -> None:
         """Take many complaints."""
-        self._take_waiting()
-        self._take(complaints)
+        self.take(self._keys.keyed(complaints))
 
     def _take_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, CheckedComplaints()
-        if len(waiting):
-            self._take(waiting)
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self.add_all(CheckedComplaints.of(waiting))
 
-    def _take(self, found: CheckedComplaints) -> None:
-        ids = list(map(key_of, found.ids))
+    def take(self, found: KeyedComplaints) -> None:
+        """Take many complaints that have their keys, later ones of a file after earlier ones."""
         new = list[bool]()
-        for identity in ids:
+        for identity in found.id:
             new.append(identity not in self._seen)
             self._seen.add(identity)
-        if not all(new):
-            self._duplicates += len(new) - sum(new)
-            found, ids = found.only(new), list(compress(ids, new))
-        first = len(self._exempt)
-        self._note_single_ones(found, first)
-        for row, name in enumerate(found.targets):
-            if name not in self._targets:
-                self._traits.add(self._targets[name], found.content(row))
-        columns = {
-            "tie": ids,
-            "time": found.time_us,
-            "reporter": map(self._reporters.__getitem__, found.reporters),
-            "target": map(self._targets.__getitem__, found.targets),
-            "context": map(self._keys.__getitem__, found.contexts),
-            "author": map(self._keys.__getitem__, found.authors),
-            "created": (UNKNOWN_MS if us is None else us // 1000 for us in found.created_us),
-            "fingerprint": map(self._keys.__getitem__, found.fingerprints),
-        }
-        for name, values in columns.items():
-            self._numbers[name].extend(values)
-        self._exempt.extend(found.exempt)
-
-    def _note_single_ones(self, found: CheckedComplaints, first: int) -> None:
-        """What few complaints have: an outcome of their own, an act that they are part of, a text."""
-        for row, (name, judged, act, text) in enumerate(
-            zip(found.ids, found.judged, found.part_of, found.texts, strict=True), first
-        ):
-            if judged or name in self.judged_complaints:
-                self._row_by_id[name] = row
-            if act is not None:
-                self._part_of[row] = key_of(act)
-            signature = signature_of(text) if text else None
-            if signature is not None and word_count(signature) >= self._min_words:
-                self._texts[row] = signature
+        row_of = list(accumulate(new, initial=len(self._columns)))  # of those that are new
+        for name in COLUMNS:
+            column = getattr(found, name)
+            getattr(self._columns, name).extend(column if all(new) else compress(column, new))
+        self._duplicates += len(new) - sum(new)
+        self._row_by_id |= {name: row_of[k] for k, name in found.judged if new[k]}
+        self._part_of |= {row_of[k]: act for k, act in found.part_of if new[k]}
+        self._texts |= {row_of[k]: signature for k, signature in found.signatures if new[k]}
+        self._reporter_names |= found.reporter_names
+        self._target_names |= found.target_names
+        for target, features in found.features.items():
+            self._traits.add(target, features)
 
     def history(self) -> tuple[ComplaintHistory, dict[str, int]]:
         """Everything in time order, one standing complaint a reporter and target; and the row of each wanted
         complaint.
         """
         self._take_waiting()
-        c = {
-            name: np.frombuffer(column, np.int64) if len(column) else np.empty(0, np.int64)
-            for name, column in self._numbers.items()
-        }
-        acts = self._acts(c["tie"], c["reporter"])
-        order = np.lexsort((c["tie"], c["time"]))
+        c = self._arrays()
+        acts = self._acts(c["id"], c["reporter"])
+        order = np.lexsort((c["id"], c["time_us"]))
         apart = np.isin(order, np.fromiter(acts, np.int64, len(acts)))
         parts, order = order[apart], order[~apart]
         order = order[_first_of_pair(c["reporter"][order], c["target"][order])]
         listed = self._listed(c, acts, parts, order)
-        repeats = len(c["time"]) - len(order) - len(listed)
-        place = np.full(len(c["time"]), -1, np.int64)
+        repeats = len(c["time_us"]) - len(order) - len(listed)
+        place = np.full(len(c["time_us"]), -1, np.int64)
         place[order] = np.arange(1, len(order) + 1)
+        exempt = np.array(self._columns.exempt, np.bool_)
         complaints = Complaints(
             np.arange(1, len(order) + 1),
-            c["time"][order] // 1000,
+            c["time_us"][order] // 1000,
             c["reporter"][order],
             c["target"][order],
             c["context"][order],
             c["author"][order],
-            c["created"][order],
+            c["created_ms"][order],
             c["fingerprint"][order],
-            np.frombuffer(bytes(self._exempt), np.bool_)[order] if len(order) else np.empty(0, bool),
+            exempt[order],
             {int(place[row]): text for row, text in self._texts.items() if place[row] > 0},
         )
         rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] > 0}
         return ComplaintHistory(
             complaints,
-            self._reporters.names(),
-            self._targets.names(),
+            _names_of(self._reporter_names, c["reporter"], self._duplicates),
+            _names_of(self._target_names, c["target"], self._duplicates),
             self._duplicates,
             repeats,
             listed,
             self._traits,
         ), rows
+
+    def _arrays(self) -> dict[str, Ints]:
+        """The columns of numbers."""
+        columns = {name: getattr(self._columns, name) for name in COLUMNS if name != "exempt"}
+        return {k: np.frombuffer(v, np.int64) if len(v) else np.empty(0, np.int64) for k, v in columns.items()}
 
     def _acts(self, ids: Ints, reporter: Ints) -> dict[int, int]:
         """By row of a complaint that is part of an act: the row of the act. A reporter's own complaints alone."""
@@ -226,14 +196,19 @@ class Collector:
             reporter, target = int(c["reporter"][row]), int(c["target"][row])
             if (reporter, target) not in seen:
                 seen.add((reporter, target))
-                seq, time_us = len(standing) + len(found) + 1, int(c["time"][row]) // 1000 * 1000
-                filed = Membership(seq, reporter, target, time_us, bool(self._exempt[row]))
+                seq, time_us = len(standing) + len(found) + 1, int(c["time_us"][row]) // 1000 * 1000
+                filed = Membership(seq, reporter, target, time_us, bool(self._columns.exempt[row]))
                 found.append(ListedComplaint(filed, int(c["target"][acts[row]])))
         return tuple(found)
 
 
 def _time_us(listed: ListedComplaint) -> int:
     return listed.filed.time_us  # whole milliseconds
+
+
+def _names_of(names: dict[int, str], keys: Ints, duplicates: int) -> dict[int, str]:
+    """The names of the keys. Only a complaint that was a duplicate can have brought others."""
+    return {key: names[key] for key in np.unique(keys).tolist()} if duplicates else names
 
 
 def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -6,20 +6,15 @@ No window's sweep needs another's, so the groups are the same either way, and th
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
-from service.errors import Refused
 from service.policy import Policy
 from workers.audit.history import ComplaintHistory
+from workers.audit.several_processes import context_here, ended_from_outside, stay_with_parent
 from workers.detection.detector import Detector
 from workers.detection.groups import Group
 from workers.detection.swept_pairs import PairSweep, in_numpy
@@ -68,9 +63,7 @@ def _sweeps_beside(
     policy: Policy, history: ComplaintHistory, windows: Sequence[Rows], processes: int
 ) -> Iterator[Swept]:
     try:
-        # A forked process shares the history's memory; elsewhere than on Linux forking is unsafe, and it is copied.
-        context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-        pool = ProcessPoolExecutor(processes, context, _begin, (policy, history))
+        pool = ProcessPoolExecutor(processes, context_here(), _begin, (policy, history))
     except (OSError, ImportError, NotImplementedError) as error:  # no shared memory, as in some sandboxes
         log.info("windows are swept in one process, since several cannot work together here: %s", error)
         yield from sweeps_here(policy, history, windows)
@@ -83,10 +76,7 @@ def _sweeps_beside(
             under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, 1))
             yield found
     except BrokenProcessPool as error:
-        raise Refused(
-            f"one of the {processes} processes of the audit was ended from outside, most likely for want of memory:"
-            " --processes 1 needs the least"
-        ) from error
+        raise ended_from_outside(processes) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -97,16 +87,7 @@ _given: tuple[Policy, ComplaintHistory] | None = None  # of a process that sweep
 def _begin(policy: Policy, history: ComplaintHistory) -> None:
     global _given
     _given = policy, history
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed parent cannot end its processes, and they would wait for its next window for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    stay_with_parent()
 
 
 def _sweep(rows: Rows) -> Swept:

@@ -157,12 +157,12 @@ class TargetTraits(Mapping[int, frozenset[str]]):
         # attribute -> its numbers, one more than allowed at most
         self._numerals: dict[str, set[str]] = defaultdict(set)
 
-    def add(self, target: int, content: Mapping[str, Any]) -> None:
-        """Take a target's content (see `traits_of`); the first content of a target stays."""
+    def add(self, target: int, features: Collection[str]) -> None:
+        """Take a target's features (see `traits_of`); the first ones of a target stay."""
         if target in self._row_by_target:
             return
         self._row_by_target[target] = len(self._row_by_target)
-        for feature in traits_of(content):
+        for feature in features:
             if not _is_number(feature) or self._says_something(feature):
                 self._numbers.append(self._number(feature))
         self._ends.append(len(self._numbers))

@@ -13,8 +13,9 @@ import pytest
 from tabular_files import NOW, in_columns, read, written
 
 from service.intake.items import COMPLAINT
+from service.tabular.options import ReadingOptions
 from service.tabular.plain_values import ODD, plain_id, plain_words
-from service.tabular.reading import ReadingOptions, SourceFile
+from service.tabular.reading import SourceFile
 
 HEADER = (
     *("id", "occurred_at", "reporter_id", "account_created_at", "fingerprint", "target_id", "kind", "author_id"),

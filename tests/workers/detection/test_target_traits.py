@@ -51,7 +51,7 @@ def town(targets: int = 1000) -> dict[int, dict[str, Any]]:
 def traits(contents: Mapping[int, Mapping[str, Any]]) -> TargetTraits:
     made = TargetTraits()
     for target, content in contents.items():
-        made.add(target, content)
+        made.add(target, traits_of(content))
     return made
 
 

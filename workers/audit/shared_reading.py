@@ -1,0 +1,204 @@
+"""The complaints of a file with keys for names, read in this process, or by several that share its batches.
+
+Each process reads the whole text of the file, which is the smaller part of the work, and makes complaints of every
+so-many-th batch alone. What they found comes together in the order of the file, so that the same is read either way.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from service.errors import Refused
+from service.intake.items import COMPLAINT
+from service.intake.notes import NoteCount
+from service.model import RejectedItem
+from service.tabular.assembly import Assembler
+from service.tabular.column_reading import BatchColumns
+from service.tabular.dataframes import Dataframe
+from service.tabular.options import ReadingOptions
+from service.tabular.reading import Reader, SourceFile
+from service.tabular.tables import Batch
+from workers.audit.files import Reading
+from workers.audit.keyed_complaints import KeyedComplaints, KeyMaker
+from workers.audit.several_processes import context_here, ended_from_outside, stay_with_parent
+
+WORTH_PROCESSES = 6 * 1024**2  # bytes of a file: what is smaller is read before a second process has begun
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be read of a file, and how."""
+
+    now: datetime
+    options: ReadingOptions
+    until_us: int | None  # complaints after it are left out
+    text_min_words: int
+    judged_complaints: Collection[str]  # ids of complaints that outcomes are about
+
+
+@dataclass(slots=True)
+class BatchRead:
+    """What a batch of a file came to; the last one of all is that of the end of the file."""
+
+    complaints: KeyedComplaints = field(default_factory=KeyedComplaints)
+    refused: list[RejectedItem] = field(default_factory=list)
+    too_late: int = 0  # complaints after the time that was wanted
+    amended: NoteCount = field(default_factory=NoteCount)
+    counts: Counter[str] = field(default_factory=Counter)
+    progress: int = 0  # bytes of the file
+    notes: list[str] | None = None  # at the end: what else is to be said about the file
+
+
+def read_keyed(
+    origin: Path | Dataframe, wanted: Wanted, reading: Reading, progress: Callable[[int], None], processes: int
+) -> Iterator[BatchRead]:
+    """Batch by batch what can be read of a file or dataframe; `reading` counts it, and what was refused.
+
+    `progress` is called with the number of bytes read since the last call. Raises Refused for a file that cannot serve
+    or cannot be read.
+    """
+    source = SourceFile(origin, COMPLAINT, wanted.now, wanted.options, progress)
+    reading.sources.append(source)
+    shared = processes > 1 and source.can_be_shared and source.path.stat().st_size >= WORTH_PROCESSES
+    for read in _read_by_several(source, wanted, progress, processes) if shared else _read_here(source, wanted):
+        for item in read.refused:
+            reading.refuse(source.path, item)
+        reading.items += len(read.complaints) + read.too_late
+        yield read
+
+
+def _read_here(source: SourceFile, wanted: Wanted) -> Iterator[BatchRead]:
+    reader = _BatchReader(wanted)
+    for batch in source.batches():
+        yield reader.read(*batch)
+
+
+class _BatchReader:
+    """Makes keyed complaints of the batches of a file."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._until_us = wanted.until_us
+        self._columns, self._keys = BatchColumns(), KeyMaker(wanted.text_min_words, wanted.judged_complaints)
+
+    def read(self, reader: Reader | None, batch: Batch) -> BatchRead:
+        """The complaints of a batch, and what is refused of it."""
+        made = BatchRead()
+        for found in self._columns.of(reader, batch):
+            if isinstance(found, RejectedItem):
+                made.refused.append(found)
+                continue
+            complaints = found if self._until_us is None else found.until(self._until_us)
+            made.too_late = len(found) - len(complaints)
+            made.complaints = self._keys.keyed(complaints)
+        return made
+
+
+def _read_by_several(
+    source: SourceFile, wanted: Wanted, progress: Callable[[int], None], processes: int
+) -> Iterator[BatchRead]:
+    """The batches as `processes` others read them, in their order."""
+    context = context_here()
+    ends: list[Connection] = []
+    started: list[BaseProcess] = []
+    try:
+        for part in range(processes):
+            mine, theirs = context.Pipe(duplex=False)
+            process: BaseProcess = context.Process(
+                target=_read_part, args=(theirs, source.path, wanted, part, processes), daemon=True
+            )
+            process.start()
+            theirs.close()
+            ends.append(mine)
+            started.append(process)
+        source.close()  # each opened it for itself
+        yield from _in_order(source, ends, progress)
+    finally:
+        for process in started:
+            process.terminate()
+            process.join()
+        for end in ends:
+            end.close()
+
+
+def _in_order(source: SourceFile, ends: list[Connection], progress: Callable[[int], None]) -> Iterator[BatchRead]:
+    """What the processes read, in the order of the file; then what is to be said about all of it is noted."""
+    waiting: dict[int, BatchRead] = {}
+    counts: Counter[str] = Counter()
+    notes = list[str]()
+    number = 0
+    for k, read in _received(ends):
+        progress(read.progress)
+        if read.notes is not None:
+            notes += read.notes
+            continue
+        waiting[k] = read
+        while (following := waiting.pop(number, None)) is not None:
+            source.amended.merge(following.amended)
+            counts.update(following.counts)
+            yield following
+            number += 1
+    source.notes += notes
+    source.note_counts(counts)
+
+
+def _received(ends: list[Connection]) -> Iterator[tuple[int, BatchRead]]:
+    """What arrives from the processes, until each has said that it is at the end. Raises what they raised."""
+    at_work = list(ends)
+    while at_work:
+        for end in wait(at_work):
+            assert isinstance(end, Connection)
+            try:
+                said = end.recv()
+            except EOFError:
+                raise ended_from_outside(len(ends)) from None
+            if isinstance(said, Exception):
+                raise said
+            number, read = said
+            yield number, read
+            if read.notes is not None:
+                at_work.remove(end)
+
+
+def _read_part(end: Connection, path: Path, wanted: Wanted, part: int, parts: int) -> None:
+    """Read every batch of a file, and send what comes of those whose number is `part` modulo `parts`."""
+    stay_with_parent()
+    try:
+        for read in _parts_read(path, wanted, part, parts):
+            end.send(read)
+    except Refused as error:
+        end.send(Refused(str(error)))
+    except Exception as error:
+        end.send(RuntimeError("".join(traceback.format_exception(error))))
+
+
+def _parts_read(path: Path, wanted: Wanted, part: int, parts: int) -> Iterator[tuple[int, BatchRead]]:
+    done = 0
+
+    def progress(count: int) -> None:
+        nonlocal done
+        done += count
+
+    source = SourceFile(path, COMPLAINT, wanted.now, wanted.options, progress)
+    done = 0  # what it read of the file so far, the first process has read as well
+    known, reader, number = len(source.notes), _BatchReader(wanted), 0
+    for number, (items, batch) in enumerate(source.batches()):
+        if number % parts != part:
+            continue
+        read = reader.read(items, batch)
+        read.amended = source.amended.drain()
+        if isinstance(items, Assembler):
+            read.counts = items.counts.copy()
+            items.counts.clear()
+        if part == 0:
+            read.progress, done = done, 0
+        yield number, read
+    last = BatchRead(progress=done if part == 0 else 0)
+    last.notes = source.notes[known:] if part == 0 else []
+    yield number, last
