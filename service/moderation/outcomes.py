@@ -89,7 +89,9 @@ def standing(outcomes: Iterable[Judgement], complaint: int | None = None) -> Jud
         for o in not_retracted(outcomes)
         if o.decided_by in _RANK and o.verdict is not None and complaint in (None, o.complaint)
     ]
-    return max(taught, key=lambda o: (_RANK[o.decided_by], o.decided_us, o.id), default=None)
+    if len(taught) < 2:  # nearly always
+        return taught[0] if taught else None
+    return max(taught, key=lambda o: (_RANK[o.decided_by], o.decided_us, o.id))
 
 
 def tally(complaints: Iterable[JudgedComplaint], outcomes_by_target: Mapping[int, Iterable[Judgement]]) -> VerdictTally:

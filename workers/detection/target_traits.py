@@ -24,6 +24,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -195,7 +196,7 @@ class TargetTraits(Mapping[int, frozenset[str]]):
 
     def usual(self, targets: Ints) -> UsualTraits:
         """The base rate among `targets` (distinct keys); those that are unknown here are left out."""
-        rows = np.fromiter((self._row_by_target.get(t, -1) for t in targets.tolist()), np.int64, len(targets))
+        rows = np.fromiter(map(self._row_by_target.get, targets.tolist(), repeat(-1)), np.int64, len(targets))
         rows = rows[rows >= 0]
         numbers, ends = np.frombuffer(self._numbers, np.uint32), np.frombuffer(self._ends, np.uint64).astype(np.int64)
         lengths = ends[rows + 1] - ends[rows]
