@@ -277,7 +277,7 @@ docs-lock: ## recompile docs/requirements.lock from docs/requirements.in
 	PIP_CONFIG_FILE=/dev/null build/pip-tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 		--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-options --output-file docs/requirements.lock docs/requirements.in
 
-MEASUREMENTS := ingest accept_lag analysis sweep large end_to_end latency noisy_neighbour assess recovery quality real_events detection detection_live console_queue capacity overload console_case console_pages slow_clients hostile_bodies read_table window_memory bulk_insert retention ingest_workers detect_workers
+MEASUREMENTS := ingest accept_lag analysis sweep large peers end_to_end latency noisy_neighbour assess recovery quality real_events detection detection_live console_queue capacity overload console_case console_pages slow_clients hostile_bodies read_table window_memory bulk_insert retention ingest_workers detect_workers
 
 # Exit code 3: something from outside the repository is missing, and was named.
 bench: $(INSTALLED) ## the quick form of every measurement in bench/ (bench/README.md has the long ones)

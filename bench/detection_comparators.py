@@ -31,6 +31,7 @@ TITLES = {
     "fraudar_12_blocks": "FRAUDAR, 12 blocks",
 }
 TOOLKIT = {"toolkit_60s": (60, 2), "toolkit_1h": (3_600, 3)}  # window in s (60 is its default), smallest edge weight
+TOOLKIT_COLUMNS = ("message_id", "user_id", "username", "repost_id", "reply_id", "message", "timestamp", "urls")
 FRAUDAR = "fraudar_12_blocks"
 SMALLEST = 3  # accounts in a component, as the other projections have it
 
@@ -71,6 +72,20 @@ def reports(
     return {name: module.report(frame, detect(frame)) for name, detect in chosen.items()}
 
 
+def toolkit_row(number: int, reporter: int, target: int, seconds: int) -> list[str | int]:
+    """A complaint as the toolkit reads it (`TOOLKIT_COLUMNS`): a retweet of its target."""
+    return [f"m{number}", reporter, reporter, f"t{target}", "", "", seconds, ""]
+
+
+def toolkit_commands(python: Path, base: Path, table: Path, seconds: int, weight: int) -> list[list[str]]:
+    """Two commands: the first reads `table` into the database `base`, the second computes the co-retweet network."""
+    run = [str(python), "-m", "coordination_network_toolkit", str(base)]
+    return [
+        [*run, "preprocess", "--format", "csv", str(table)],
+        [*run, "compute", "co_retweet", "--time_window", str(seconds), "--min_edge_weight", str(weight)],
+    ]
+
+
 def _toolkit(module: ModuleType, frame: Any, python: Path, seconds: int, weight: int) -> dict[str, Any]:
     """coordination-network-toolkit's co-retweet network, a complaint being a retweet of its target; components are
     clusters.
@@ -80,20 +95,13 @@ def _toolkit(module: ModuleType, frame: Any, python: Path, seconds: int, weight:
         table, base = Path(folder) / "complaints.csv", Path(folder) / "network.db"
         with table.open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(
-                ["message_id", "user_id", "username", "repost_id", "reply_id", "message", "timestamp", "urls"]
-            )
+            writer.writerow(TOOLKIT_COLUMNS)
             for k, (reporter, target, moment) in enumerate(
                 zip(columns["r"].tolist(), columns["v"].tolist(), columns["t"].tolist(), strict=True)
             ):
-                writer.writerow([f"m{k}", reporter, reporter, f"t{target}", "", "", int(moment), ""])
-        run = [str(python), "-m", "coordination_network_toolkit", str(base)]
-        subprocess.run([*run, "preprocess", "--format", "csv", str(table)], check=True, capture_output=True)
-        subprocess.run(
-            [*run, "compute", "co_retweet", "--time_window", str(seconds), "--min_edge_weight", str(weight)],
-            check=True,
-            capture_output=True,
-        )
+                writer.writerow(toolkit_row(k, reporter, target, int(moment)))
+        for command in toolkit_commands(python, base, table, seconds, weight):
+            subprocess.run(command, check=True, capture_output=True)
         with closing(sqlite3.connect(base)) as database:
             edges = database.execute("SELECT user_1, user_2 FROM co_retweet_network WHERE user_1 <> user_2").fetchall()
     pairs = np.array([(int(a), int(b)) for a, b in edges], np.int64).reshape(-1, 2)

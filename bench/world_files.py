@@ -22,6 +22,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from bench.worlds.catalogue import draw
+from bench.worlds.world import Wanted
 from service.demo.world import draw_world
 from service.intake.items import COMPLAINT
 from service.intake.text_fingerprints import SIGNATURE_BYTES
@@ -50,6 +52,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "window700k": ("--organic", "1400000", "--days", "28"),
 }
 DEMO = "demo"  # drawn by the service itself: needs nothing
+DEMO_SIZES = {DEMO: 25_000, "demo30k": 30_000, "demo150k": 150_000}  # complaints, about, within 28 days
+NETWORK_SIZES = {"network40k": 40_000}  # drawn by bench/worlds: many more complaints a target than the demo's
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,10 @@ def world(name: str, chosen: argparse.Namespace) -> WorldFiles:
             return WorldFiles(name, folder / name)
     files = WorldFiles(name, OUT / name)
     draft = OUT / f".{name}"
-    if name == DEMO:
-        _write_demo(draft)
+    if name in DEMO_SIZES:
+        _write_demo(draft, DEMO_SIZES[name])
+    elif name in NETWORK_SIZES:
+        draw("network", Wanted(1, NETWORK_SIZES[name])).write(draft)
     else:
         script = evaluation(chosen) / "worlds.py"
         need("numpy", "pandas")
@@ -188,9 +194,9 @@ def part(c: Complaints, first: int, last: int) -> Complaints:
     )
 
 
-def _write_demo(folder: Path) -> None:
+def _write_demo(folder: Path, complaints: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = draw_world(7, 25_000)
+    drawn = draw_world(7, complaints)
     for name, documents in (("complaints", drawn.complaints), ("outcomes", drawn.outcomes)):
         with gzip.open(folder / f"{name}.ndjson.gz", "wt", compresslevel=3) as file:
             file.writelines(json.dumps(document, separators=(",", ":")) + "\n" for document in documents)
@@ -198,12 +204,13 @@ def _write_demo(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [*ARGUMENTS, *DEMO_SIZES, *NETWORK_SIZES]
     parser.add_argument(
         "names",
         nargs="*",
-        default=[*ARGUMENTS, DEMO],
+        default=names,
         metavar="NAME",
-        help=f"one of {', '.join([*ARGUMENTS, DEMO])}; default: all",
+        help=f"one of {', '.join(names)}; default: all",
     )
     parser.add_argument("--columns", action="store_true", help="also write their columns")
     add_options(parser)
