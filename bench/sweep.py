@@ -1,6 +1,6 @@
 """Measure one sweep of a dense window, and the audit of a history ten times as long at the same density.
 
-    .venv/bin/python bench/sweep.py [--quick]
+    .venv/bin/python bench/sweep.py [--quick] [--only sweep|audit|ten]
 
 The sweep runs in a separate process that reads nothing but columns, so its peak memory is that of the sweep. The audits
 run on the command line, as a user would start them: reading, windows and the report.
@@ -13,9 +13,12 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from figures import parser_of, print_machine, show
 from world_files import DEMO, WorldFiles, add_options, columns, world
 
@@ -23,6 +26,8 @@ from service.policy import DEFAULT_POLICY
 from workers import sweep_codec
 from workers.detection.detector import Detector
 from workers.machine import cores
+
+EVERY = 4  # s between two looks at memory: one holds up what it looks at
 
 
 def sweep(folder: Path) -> None:
@@ -72,50 +77,65 @@ def print_sweep(files: WorldFiles, quick: bool) -> None:
 
 
 def audit(files: WorldFiles) -> tuple[float, float, float]:
-    """(wall s, CPU s, peak GB) of `brigadewatch audit` on the world with its outcomes."""
+    """(wall s, CPU s, peak GB of all its processes together) of `brigadewatch audit` on the world with its outcomes."""
     with tempfile.TemporaryDirectory() as folder:
+        report = str(Path(folder) / "report.json")
+        command = [sys.executable, "-m", "service.cli", "audit", str(files.complaints)]
         started = time.perf_counter()
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "service.cli",
-                "audit",
-                str(files.complaints),
-                "--outcomes",
-                str(files.outcomes),
-                "--out",
-                str(Path(folder) / "report.json"),
-            ]
+        process = psutil.Popen(
+            [*command, "--outcomes", str(files.outcomes), "--out", report], stdout=subprocess.DEVNULL
         )
+        over, peak = threading.Event(), list[int]()
+        watching = threading.Thread(target=watch, args=(process, over, peak))
+        watching.start()
         _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f"`brigadewatch audit` of {files.folder} ended with {process.returncode}")
-        return time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20
+        wall = time.perf_counter() - started
+        over.set()
+        watching.join()
+        if code := os.waitstatus_to_exitcode(status):
+            raise RuntimeError(f"`brigadewatch audit` of {files.folder} ended with {code}")
+        return wall, used.ru_utime + used.ru_stime, max(peak, default=0) / 2**30
+
+
+def watch(process: psutil.Process, over: threading.Event, seen: list[int]) -> None:
+    """Note the memory of a process and all below it now and then; what several share counts once."""
+    while not over.wait(EVERY):
+        total = 0
+        with suppress(psutil.Error):
+            for each in (process, *process.children(recursive=True)):
+                total += each.memory_full_info().pss
+        seen.append(total)
 
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--only", choices=("sweep", "audit"), help="run only this half; default: both")
+    parser.add_argument("--only", choices=("sweep", "audit", "ten"), help="run one part; ten: an audit of ten million")
     add_options(parser)
     chosen = parser.parse_args()
-    dense, short, long = (DEMO, DEMO, None) if chosen.quick else ("dense", "d45", "d448")
+    shared = (chosen.shared / "evaluation" / "worlds.py").exists() or chosen.worlds is not None
+    short, long, ten = ("d45", "d448", "d448x10") if shared else ("demo62k", "demo448", "demo448x10")
     print_machine()
+    if chosen.only == "ten":
+        print_audit(world(ten, chosen), at_most=720, gigabytes=4)
+        return
     if chosen.only != "audit":
-        print_sweep(world(dense, chosen), chosen.quick)
+        print_sweep(world(DEMO if chosen.quick else "dense", chosen), chosen.quick)
     if chosen.only == "sweep":
         return
-    seconds: list[float] = []
-    for name in (short, long):
-        if name is not None:
-            wall, cpu, peak = audit(world(name, chosen))
-            seconds.append(wall)
-            show(f"audit of {name}, s", wall, at_most=240 if name == long else None)
-            show("    of it CPU, s", cpu)
-            show("    peak of memory, GB", peak, at_most=2 if name == long else None, digits=2)
-    if len(seconds) == 2:
-        show("ratio of the two times", seconds[1] / seconds[0], at_most=11)
+    if chosen.quick:
+        print_audit(world(DEMO, chosen))
+        return
+    first, second = print_audit(world(short, chosen)), print_audit(world(long, chosen), at_most=60, gigabytes=2)
+    show("ratio of the two times", second / first)
+
+
+def print_audit(files: WorldFiles, *, at_most: float | None = None, gigabytes: float | None = None) -> float:
+    """Audit a world and print the figures; returns the wall time in s."""
+    wall, cpu, peak = audit(files)
+    show(f"audit of {files.name}, s", wall, at_most=at_most)
+    show("    of it CPU, s", cpu)
+    show("    peak of memory, all processes, GB", peak, at_most=gigabytes, digits=2)
+    return wall
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import math
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -51,8 +53,18 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "window60k": ("--organic", "105000", "--days", "28"),  # 60,000 complaints in its later windows of 14 days
     "window700k": ("--organic", "1400000", "--days", "28"),
 }
+_NAMED = re.compile(r'"(?:id|author_id|context_id|fingerprint|target_id|complaint_id|retracts|part_of)":"')
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 DEMO = "demo"  # drawn by the service itself: needs nothing
-DEMO_SIZES = {DEMO: 25_000, "demo30k": 30_000, "demo150k": 150_000}  # complaints, about, within 28 days
+DEMO_SIZES = {
+    DEMO: 25_000,
+    "demo30k": 30_000,
+    "demo62k": 62_500,
+    "demo150k": 150_000,
+}  # complaints, about, within 28 days
+# A world made of another: so many copies of it side by side, and so many of those one after the other, each with
+# names of its own.
+TILED = {"demo448": ("demo62k", 1, 16), "d448x10": ("d448", 10, 1), "demo448x10": ("demo448", 10, 1)}
 NETWORK_SIZES = {"network40k": 40_000}  # drawn by bench/worlds: many more complaints a target than the demo's
 
 
@@ -105,6 +117,9 @@ def world(name: str, chosen: argparse.Namespace) -> WorldFiles:
         _write_demo(draft, DEMO_SIZES[name])
     elif name in NETWORK_SIZES:
         draw("network", Wanted(1, NETWORK_SIZES[name])).write(draft)
+    elif name in TILED:
+        base, copies, times = TILED[name]
+        _write_tiled(draft, world(base, chosen), copies, times)
     else:
         script = evaluation(chosen) / "worlds.py"
         need("numpy", "pandas")
@@ -200,6 +215,25 @@ def _write_demo(folder: Path, complaints: int) -> None:
     for name, documents in (("complaints", drawn.complaints), ("outcomes", drawn.outcomes)):
         with gzip.open(folder / f"{name}.ndjson.gz", "wt", compresslevel=3) as file:
             file.writelines(json.dumps(document, separators=(",", ":")) + "\n" for document in documents)
+
+
+def _write_tiled(folder: Path, base: WorldFiles, copies: int, times: int) -> None:
+    """Copies of a world side by side, and one such row after the other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with gzip.open(base.complaints, "rt") as file:
+        moments = [datetime.fromisoformat(_TIME.search(line)[0]) for line in file]  # type: ignore[index]
+    span = timedelta(days=math.ceil((max(moments) - min(moments)) / timedelta(days=1)))
+    for path in (base.complaints, base.outcomes):
+        with gzip.open(folder / path.name, "wt", compresslevel=1) as out:
+            for time in range(times):
+                with gzip.open(path, "rt") as lines:
+                    for line in lines:
+                        later = _TIME.sub(lambda at: _shifted(at[0], time * span), line) if time else line  # noqa: B023
+                        out.writelines(_NAMED.sub(rf"\g<0>{time}.{copy}-", later) for copy in range(copies))
+
+
+def _shifted(at: str, by: timedelta) -> str:
+    return (datetime.fromisoformat(at) + by).isoformat()
 
 
 def main() -> None:
