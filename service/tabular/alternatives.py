@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from service.errors import Refused
+from service.tabular.candidates import NAMED
 from service.tabular.looks import (
+    LOOKED_AT,
     ColumnLook,
     depends_on,
     exclude_each_other,
@@ -18,8 +21,11 @@ from service.tabular.naming import option, quoted
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import MOSTLY, is_time_of_target, not_theirs, same_times, when_sent
 from service.tabular.target_columns import TargetColumns
-from service.tabular.vocabulary import IN_WORDS, Field
+from service.tabular.values import plain_text
+from service.tabular.vocabulary import IN_WORDS, Field, is_sender
 
+_FULL_NAME = re.compile(r"(?:.*_)?(?<!user_)(?<!login_)name")  # which several people may have
+_MOST_NAMED = 0.8  # of the rows
 ONE_REPORTER = 10  # so many rows by one reporter are not a list of people's reports
 
 
@@ -68,9 +74,14 @@ class Alternatives(TargetColumns):
             if len(created) == 1 or all(same_times(look, created[0]) for look in created[1:]):
                 return created[:1], "its name"
             raise self.unclear(name, looks)
-        first = next((look for look in looks if normalised(look.name).endswith("id")), looks[0])
+        if name == "reporter_id" and len(senders := [look for look in looks if is_sender(look.name)]) == 1:
+            looks = senders  # beside them, people without a role are those who were reported
+        ids = [look for look in looks if normalised(look.name).endswith("id")]
+        first = next((look for look in ids if not _is_of_player(look)), (ids or list(looks))[0])
         others = [o for o in looks if o is not first and not (name == "reporter_id" and exclude_each_other([first, o]))]
-        if all(same_people(first, o) or (name == "reporter_id" and self.goes_with(o, first)) for o in others):
+        if all(same_people(first, o) or (name == "reporter_id" and self.goes_with(o, first)) for o in others) or (
+            name == "reporter_id" and all(_is_of_player(o) and self.goes_with(first, o) for o in others)
+        ):
             return [first], f"its name; {quoted(others)} says the same"
         raise self.unclear(name, looks)
 
@@ -78,6 +89,24 @@ class Alternatives(TargetColumns):
         return Refused(
             f"{quoted(looks)} could each be {IN_WORDS[name]}: choose one, for instance {option(name, looks[0].name)}"
         )
+
+    def by_id(self) -> None:
+        """Take who reported by what tells people apart, if a name was taken that does not, or that many rows lack."""
+        use = self.result.uses.get("reporter_id")
+        if use is None or use.why == NAMED or len(use.columns) > 1 or self.outcomes:
+            return
+        name = self.looks[use.columns[0]]
+        lacks = len(name.known) < _MOST_NAMED * len(self.rows)
+        for look, ranks in zip(self.looks, self.ranks, strict=True):
+            plain = normalised(look.name)
+            if look.number in self.taken or "reporter_id" not in ranks or len(look.known) < len(name.known):
+                continue
+            is_number = plain == "uid" and look.is_number and same_people(name, look)
+            is_address = _has_addresses(look) and (depends_on(name, look) or 0) >= MOSTLY
+            if is_number or (is_address and (lacks or _FULL_NAME.fullmatch(normalised(name.name)))):
+                self.taken.discard(name.number)
+                self.use("reporter_id", (look,), f"it tells people apart, {name.name!r} may not")
+                return
 
     def goes_with(self, name: ColumnLook, number: ColumnLook) -> bool:
         """Whether a column of names goes with one of ids, of which each has one name."""
@@ -107,3 +136,13 @@ class Alternatives(TargetColumns):
         note = f"{look.name!r} is the same for all rows about one target, so it is not taken for when it was reported"
         self.result.notes += [note] if note not in self.result.notes else []
         return True
+
+
+def _is_of_player(look: ColumnLook) -> bool:
+    """Whether a column is of players, who may be others in each game while their account is the same."""
+    return re.search(r"player|character", normalised(look.name)) is not None
+
+
+def _has_addresses(look: ColumnLook) -> bool:
+    some = [plain_text(value) for value in look.known[:LOOKED_AT]]
+    return sum("@" in text[1:] for text in some) > MOSTLY * len(some)

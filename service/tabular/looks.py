@@ -15,8 +15,8 @@ from service.tabular.days_and_clocks import is_clock, is_day
 from service.tabular.times import is_zero, looks_like_time
 from service.tabular.values import is_unknown, plain_text
 
-_LIST = re.compile(  # of PHP, of JSON, of people; but not 1,234,567, 1,1E+17 and addresses
-    r"a:\d+:\{|[\[{]|(?!https?:|\d{1,3}(?:,\d{3})+\Z|[\d,]+E\+)"
+_LIST = re.compile(  # of PHP, of JSON, of people; but not {GUID}, 1,234,567, 1,1E+17 and addresses
+    r"a:\d+:\{|[\[{](?![0-9a-f]{8}-[0-9a-f-]{27}\})|(?!https?:|\d{1,3}(?:,\d{3})+\Z|[\d,]+E\+)"
     r"(?:[^,;\s]+(?:,|;\s?)[^,;\s]+(?:[,;]|\Z)|[^,;]+, [^,;]+, )"
 )
 _FRACTION = re.compile(r"-?\d+[.,](?!0+\Z)\d{1,6}")

@@ -32,6 +32,7 @@ _OF_SOMETHING_ELSE = re.compile(  # what a report belongs to, came from or was m
     r"|invoice|purchase|booking|payment|subscription|shipment|visit|pairing|round"
     r"|participant|rater|voter|student|seeker|subscriber|visitor|viewer|respondent|hash|token)(?:_|\Z)"
 )
+_REPORTS = r"(?:report|flag|complaint)s?(?:_|\Z)"
 _WHERE = re.compile(r"(?:^|_)(?:match|lobby|game|chat|room|server|session)(?:_|\Z)")  # it happened, beside an account
 _FROM = re.compile(r"(?:^|_)(?:from|via|on_page|current|origin)(?:_|\Z)")  # where the button stood
 _OF_PEOPLE = re.compile(r"user|nick|mail|login|account|member|player")  # `rUsername` beside `rID`
@@ -56,13 +57,17 @@ def with_kind(
     return found[0] if len(found) == 1 else None
 
 
-def only_ids(looks: Sequence[ColumnLook], ranks: Ranks) -> list[ColumnLook]:
-    """The one column of ids that nothing else explains, or several of which each row fills one; else none."""
+def only_ids(looks: Sequence[ColumnLook], ranks: Ranks, called: str = "") -> list[ColumnLook]:
+    """The one column of ids that nothing else explains, or several of which each row fills one; else none.
+
+    `called`: what the table is called: in `project_reports`, projects are what was reported.
+    """
+    name = normalised(called)
     found = [
         look
         for look in looks
         if (stem := _stem(_AN_ID, look) or _thing(look))
-        and not _OF_SOMETHING_ELSE.search(stem)
+        and (not _OF_SOMETHING_ELSE.search(stem) or re.search(rf"(?:^|_){re.escape(stem)}_{_REPORTS}", name))
         and _may_be_target(look, ranks[look.number])
         and not any(_OF_PEOPLE.search(normalised(other.name)) and same_people(look, other) for other in looks)
     ]
@@ -85,6 +90,16 @@ def only_links(looks: Sequence[ColumnLook]) -> list[ColumnLook]:
 def may_be_id(look: ColumnLook) -> bool:
     """Whether a column may hold ids of whatever kind: words that come again."""
     return _may_be_target(look, {})
+
+
+def id_stem(look: ColumnLook) -> str:
+    """What a column has ids of, by its name: `voyage` of `voyage_id`; empty if it is not called so."""
+    return _stem(_AN_ID, look)
+
+
+def is_of_something_else(stem: str) -> bool:
+    """Whether ids are of what a report belongs to, came from or was made with, rather than of what was reported."""
+    return _OF_SOMETHING_ELSE.search(stem) is not None
 
 
 def rival(target: ColumnLook, reporter: ColumnLook, left: Sequence[ColumnLook], ranks: Ranks) -> ColumnLook | None:
@@ -116,7 +131,10 @@ def _thing(look: ColumnLook) -> str:
 
 
 def _stem(pattern: re.Pattern[str], look: ColumnLook) -> str:
-    found = pattern.fullmatch(normalised(bare(look.name)))
+    name = normalised(bare(look.name))
+    if pattern is _AN_ID and name.startswith("id_"):
+        name = f"{name[3:]}_id"
+    found = pattern.fullmatch(name)
     return found[1] if found else ""
 
 

@@ -11,9 +11,9 @@ from service.tabular.heading_meanings import meanings_of
 from service.tabular.looks import ColumnLook, same_people
 from service.tabular.missing import check_reporters, sentence_of_missing
 from service.tabular.naming import option
+from service.tabular.partial_targets import PartialTargets
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import is_list_of_contents
-from service.tabular.report_times import ReportTimes
 from service.tabular.report_words import gives_reasons, of_other_acts, says_reported, speaks_of_reports
 from service.tabular.target_columns import WHOLE_ACCOUNTS
 from service.tabular.target_rules import MANY, is_own, one_a_row
@@ -30,7 +30,7 @@ from service.tabular.vocabulary import (
 _OF_A_REPORT = re.compile(r"(?:.*_)?(?:report|flag|complaint)_id|id_(?:report|flag|complaint)")
 
 
-class RequiredColumns(ReportTimes):
+class RequiredColumns(PartialTargets):
     """Finds the columns without which a table cannot serve."""
 
     def required(self) -> None:
@@ -73,6 +73,8 @@ class RequiredColumns(ReportTimes):
             self.check_holder()
             self.account_beside()
             self.gathered()
+        self.by_id()
+        self.where_empty()
         self.check_required()
         self.reporters_own()
         self.hours()

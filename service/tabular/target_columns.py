@@ -12,9 +12,9 @@ from service.tabular.naming import option
 from service.tabular.other_ids import only_ids, only_links, with_kind
 from service.tabular.plain_names import normalised
 from service.tabular.refusals import UnclearHolder
-from service.tabular.report_words import names_reports
+from service.tabular.report_words import names_reports, speaks_of_reports
 from service.tabular.target_rules import one_a_row
-from service.tabular.vocabulary import ACCOUNTS, PLACES, is_account, is_actor, is_address
+from service.tabular.vocabulary import ACCOUNTS, PLACES, is_account, is_actor, is_address, is_sender
 
 WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targets"
 _INNER_REPORTS = re.compile(r"(?:.*\.)?(?:report(?:er)?s|flag(?:ger)?s|complaints|complainants)\.", re.IGNORECASE)
@@ -42,7 +42,7 @@ class TargetColumns(Candidates):
         named = any(r <= 2 for r in reporters) or any(is_address(look.name) for look in people)
         if rank >= ACCOUNTS or not named:
             return False
-        if ids := only_ids(left, self.ranks):
+        if ids := only_ids(left, self.ranks, self.called):
             self.use("target_id", ids, "the only id beside who reported, though no name says that it is")
         elif links := only_links(left):
             self.use("target_id", links, "the only column of addresses, though no name says that they were reported")
@@ -77,7 +77,8 @@ class TargetColumns(Candidates):
         """Where no content and no reported account is named, the account beside who reported."""
         reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
         by_name = self.ranks[reporter.number].get("reporter_id", 9) <= 1 and not is_address(reporter.name)
-        if not by_name and not is_actor(reporter.name):
+        sent = is_sender(reporter.name) and speaks_of_reports(self.looks, self.called)
+        if not by_name and not sent and not is_actor(reporter.name):
             return
         found = [
             look

@@ -150,7 +150,23 @@ def _few_words(found: Found, looks: Sequence[ColumnLook], _: Sequence[ColumnLook
     return _without(found, [o for o in few if o in of_places or (several and o in whole)])
 
 
+def _lists(found: Found, _: Sequence[ColumnLook], __: Sequence[ColumnLook]) -> Found:
+    """Several ids in a cell, beside an account or the like."""
+    every = [look for looks in found.values() for look in looks]
+    lists = [look for look in every if look.has_lists]
+    return _without(found, lists) if len(lists) < len(every) else found
+
+
+def _texts(found: Found, _: Sequence[ColumnLook], __: Sequence[ColumnLook]) -> Found:
+    """The words of what was reported beside its id."""
+    ids = [look for looks in found.values() for look in looks if normalised(look.name).endswith("id")]
+    texts = [look for looks in found.values() for look in looks if look.is_prose and look not in ids]
+    return _without(found, texts) if ids else found
+
+
 _RULES: Sequence[_Rule] = (
+    _lists,
+    _texts,
     _ids_beside_names,
     _of_reporters,
     _proofs,

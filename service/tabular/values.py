@@ -43,6 +43,7 @@ _WHOSE = frozenset(("user", "account", "member", "reporter", "post", "comment", 
 _LONGEST_NOBODY = 40  # characters
 LONGEST_EXACT = 10**15  # a spreadsheet keeps 15 digits of a number
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE](?:\+\d{1,3}|\d{2,3})\Z")  # 9e1 is rather an id
+_OBJECT_ID = re.compile(r"ObjectId\([\"']?([0-9a-f]{24})[\"']?\)\Z")  # as mongoexport writes it in CSV
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+\Z")
 
 
@@ -73,6 +74,8 @@ def id_text(value: Any) -> str:
     """An id as text: 123.0 of a column of floats is 123. Raises Spoilt for numbers that lost digits."""
     if isinstance(value, str):
         text = value.strip()
+        if text[-1:] == ")" and (wrapped := _OBJECT_ID.match(text)):
+            return wrapped[1]
         if text[-2:-1] in ("0", ".") and (whole := _WHOLE_FLOAT.match(text)):
             return whole[1]
         if _SCIENTIFIC.match(text):  # a spreadsheet wrote a long id so, and lost digits

@@ -69,7 +69,7 @@ _NAME = (
 )
 _WHO = (
     r"(?:users?|usr|account|member|person|profile|nutzer|benutzer|usuario|utilisateur|utente|uzytkownik|gebruiker|konto"
-    r"|mitglied|player|reader|character|gamer|streamer|channel_user)"
+    r"|mitglied|player|reader|character|gamer|streamer|channel_user|participant)"
 )
 _PERSON = rf"(?:_{_WHO})?(?:{_ID}|{_NAME})*"
 _REPORTER = (
@@ -95,7 +95,7 @@ _OFFENDER = (
 )
 _CONTENT = (
     r"(?:post|comment|cmt|cmnt|content|contents|message|msg|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
-    r"|photo|image|note|submission|listing|ad|media|statement|record|reportable|flaggable|commentable|beitrag|kommentar"
+    r"|photo|image|note|submission|listing|ad|media|statement|record|reportable|flaggable|reviewable|moderatable|commentable|beitrag|kommentar"
     r"|nachricht|inhalt|publicacion|comentario|mensaje|contenido|commentaire|publication|contenu|messaggio|contenuto|wpis"
     r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet|anuncio|annonce|inserat|anzeige"
     r"|annuncio|ilan|iklan|advert|advertisement|job|event)"
@@ -187,8 +187,11 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
         (2, rf"(?:target|subject)_(?:object|content|entity|item|uri|subject)(?:{_ID})*"),
         (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
-        (3, rf"{_THINGS}(?:{_ID})+|barcode|isbn|asin|(?:report|complaint|flag)_(?:for|about|against|on)(?:{_ID})*"),
-        (3, rf"event(?:{_ID})+"),
+        (
+            3,
+            rf"{_THINGS}(?:{_ID})+|barcode|isbn|asin|(?:report|complaint|flag)_(?:for|about|against|on)(?:{_ID})*|decidim_moderation_id",
+        ),
+        (3, rf"event(?:{_ID})+|decidim_moderation_id"),
         (PLACES, rf"{_PLACE}(?:{_ID})+"),
         (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}"),
         (REPORTED, rf"(?:reported|flagged)_(?!{_OF_THE_REPORT}|{_WHO}|name|{_DETAILS}){_WORDS}"),
@@ -209,7 +212,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (OWNERS, rf"{_AUTHOR}{_PERSON}|(?:reported|flagged)(?:_{_WHO})?_u?id"),
         (1, rf"(?:{_CONTENT}_)?{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}"),
         (1, rf"{_CONTENT}_{_WHO}{_PERSON}|(?:written|posted)_by{_PERSON}|against{_PERSON}"),
-        (1, rf"to_{_WHO}{_PERSON}|(?:reported|flagged|target){_NAME}"),
+        (1, rf"(?:to|on)_{_WHO}{_PERSON}|(?:reported|flagged|target){_NAME}"),
         (
             2,
             rf"(?:target|reported|flagged|subject){_NAME}|recipient(?:_of_the_service)?{_PERSON}|{_CONTENT}_u{_PERSON}",
@@ -311,6 +314,7 @@ _COMPILED = {
 }
 _ADDRESS_OF_REPORTER = re.compile(rf"{_REPORTER}_(?:contact_)?{_ADDRESS}")
 _ACTOR = re.compile(rf"actor{_PERSON}")
+_SENDER = re.compile(rf"(?:sender|from)(?:_{_WHO})?{_PERSON}|from_{_WHO}{_PERSON}|sent_by{_PERSON}")
 _ACCOUNT = re.compile(rf"account{_PERSON}")
 _OWNER = re.compile(rf"{_AUTHOR}{_PERSON}")
 _THING = re.compile(
@@ -340,6 +344,11 @@ def is_address(name: str) -> bool:
 def is_actor(name: str) -> bool:
     """Whether a column names who acted, as ActivityPub calls who reported."""
     return _ACTOR.fullmatch(normalised(name)) is not None
+
+
+def is_sender(name: str) -> bool:
+    """Whether a column names who sent a report."""
+    return _SENDER.fullmatch(normalised(bare(name))) is not None
 
 
 def is_account(name: str) -> bool:
