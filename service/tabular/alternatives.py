@@ -77,10 +77,10 @@ class Alternatives(TargetColumns):
         if name == "reporter_id" and len(senders := [look for look in looks if is_sender(look.name)]) == 1:
             looks = senders  # beside them, people without a role are those who were reported
         ids = [look for look in looks if normalised(look.name).endswith("id")]
-        first = next((look for look in ids if not _is_of_player(look)), (ids or list(looks))[0])
+        first = next((look for look in ids if not is_of_player(look)), (ids or list(looks))[0])
         others = [o for o in looks if o is not first and not (name == "reporter_id" and exclude_each_other([first, o]))]
         if all(same_people(first, o) or (name == "reporter_id" and self.goes_with(o, first)) for o in others) or (
-            name == "reporter_id" and all(_is_of_player(o) and self.goes_with(first, o) for o in others)
+            name == "reporter_id" and all(is_of_player(o) and self.goes_with(first, o) for o in others)
         ):
             return [first], f"its name; {quoted(others)} says the same"
         raise self.unclear(name, looks)
@@ -99,7 +99,8 @@ class Alternatives(TargetColumns):
         lacks = len(name.known) < _MOST_NAMED * len(self.rows)
         for look, ranks in zip(self.looks, self.ranks, strict=True):
             plain = normalised(look.name)
-            if look.number in self.taken or "reporter_id" not in ranks or len(look.known) < len(name.known):
+            beside = "reporter_id" in ranks or _without_last_word(look) == _without_last_word(name) != ""
+            if look.number in self.taken or not beside or len(look.known) < len(name.known):
                 continue
             is_number = plain == "uid" and look.is_number and same_people(name, look)
             is_address = _has_addresses(look) and (depends_on(name, look) or 0) >= MOSTLY
@@ -138,11 +139,15 @@ class Alternatives(TargetColumns):
         return True
 
 
-def _is_of_player(look: ColumnLook) -> bool:
-    """Whether a column is of players, who may be others in each game while their account is the same."""
-    return re.search(r"player|character", normalised(look.name)) is not None
-
-
 def _has_addresses(look: ColumnLook) -> bool:
     some = [plain_text(value) for value in look.known[:LOOKED_AT]]
     return sum("@" in text[1:] for text in some) > MOSTLY * len(some)
+
+
+def _without_last_word(look: ColumnLook) -> str:
+    return normalised(look.name).rpartition("_")[0]
+
+
+def is_of_player(look: ColumnLook) -> bool:
+    """Whether a column is of players, who may be others in each game while their account is the same."""
+    return re.search(r"player|character", normalised(look.name)) is not None

@@ -74,6 +74,7 @@ def _may_be(name: Field, left: Sequence[ColumnLook], reporter: ColumnLook | None
     ones = [look for look in left if look.known and not (look.is_time or look.is_yes_or_no or look.has_lists)]
     ones = [look for look in ones if not (_MEASURE.search(normalised(look.name)) or handles(look))]
     ones = [look for look in ones if not set(_NEVER_TARGETS) & set(ranks_of(look.name))]
+    ones = [look for look in ones if not look.is_prose]
     ones = [look for look in ones if reporter is None or not same_people(look, reporter)]
     repeated = [look for look in ones if FEW_TARGETS < look.distinct < len(look.known)]
     return max(repeated, key=_like_a_target, default=None)
@@ -84,8 +85,8 @@ def handles(look: ColumnLook) -> bool:
     return _HANDLERS.search(normalised(look.name)) is not None
 
 
-def _like_a_target(look: ColumnLook) -> tuple[bool, bool, int]:
-    return normalised(look.name).endswith("id"), not look.is_prose, look.distinct
+def _like_a_target(look: ColumnLook) -> tuple[bool, int]:
+    return normalised(look.name).endswith("id"), look.distinct
 
 
 def check_reporters(reporter: ColumnLook) -> None:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from service.tabular.alternatives import is_of_player
 from service.tabular.candidates import NAMED
 from service.tabular.heading_meanings import names_moderator
 from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on, exclude_each_other, is_counter, is_none, same_people
 from service.tabular.missing import FEW_TARGETS, handles
-from service.tabular.naming import quoted
+from service.tabular.naming import option, quoted
 from service.tabular.other_ids import id_stem, is_of_something_else
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import MOSTLY
 from service.tabular.report_times import ReportTimes
-from service.tabular.target_columns import WHOLE_ACCOUNTS
+from service.tabular.target_columns import ONLY_ID, WHOLE_ACCOUNTS
 from service.tabular.target_rules import is_proof
 from service.tabular.vocabulary import ACCOUNTS, PLACES, REPORTED, is_thing
 
@@ -66,6 +67,27 @@ class PartialTargets(ReportTimes):
         if finer and (len(finer) == 1 or exclude_each_other(finer)):
             self.use("target_id", [*finer, *chosen], f"{quoted(finer)} where a row has it")
             self._without_note_on_accounts()
+        elif WHOLE_ACCOUNTS in self.result.notes or self.result.uses["target_id"].why.startswith(ONLY_ID):
+            self.result.notes += [self._doubt(chosen[0], look) for look in self._also_filled(chosen[0])[:1]]
+
+    def _also_filled(self, chosen: ColumnLook) -> list[ColumnLook]:
+        """What may have been reported in some rows, though no name says so."""
+        return [
+            look
+            for look in self._partial()
+            if id_stem(look)
+            and look.distinct > FEW_TARGETS
+            and _filled(look) >= _FEW
+            and not same_people(chosen, look)
+            and "reporter_id" not in self.ranks[look.number]
+            and (not is_of_something_else(id_stem(look)) or is_thing(_last_word(look)))
+        ]
+
+    def _doubt(self, chosen: ColumnLook, look: ColumnLook) -> str:
+        return (
+            f"{_filled(look):,} of {len(look.values):,} rows have a {look.name!r}: make sure that {chosen.name!r} was"
+            f" reported in these as well, and if it is the other, say so: {option('target_id', look.name)}"
+        )
 
     def _without_note_on_accounts(self) -> None:
         self.result.notes = [note for note in self.result.notes if note != WHOLE_ACCOUNTS]
@@ -105,7 +127,7 @@ class PartialTargets(ReportTimes):
         """What is filled in all of the rows that are left: what the chosen one is a part of, else an account."""
         reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
         found = [
-            (rank, not normalised(look.name).endswith("id"), look.number, look)
+            (rank, is_of_player(look), not normalised(look.name).endswith("id"), look.number, look)
             for look in self.looks
             if look.number not in self.taken
             and look not in parts
@@ -116,8 +138,8 @@ class PartialTargets(ReportTimes):
         ]
         if not found:
             return None
-        best = min(found)[3]
-        return next((look for _, is_name, _, look in sorted(found) if not is_name and same_people(look, best)), best)
+        best = min(found)[-1]
+        return next((look for _, _, is_name, _, look in sorted(found) if not is_name and same_people(look, best)), best)
 
     def _rank_of_whole(self, look: ColumnLook, reporter: ColumnLook) -> int | None:
         rank = self.ranks[look.number].get("target_id", _OTHER)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from service.tabular.heading_meanings import meanings_of
 from service.tabular.headings import bare
-from service.tabular.looks import ColumnLook
+from service.tabular.looks import LOOKED_AT, ColumnLook
 from service.tabular.plain_names import normalised
+from service.tabular.values import plain_text
 from service.tabular.verdicts import judge_both_ways
 from service.tabular.vocabulary import ranks_of
 
@@ -87,4 +88,5 @@ def of_other_acts(looks: Sequence[ColumnLook]) -> ColumnLook | None:
 
 
 def _is_of_acts(look: ColumnLook) -> bool:
-    return bool(look.values) and len(look.known) == len(look.values) and not judge_both_ways(look.known)
+    reports = all("report" in plain_text(value).lower() for value in look.known[:LOOKED_AT])
+    return len(look.known) == len(look.values) > 0 and not reports and not judge_both_ways(look.known)

@@ -17,6 +17,7 @@ from service.tabular.target_rules import one_a_row
 from service.tabular.vocabulary import ACCOUNTS, PLACES, is_account, is_actor, is_address, is_sender
 
 WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targets"
+ONLY_ID = "the only id beside who reported"
 _INNER_REPORTS = re.compile(r"(?:.*\.)?(?:report(?:er)?s|flag(?:ger)?s|complaints|complainants)\.", re.IGNORECASE)
 _OF_THE_PERSON = 0.5  # of the people who come again: those who report twice report different things
 _GATHERED = 0.5  # of the reports: the others are about what was reported before
@@ -43,7 +44,7 @@ class TargetColumns(Candidates):
         if rank >= ACCOUNTS or not named:
             return False
         if ids := only_ids(left, self.ranks, self.called):
-            self.use("target_id", ids, "the only id beside who reported, though no name says that it is")
+            self.use("target_id", ids, f"{ONLY_ID}, though no name says that it is")
         elif links := only_links(left):
             self.use("target_id", links, "the only column of addresses, though no name says that they were reported")
         return "target_id" in self.result.uses
@@ -84,7 +85,11 @@ class TargetColumns(Candidates):
             look
             for look in self.looks
             if look.number not in self.taken
-            and (is_account(look.name) or self.is_other_person(look, reporter))
+            and (
+                self.ranks[look.number].get("author_id") == 1
+                or is_account(look.name)
+                or self.is_other_person(look, reporter)
+            )
             and fits("reporter_id", look, {"reporter_id": 2})
             and look.distinct > 1
             and _is_of_person(look, reporter) is False
@@ -93,6 +98,11 @@ class TargetColumns(Candidates):
         if found and all(same_people(numbers[0], look) for look in found):
             self.use("target_id", numbers[:1], f"an account beside {reporter.name!r}, who reported")
             self.result.notes.append(WHOLE_ACCOUNTS)
+
+    def may_be_account(self, look: ColumnLook, reporter: ColumnLook) -> bool:
+        """Whether a column's name is that of an account that may have been reported."""
+        opposite = is_sender(reporter.name) and self.ranks[look.number].get("author_id") == 1
+        return opposite or is_account(look.name) or self.is_other_person(look, reporter)
 
     def gathered(self) -> None:
         """Where nothing else is there, the case under which reports of several people about one thing are gathered.

@@ -113,10 +113,11 @@ def _properties(found: Found, _: Sequence[ColumnLook], __: Sequence[ColumnLook])
 
 
 def _own_ids(found: Found, _: Sequence[ColumnLook], __: Sequence[ColumnLook]) -> Found:
-    """Ids of the reports, where something else comes again."""
+    """Ids of the reports, where something else comes again; and their addresses beside accounts."""
     every = [look for looks in found.values() for look in looks]
     again = any(not one_a_row(look) for look in every)
-    return _without(found, [o for o in every if one_a_row(o) and is_own(o)]) if again else found
+    links = found.get(LINKS, []) if ACCOUNTS in found else []
+    return _without(found, [o for o in every if one_a_row(o) and (is_own(o) or o in links)]) if again else found
 
 
 def _mostly_empty(found: Found, _: Sequence[ColumnLook], __: Sequence[ColumnLook]) -> Found:

@@ -193,7 +193,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         ),
         (3, rf"event(?:{_ID})+|decidim_moderation_id"),
         (PLACES, rf"{_PLACE}(?:{_ID})+"),
-        (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}"),
+        (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}|{_WHO}(?:{_ID})*_(?:{_TARGET}|reported|accused)"),
         (REPORTED, rf"(?:reported|flagged)_(?!{_OF_THE_REPORT}|{_WHO}|name|{_DETAILS}){_WORDS}"),
         (ACCOUNTS, rf"against{_PERSON}|(?:reported|flagged|target){_NAME}|(?:reported|flagged){_ID}"),
     ),
