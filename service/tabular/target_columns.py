@@ -85,11 +85,7 @@ class TargetColumns(Candidates):
             look
             for look in self.looks
             if look.number not in self.taken
-            and (
-                self.ranks[look.number].get("author_id") == 1
-                or is_account(look.name)
-                or self.is_other_person(look, reporter)
-            )
+            and self.may_be_account(look, reporter)
             and fits("reporter_id", look, {"reporter_id": 2})
             and look.distinct > 1
             and _is_of_person(look, reporter) is False
