@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, compress
+from typing import Any
 
 import numpy as np
 
@@ -83,14 +83,12 @@ class Collector:
         """`judged_complaints`: ids of complaints that outcomes are about."""
         self._columns = KeyedComplaints()
         self._texts: dict[int, bytes] = {}
-        self._seen: set[int] = set()
         self._row_by_id: dict[str, int] = {}  # of `judged_complaints`, and of those that are judged where they stand
         self._part_of: dict[int, int] = {}  # row -> key of the id of the complaint whose act it is part of
         self._reporter_names: dict[int, str] = {}
         self._target_names: dict[int, str] = {}
         self._traits = TargetTraits()
         self._waiting: list[Complaint] = []
-        self._duplicates = 0
         self.judged_complaints = set(judged_complaints)
         self._keys = KeyMaker(text_min_words, self.judged_complaints)
 
@@ -111,18 +109,13 @@ class Collector:
 
     def take(self, found: KeyedComplaints) -> None:
         """Take many complaints that have their keys, later ones of a file after earlier ones."""
-        new = list[bool]()
-        for identity in found.id:
-            new.append(identity not in self._seen)
-            self._seen.add(identity)
-        row_of = list(accumulate(new, initial=len(self._columns)))  # of those that are new
+        row = len(self._columns)
         for name in COLUMNS:
-            column = getattr(found, name)
-            getattr(self._columns, name).extend(column if all(new) else compress(column, new))
-        self._duplicates += len(new) - sum(new)
-        self._row_by_id |= {name: row_of[k] for k, name in found.judged if new[k]}
-        self._part_of |= {row_of[k]: act for k, act in found.part_of if new[k]}
-        self._texts |= {row_of[k]: signature for k, signature in found.signatures if new[k]}
+            getattr(self._columns, name).extend(getattr(found, name))
+        for k, name in found.judged:
+            self._row_by_id.setdefault(name, row + k)
+        self._part_of |= {row + k: act for k, act in found.part_of}
+        self._texts |= {row + k: signature for k, signature in found.signatures}
         self._reporter_names |= found.reporter_names
         self._target_names |= found.target_names
         for target, features in found.features.items():
@@ -134,6 +127,7 @@ class Collector:
         """
         self._take_waiting()
         c = self._arrays()
+        duplicates = self._leave_out_duplicates(c)
         acts = self._acts(c["id"], c["reporter"])
         order = np.lexsort((c["id"], c["time_us"]))
         apart = np.isin(order, np.fromiter(acts, np.int64, len(acts)))
@@ -143,7 +137,6 @@ class Collector:
         repeats = len(c["time_us"]) - len(order) - len(listed)
         place = np.full(len(c["time_us"]), -1, np.int64)
         place[order] = np.arange(1, len(order) + 1)
-        exempt = np.array(self._columns.exempt, np.bool_)
         complaints = Complaints(
             np.arange(1, len(order) + 1),
             c["time_us"][order] // 1000,
@@ -153,24 +146,42 @@ class Collector:
             c["author"][order],
             c["created_ms"][order],
             c["fingerprint"][order],
-            exempt[order],
+            c["exempt"][order].view(np.bool_),
             {int(place[row]): text for row, text in self._texts.items() if place[row] > 0},
         )
         rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] > 0}
         return ComplaintHistory(
             complaints,
-            _names_of(self._reporter_names, c["reporter"], self._duplicates),
-            _names_of(self._target_names, c["target"], self._duplicates),
-            self._duplicates,
+            _names_of(self._reporter_names, c["reporter"], duplicates),
+            _names_of(self._target_names, c["target"], duplicates),
+            duplicates,
             repeats,
             listed,
             self._traits,
         ), rows
 
-    def _arrays(self) -> dict[str, Ints]:
-        """The columns of numbers."""
-        columns = {name: getattr(self._columns, name) for name in COLUMNS if name != "exempt"}
-        return {k: np.frombuffer(v, np.int64) if len(v) else np.empty(0, np.int64) for k, v in columns.items()}
+    def _arrays(self) -> dict[str, Any]:
+        """The columns, which the collector lets go of."""
+        columns, self._columns = self._columns, KeyedComplaints()
+        found = {}
+        for name in COLUMNS:
+            column, kind = getattr(columns, name), np.uint8 if name == "exempt" else np.int64
+            found[name] = np.frombuffer(column, kind) if len(column) else np.empty(0, kind)
+        return found
+
+    def _leave_out_duplicates(self, c: dict[str, Any]) -> int:
+        """Of complaints with one id, keep the first that was read; returns how many others there are."""
+        _, first = np.unique(c["id"], return_index=True)
+        if duplicates := len(c["id"]) - len(first):
+            first.sort()
+            row_of = np.full(len(c["id"]), -1, np.int64)
+            row_of[first] = np.arange(len(first))
+            for name in COLUMNS:
+                c[name] = c[name][first]
+            self._part_of = {int(row_of[row]): act for row, act in self._part_of.items() if row_of[row] >= 0}
+            self._texts = {int(row_of[row]): text for row, text in self._texts.items() if row_of[row] >= 0}
+            self._row_by_id = {name: int(row_of[row]) for name, row in self._row_by_id.items()}
+        return duplicates
 
     def _acts(self, ids: Ints, reporter: Ints) -> dict[int, int]:
         """By row of a complaint that is part of an act: the row of the act. A reporter's own complaints alone."""
@@ -197,7 +208,7 @@ class Collector:
             if (reporter, target) not in seen:
                 seen.add((reporter, target))
                 seq, time_us = len(standing) + len(found) + 1, int(c["time_us"][row]) // 1000 * 1000
-                filed = Membership(seq, reporter, target, time_us, bool(self._columns.exempt[row]))
+                filed = Membership(seq, reporter, target, time_us, bool(c["exempt"][row]))
                 found.append(ListedComplaint(filed, int(c["target"][acts[row]])))
         return tuple(found)
 

@@ -5,6 +5,7 @@ No window's sweep needs another's, so the groups are the same either way, and th
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,7 @@ def _sweeps_beside(
         yield from sweeps_here(policy, history, windows)
         return
     left, under_way = iter(windows), deque[Future[Swept]]()
+    gc.freeze()  # collecting garbage writes to every object, and a forked process gets a copy of what is written to
     try:
         under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, processes * AHEAD))
         while under_way:
@@ -78,6 +80,7 @@ def _sweeps_beside(
     except BrokenProcessPool as error:
         raise ended_from_outside(processes) from error
     finally:
+        gc.unfreeze()
         pool.shutdown(cancel_futures=True)
 
 
