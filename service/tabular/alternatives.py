@@ -14,15 +14,17 @@ from service.tabular.looks import (
     exclude_each_other,
     finer_first,
     is_counter,
+    nested,
     one_of_each_row,
     same_people,
 )
+from service.tabular.name_kinds import fineness, is_sender
 from service.tabular.naming import option, quoted
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import MOSTLY, is_time_of_target, not_theirs, same_times, when_sent
 from service.tabular.target_columns import TargetColumns
 from service.tabular.values import plain_text
-from service.tabular.vocabulary import IN_WORDS, Field, is_sender
+from service.tabular.vocabulary import IN_WORDS, Field
 
 _FULL_NAME = re.compile(r"(?:.*_)?(?<!user_)(?<!login_)name")  # which several people may have
 _MOST_NAMED = 0.8  # of the rows
@@ -61,6 +63,8 @@ class Alternatives(TargetColumns):
             looks = [look for k, look in enumerate(looks) if not any(same_people(look, o) for o in looks[:k])]
             if len(looks) == 1:
                 return looks, "its name; other columns say the same"
+            if parts := nested(looks) or _by_fineness(looks):
+                return parts, "their names; the finest that a row has"
             if parts := finer_first(looks):
                 return parts, "their names; the finer one where a row has it"
             finest = max(looks, key=lambda look: look.distinct)
@@ -102,7 +106,8 @@ class Alternatives(TargetColumns):
             beside = "reporter_id" in ranks or _without_last_word(look) == _without_last_word(name) != ""
             if look.number in self.taken or not beside or len(look.known) < len(name.known):
                 continue
-            is_number = plain == "uid" and look.is_number and same_people(name, look)
+            is_id = plain == "uid" or (plain.endswith("id") and not normalised(name.name).endswith("id"))
+            is_number = is_id and look.has_numbers and same_people(name, look)
             is_address = _has_addresses(look) and (depends_on(name, look) or 0) >= MOSTLY
             if is_number or (is_address and (lacks or _FULL_NAME.fullmatch(normalised(name.name)))):
                 self.taken.discard(name.number)
@@ -146,6 +151,17 @@ def _has_addresses(look: ColumnLook) -> bool:
 
 def _without_last_word(look: ColumnLook) -> str:
     return normalised(look.name).rpartition("_")[0]
+
+
+def _by_fineness(looks: Sequence[ColumnLook]) -> list[ColumnLook]:
+    """Contents before accounts before places, those that fewer rows have first; none if they are not of such kinds, or
+    if the finest is in every row.
+    """
+    kinds = [(fineness(look.name), len(look.known), look.number, look) for look in looks]
+    if any(kind is None for kind, *_ in kinds) or len({kind for kind, *_ in kinds}) < 2:
+        return []
+    ordered = [look for *_, look in sorted(kinds, key=lambda one: (one[0] or 0, one[1], one[2]))]
+    return ordered if len(ordered[0].known) < len(ordered[0].values) else []
 
 
 def is_of_player(look: ColumnLook) -> bool:

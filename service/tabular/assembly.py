@@ -99,7 +99,7 @@ class Assembler:
         reporter, target = complaint["reporter"]["id"], complaint["target"]["id"]
         if is_nobody(reporter) or reporter in self.recognition.guests:
             self.counts[f"reports by {reporter!r}, who is not one account, left out"] += 1
-        elif is_nobody(target):
+        elif is_nobody(target) or target in self.recognition.nothing:
             self.counts[f"reports about {target!r}, which is not one target, left out"] += 1
         else:
             return False

@@ -9,19 +9,21 @@ from collections.abc import Collection, Mapping, Sequence
 from service.tabular.columns import ColumnUse, Recognition
 from service.tabular.fitting import fits
 from service.tabular.looks import ColumnLook, Rows, is_none, looks_of
+from service.tabular.name_kinds import is_actor
 from service.tabular.other_ids import may_be_id
 from service.tabular.plain_names import normalised
 from service.tabular.report_words import says_reported, speaks_of_reports
 from service.tabular.reporter_roles import without_constants, without_roles
 from service.tabular.target_rules import MANY, without_others
 from service.tabular.values import plain_text
-from service.tabular.vocabulary import ADDRESSES, REPORTED, Field, is_actor, ranks_of
+from service.tabular.vocabulary import ADDRESSES, REPORTED, Field, ranks_of
 
 NAMED = "named by an option"
 _ONLY_INSIDE: tuple[Field, ...] = ("id", "text", "reason", "notice_type", "part_of")
 _OF_THE_REPORT: tuple[Field, ...] = ("reporter_id", "occurred_at", *_ONLY_INSIDE)
 _MOST_AGENTS = 10
 _FEW_AGENTS = 0.1  # of the customers
+_TABLE_NUMBER = re.compile(r"^[a-z]{1,3}\d{1,3}_")
 _PREFIX = re.compile(r"[a-z]{1,8}_")
 _NEARLY_ALL = 0.8  # of the columns
 
@@ -42,7 +44,7 @@ class Candidates:
         self.holding, self.called = holding, called
         self.looks = looks_of(header, rows)
         prefix = _prefix(header)
-        self.ranks = [ranks_of(name) or ranks_of(normalised(name).removeprefix(prefix)) for name in header]
+        self.ranks = [ranks_of(name) or ranks_of(prefix.sub("", normalised(name))) for name in header]
         self.result = Recognition()
         self.outcomes = outcomes
         self.taken: set[int] = set()
@@ -107,11 +109,16 @@ class Candidates:
         return [look for look in looks if look.name not in self.holding]
 
 
-def _prefix(header: Sequence[str]) -> str:
-    """What nearly all names begin with, as `cr_` in `cr_user_id` and `cr_comment_id`; empty without one."""
-    counts = Counter(match[0] for name in header if (match := _PREFIX.match(normalised(name))))
+def _prefix(header: Sequence[str]) -> re.Pattern[str]:
+    """What nearly all names begin with and says nothing, as `cr_` in `cr_user_id` and `cr_comment_id`, or the numbers
+    of tables as in `A02_ID` and `A05_DATE`.
+    """
+    names = list(map(normalised, header))
+    if sum(_TABLE_NUMBER.match(name) is not None for name in names) >= _NEARLY_ALL * len(names):
+        return _TABLE_NUMBER
+    counts = Counter(match[0] for name in names if (match := _PREFIX.match(name)))
     prefix, count = next(iter(counts.most_common(1)), ("", 0))
-    return prefix if count >= _NEARLY_ALL * len(header) else ""
+    return re.compile(f"^{prefix}" if count >= _NEARLY_ALL * len(names) else "^")
 
 
 def _may_be_people(look: ColumnLook) -> bool:

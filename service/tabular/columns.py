@@ -30,6 +30,7 @@ class Recognition:
     notes: list[str] = field(default_factory=list)
     only: ReportRows | None = None  # the rows that are reports, if others are among them
     guests: Collection[str] = ()  # ids of those who reported that stand for everybody without an account
+    nothing: Collection[str] = ()  # ids that stand for no target
     with_kind: bool = False  # targets of different kinds share numbers: their ids are written kind/id
 
     def column(self, name: Field) -> int | None:

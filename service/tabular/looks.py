@@ -20,6 +20,8 @@ _LIST = re.compile(  # of PHP, of JSON, of people; but not {GUID}, 1,234,567, 1,
     r"(?:[^,;\s]+(?:,|;\s?)[^,;\s]+(?:[,;]|\Z)|[^,;]+, [^,;]+, )"
 )
 _FRACTION = re.compile(r"-?\d+[.,](?!0+\Z)\d{1,6}")
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")  # of Chinese and Japanese
+_SENTENCE = 8  # of these characters, names have fewer
 _MANY = 10  # rows that show that numbers grow
 _DIGITS = 20
 _NEARLY_ALL = 0.95  # of the rows
@@ -100,7 +102,7 @@ class ColumnLook:
     def is_prose(self) -> bool:
         """Whether values are sentences rather than ids or names."""
         some = [plain_text(v) for v in self.known[:LOOKED_AT]]
-        return sum(len(t) > ID_CHARACTERS or t.count(" ") >= 3 or "\n" in t for t in some) > 0.2 * len(some)
+        return sum(map(_is_sentence, some)) > 0.2 * len(some)
 
     @cached_property
     def is_yes_or_no(self) -> bool:
@@ -111,6 +113,11 @@ class ColumnLook:
     def longest(self) -> int:
         """Characters of its longest value."""
         return max((len(plain_text(v)) for v in self.known), default=0)
+
+
+def _is_sentence(text: str) -> bool:
+    unspaced = len(_UNSPACED.findall(text))
+    return len(text) > ID_CHARACTERS or text.count(" ") >= 3 or "\n" in text or unspaced >= _SENTENCE
 
 
 def looks_of(header: Sequence[str], rows: Rows) -> list[ColumnLook]:
@@ -195,6 +202,20 @@ def finer_first(columns: Sequence[ColumnLook]) -> list[ColumnLook]:
     if any(not _says_the_same(column, finest) for column in partial if column is not finest):
         return []
     return [finest, whole[0]] if depends_on(whole[0], finest) == 1.0 else []
+
+
+def nested(columns: Sequence[ColumnLook]) -> list[ColumnLook]:
+    """Three columns and more of which each is filled wherever a finer one is, the finest first: a reply, its post, its
+    author; none if they are not so, or if no row shows which of two is finer.
+    """
+    filled = sorted(((frozenset(k for k, v in enumerate(c.values) if not is_none(v)), c) for c in columns), key=_size)
+    if len(columns) < 3 or any(not few < many for (few, _), (many, _) in pairwise(filled)):
+        return []
+    return [column for _, column in filled]
+
+
+def _size(filled: tuple[frozenset[int], ColumnLook]) -> int:
+    return len(filled[0])
 
 
 def _says_the_same(first: ColumnLook, second: ColumnLook) -> bool:

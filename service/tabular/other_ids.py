@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on, is_counter, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS, handles
+from service.tabular.name_kinds import is_thing
 from service.tabular.plain_names import normalised
 from service.tabular.target_rules import is_proof
-from service.tabular.vocabulary import REPORTED, TIMES, Field, is_thing
+from service.tabular.vocabulary import REPORTED, TIMES, Field
 
 _AN_ID = re.compile(r"(.+?)_?(?:id|uuid|guid|pk|slug)")
 _KIND = re.compile(r"(.+?)_?(?:type|model|table|class|kind|entity)(?:_(?:id|name))?")

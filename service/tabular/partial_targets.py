@@ -15,6 +15,7 @@ from service.tabular.heading_meanings import names_moderator
 from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on, exclude_each_other, is_counter, is_none, same_people
 from service.tabular.missing import FEW_TARGETS, handles
+from service.tabular.name_kinds import is_thing
 from service.tabular.naming import option, quoted
 from service.tabular.other_ids import id_stem, is_of_something_else
 from service.tabular.plain_names import normalised
@@ -22,7 +23,7 @@ from service.tabular.plausible import MOSTLY
 from service.tabular.report_times import ReportTimes
 from service.tabular.target_columns import ONLY_ID, WHOLE_ACCOUNTS
 from service.tabular.target_rules import is_proof
-from service.tabular.vocabulary import ACCOUNTS, PLACES, REPORTED, is_thing
+from service.tabular.vocabulary import ACCOUNTS, PLACES, REPORTED
 
 _NEARLY_ALL = 0.95  # of the rows that somebody reported in
 _FEW = 3  # rows that are not filled by chance

@@ -12,6 +12,21 @@ _LETTERS = str.maketrans(
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s\b)[a-z])")
 
 
+_WORDS = (
+    "reporter|reported|reporting|reports|report|flagger|flagged|flag|complaint|by|users|user|members|member|account"
+    "|posts|post|comments|comment|message|content|target|object|item|reason|status|state|type|created|create|gmt|date"
+    "|time|name|text|on|at|of|id|no"
+)
+_TOGETHER = re.compile(rf"(?:{_WORDS})+")
+_WORD = re.compile(_WORDS)
+
+
+def taken_apart(plain: str) -> str:
+    """A normalised name with the usual words in it apart: `reported_by_user` of `reportedbyuser`."""
+    parts = (_WORD.findall(p) if _TOGETHER.fullmatch(p) else [p] for p in plain.split("_"))
+    return "_".join(word for part in parts for word in part)
+
+
 def normalised(name: str) -> str:
     """A column's name in lower case without accents, its words joined with `_`."""
     spaced = _CAMEL.sub("_", name.strip())

@@ -145,7 +145,7 @@ def _meanings(assembler: Assembler) -> dict[Field, Meaning]:
     style = assembler.times.get("account_created_at")
     repeated: dict[Field, Meaning] = {
         "reporter_id": partial(plain_name, guests=assembler.recognition.guests),
-        "target_id": partial(plain_name, guests=()),
+        "target_id": partial(plain_name, guests=assembler.recognition.nothing),
         "author_id": plain_id,
         "context_id": plain_id,
         "account_created_at": unknown if style is None else partial(plain_account_time, style=style),

@@ -8,10 +8,10 @@ from datetime import UTC, timedelta
 
 from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, Rows, depends_on
+from service.tabular.name_kinds import is_address_of_reporter
 from service.tabular.plain_names import normalised
 from service.tabular.times import UnreadableTime, form_of, moment_of
 from service.tabular.values import plain_text
-from service.tabular.vocabulary import is_address_of_reporter
 
 FEW = 10  # so many rows show nothing
 MOSTLY = 0.9  # of the targets have one author, one context, one time
@@ -105,7 +105,7 @@ def not_theirs(account: ColumnLook, looks: Sequence[ColumnLook]) -> ColumnLook |
 
 
 def guests_of(people: ColumnLook) -> Sequence[str]:
-    """The ids that databases write for people without an account: 0, unless a column's numbers begin there."""
+    """The ids that databases write for nobody and nothing: 0, unless a column's numbers begin there."""
     ids = {plain_text(value).strip() for value in people.known}
     return ("0", "-1") if people.is_number and not {"1", "2"} <= ids else ()
 

@@ -16,6 +16,7 @@ from service.tabular.doubts import doubts_about, finer_than
 from service.tabular.heading_meanings import names_moderator
 from service.tabular.looks import ColumnLook, Rows, depends_on, same_people
 from service.tabular.missing import unused_verdicts
+from service.tabular.name_kinds import is_thing, place_named
 from service.tabular.naming import listed, option
 from service.tabular.only_reports import report_rows
 from service.tabular.other_ids import rival
@@ -27,15 +28,7 @@ from service.tabular.target_columns import WHOLE_ACCOUNTS
 from service.tabular.unsuitable import unsuitable
 from service.tabular.values import plain_text
 from service.tabular.verdicts import is_known, judge_one_way
-from service.tabular.vocabulary import (
-    OF_ANYTHING,
-    REPORTED,
-    TIMES,
-    Field,
-    is_address,
-    is_thing,
-    place_named,
-)
+from service.tabular.vocabulary import OF_ANYTHING, REPORTED, TIMES, Field, is_address
 
 MOST_ATTRIBUTES = 32  # of a target, as the API takes them
 LONGEST_ATTRIBUTE = 1024
@@ -88,6 +81,9 @@ class _Recogniser(RequiredColumns):
             self.identity()
             if len(use.columns) == 1 and self.ranks[use.columns[0]].get("reporter_id") != 0:  # as our own files have it
                 self.result.guests = guests_of(self.looks[use.columns[0]])
+            about = self.result.uses["target_id"]
+            if len(about.columns) == 1 and about.why != NAMED and self.ranks[about.columns[0]].get("target_id") != 0:
+                self.result.nothing = guests_of(self.looks[about.columns[0]])
 
     def goes_with_targets(self, name: Field, look: ColumnLook) -> bool:
         if name in ("context_title", "context_url"):

@@ -10,6 +10,7 @@ from service.tabular.fitting import fits
 from service.tabular.heading_meanings import meanings_of
 from service.tabular.looks import ColumnLook, same_people
 from service.tabular.missing import check_reporters, sentence_of_missing
+from service.tabular.name_kinds import is_address_of_reporter, is_owner
 from service.tabular.naming import option
 from service.tabular.partial_targets import PartialTargets
 from service.tabular.plain_names import normalised
@@ -17,15 +18,7 @@ from service.tabular.plausible import is_list_of_contents
 from service.tabular.report_words import gives_reasons, of_other_acts, says_reported, speaks_of_reports
 from service.tabular.target_columns import WHOLE_ACCOUNTS
 from service.tabular.target_rules import MANY, is_own, one_a_row
-from service.tabular.vocabulary import (
-    ACCOUNTS,
-    LINKS,
-    PLACES,
-    REQUIRED,
-    REQUIRED_OF_OUTCOMES,
-    is_address_of_reporter,
-    is_owner,
-)
+from service.tabular.vocabulary import ACCOUNTS, LINKS, PLACES, REQUIRED, REQUIRED_OF_OUTCOMES
 
 _OF_A_REPORT = re.compile(r"(?:.*_)?(?:report|flag|complaint)_id|id_(?:report|flag|complaint)")
 

@@ -8,13 +8,14 @@ from service.tabular.candidates import NAMED, Candidates
 from service.tabular.fitting import fits
 from service.tabular.looks import ColumnLook, depends_on, finer_first, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS, handles
+from service.tabular.name_kinds import is_account, is_actor, is_sender
 from service.tabular.naming import option
 from service.tabular.other_ids import only_ids, only_links, with_kind
 from service.tabular.plain_names import normalised
 from service.tabular.refusals import UnclearHolder
 from service.tabular.report_words import names_reports, speaks_of_reports
 from service.tabular.target_rules import one_a_row
-from service.tabular.vocabulary import ACCOUNTS, PLACES, is_account, is_actor, is_address, is_sender
+from service.tabular.vocabulary import ACCOUNTS, PLACES, is_address
 
 WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targets"
 ONLY_ID = "the only id beside who reported"

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on, is_none, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS
+from service.tabular.name_kinds import fineness, is_thing
 from service.tabular.plain_names import normalised
 from service.tabular.values import plain_text
-from service.tabular.vocabulary import ACCOUNTS, LINKS, OTHER_ACCOUNTS, PLACES, REPORTED, is_thing, ranks_of
+from service.tabular.vocabulary import ACCOUNTS, LINKS, OTHER_ACCOUNTS, PLACES, REPORTED, ranks_of
 
 MANY = 30  # rows that cannot each be about another target
 _FEW = 10  # rows that show nothing
@@ -165,9 +166,17 @@ def _texts(found: Found, _: Sequence[ColumnLook], __: Sequence[ColumnLook]) -> F
     return _without(found, texts) if ids else found
 
 
+def _places(found: Found, _: Sequence[ColumnLook], __: Sequence[ColumnLook]) -> Found:
+    """Where it happened, beside what was reported there: `suspect_community_id` and `suspect_post_id`."""
+    accused = [look for rank, looks in found.items() if rank != PLACES for look in looks if look.has_numbers]
+    places = [look for look in accused if len(look.known) == len(look.values) and fineness(look.name) == 2]
+    return _without(found, places) if len(places) < len(accused) else found
+
+
 _RULES: Sequence[_Rule] = (
     _lists,
     _texts,
+    _places,
     _ids_beside_names,
     _of_reporters,
     _proofs,

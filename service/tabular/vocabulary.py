@@ -14,7 +14,33 @@ from typing import Literal, get_args
 from service.tabular.compounds import in_english
 from service.tabular.heading_meanings import ranks_by_meaning
 from service.tabular.headings import bare, patterns
-from service.tabular.plain_names import normalised
+from service.tabular.name_kinds import is_address_of_reporter
+from service.tabular.name_parts import (
+    ACCUSED,
+    ADDRESS,
+    AUTHOR,
+    BY,
+    CONTENT,
+    DETAILS,
+    FILED,
+    FILING,
+    ID,
+    NAME,
+    OF_THE_REPORT,
+    OFFENDER,
+    PERSON,
+    PLACE,
+    REPORTER,
+    RULED,
+    TARGET,
+    THINGS,
+    TIME,
+    WHEN,
+    WHO,
+    WORDS,
+    WRITER,
+)
+from service.tabular.plain_names import normalised, taken_apart
 
 Field = Literal[
     "id",
@@ -62,75 +88,6 @@ SHORT_NAMES: dict[str, Field] = {  # as --column takes them, beside the fields' 
 }
 FIELDS_BY_NAME: dict[str, Field] = {**SHORT_NAMES, **{name: name for name in get_args(Field)}}
 
-_ID = r"(?:_(?:[a-z]{0,8}id|ids|uuid|pk|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
-_NAME = (
-    r"(?:_(?:name|username|user_name|screen_name|display_name|login|handle|nick|nickname|email|e_mail|mail|acct"
-    r"|pseudonym))"
-)
-_WHO = (
-    r"(?:users?|usr|account|member|person|profile|nutzer|benutzer|usuario|utilisateur|utente|uzytkownik|gebruiker|konto"
-    r"|mitglied|player|reader|character|gamer|streamer|channel_user|participant)"
-)
-_PERSON = rf"(?:_{_WHO})?(?:{_ID}|{_NAME})*"
-_REPORTER = (
-    r"(?:reporter|reporters|flagger|accuser|denouncer|complainant|complainer|notifier|informer|informant|submitter|requester|plaintiff"
-    r"|whistleblower|melder|meldender|beschwerdefuehrer|denunciante|informante|reclamante|signaleur|signalant|plaignant"
-    r"|segnalatore|segnalante|denunciador|zglaszajacy|anmelder|indsender|rapporteur)"
-)
-_ADDRESS = r"(?:ip|ip_addr|ip_address|ip_hash|digest|token|cookie|session|session_id|device|device_id|identifier)"
-_FILED = (
-    r"(?:reported|flagged|complained|submitted|filed|raised|notified|informed|lodged|gemeldet|signale|reportado"
-    r"|denunciado)"
-)
-_BY = r"(?:by|von|par|por|da)"
-_WRITER = r"(?:author|poster|writer|autor|autora|verfasser|auteur|autore)"
-_AUTHOR = rf"(?:{_WRITER}|owner|creator|ersteller|op|uploader)"
-_TARGET = r"(?:target|ziel|cible|alvo|obiettivo|hedef|doel|cel|объект|objet_signale|举报对象|举报目标)"
-_ACCUSED = (
-    r"(?:reported|flagged|accused|offending|offender|target|targeted|subject|suspect|reportee|denounced|gemeldeter?"
-    r"|against|violator|spammer|scammer|perpetrator|culprit|defendant|abuser|wrongdoer)"
-)
-_OFFENDER = (
-    r"(?:accused|offender|reportee|suspect|violator|spammer|scammer|perpetrator|culprit|defendant|abuser|wrongdoer)"
-)
-_CONTENT = (
-    r"(?:post|comment|cmt|cmnt|content|contents|message|msg|item|entity|object|status|statuses|tweet|toot|reply|answer|review|video"
-    r"|photo|image|note|submission|listing|ad|media|statement|record|reportable|flaggable|reviewable|moderatable|commentable|beitrag|kommentar"
-    r"|nachricht|inhalt|publicacion|comentario|mensaje|contenido|commentaire|publication|contenu|messaggio|contenuto|wpis"
-    r"|komentarz|bericht|reactie|postagem|conteudo|produkt|product|pin|story_item|skeet|anuncio|annonce|inserat|anzeige"
-    r"|annuncio|ilan|iklan|advert|advertisement|job|event)"
-)
-_THINGS = (  # content of some sites: by name only with an id after it
-    r"(?:domain|link|paste|file|song|track|recipe|book|poll|question|quote|repository|repo|package|plugin|playlist|podcast|rev|revision|diff|snippet|lyrics|document"
-    r"|episode|chapter|artwork|clip|gif|meme|pet|property|vehicle|offer|auction|deal)"
-)
-_PLACE = (
-    r"(?:context|thread|topic|article|discussion|story|page|parent|root|conversation|debate|board|forum|subforum|channel"
-    r"|room|community|subreddit|group|category_thread|thema|artikel|diskussion|hilo|tema|articulo|sujet|fil|argomento)"
-)
-_WHEN = r"(?:at|on|time|date|datetime|ts|dttm|dtm|dt|timestamp|utc|am|um|le|el|il|day|moment|when)"
-_FILING = (
-    r"(?:report|reports|reported|reporting|accuse|accused|accusation|denounced|flag|flags|flagged|complaint|complained|submission|submitted|filed|filing"
-    r"|notice|received|ticket|meldung|gemeldet|signalement|denuncia|occurred|raised|lodged|opened)"
-)
-_TIME = (
-    r"(?:time|date|datetime|timestamp|ts|created|created_utc|creation|create|when|epoch|datum|zeit|zeitpunkt|uhrzeit"
-    r"|erstellt|fecha|fecha_hora|hora|momento|data|data_ora|quando|heure|horodatage|cree|created_unix|logged|entered|inserted)"
-)
-_RULED = (
-    r"(?:decided|decision|resolved|resolution|closed|reviewed|review|moderated|handled|action_taken|actioned|completed"
-    r"|entschieden|erledigt)"
-)
-
-_WORDS = r"[^\W\d]+"
-_OF_THE_REPORT = (  # follows "reported" or "flagged" in columns that do not say what was reported
-    r"(?:by|at|on|in|to|via|from|date|time|day|datetime|timestamp|utc|reason|count|times|status|state|type|kind|category"
-    r"|severity|priority|issue|problem|text|note|notes|comments|description|details|host|hours|source|author|is|for|email|mail|e_mail|username|nickname|handle|acct|placement|rank|score|value)(?:_|\Z)"
-)
-_DETAILS = (  # of an account, as it was when it was reported
-    r"(?:age|gender|sex|bio|country|city|location|ip|messages|log|world|server|health|food|effects|sneak|sprint|on_ground"
-    r"|gamemode|game_mode|level|photos?|photo_count|lifetime_reports|reports|(?:[a-z]+_)*(?:count|total|reports))(?:_|\Z)"
-)
 OWNERS = 2  # the rank of columns that may name a moderator or a program instead of an author
 OTHER_ACCOUNTS = 2  # the rank of accounts that are not called reporters
 OF_ANYTHING = 2  # the rank of `type`, which may be the kind of report
@@ -152,86 +109,86 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     "occurred_at": (
         (0, r"occurred_at"),
         (1, r"reported|flagged"),
-        (1, rf"{_FILING}_(?:created_)?{_WHEN}|(?:date|time|datetime)_(?:of_)?(?:the_)?{_FILING}"),
-        (1, rf"(?:(?:{_CONTENT}|{_WHO})_)?{_FILING}_(?:created|published|{_TIME})(?:_{_WHEN})?"),
-        (2, rf"{_TIME}(?:_{_WHEN})*|{_TIME}_(?:created|time|date|gmt)|(?:date|time)_(?:created|time|added)"),
+        (1, rf"{FILING}_(?:created_)?{WHEN}|(?:date|time|datetime)_(?:of_)?(?:the_)?{FILING}"),
+        (1, rf"(?:(?:{CONTENT}|{WHO})_)?{FILING}_(?:created|published|{TIME})(?:_{WHEN})?"),
+        (2, rf"{TIME}(?:_{WHEN})*|{TIME}_(?:created|time|date|gmt)|(?:date|time)_(?:created|time|added)"),
         (2, r"erstellt_am|post_date"),
-        (3, rf"{_FILING}_?(?:created_)?{_WHEN}?"),
+        (3, rf"{FILING}_?(?:created_)?{WHEN}?"),
     ),
     "reporter_id": (
         (0, r"reporter_id"),
-        (1, rf"(?:{_WHO}_)?{_REPORTER}{_PERSON}|{_FILED}_{_BY}{_PERSON}|{_FILED}_{_BY}_{_WHO}{_PERSON}"),
-        (1, rf"(?:reporting|flagging|complaining){_PERSON}"),
-        (1, rf"(?:report|flag|complaint|ticket)_(?:author|creator|{_WHO}|from|by){_PERSON}"),
-        (1, rf"{_WHO}_(?:reporting|complaining)(?:_id)?|{_BY}_{_WHO}{_PERSON}"),
-        (2, rf"{_WHO}{_PERSON}|(?:created|sent){_NAME}?_by{_PERSON}|by|from|sender{_PERSON}"),
-        (2, rf"from_{_WHO}{_PERSON}|username|nickname|caller(?:{_ID})*"),
-        (3, rf"opened_{_BY}{_PERSON}|actor{_PERSON}|email"),
-        (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){_PERSON}"),
-        (3, rf"e_mail|uid(?:_id)?|uploader|{_REPORTER}_(?:contact_)?{_ADDRESS}"),
+        (1, rf"(?:{WHO}_)?{REPORTER}{PERSON}|{FILED}_{BY}{PERSON}|{FILED}_{BY}_{WHO}{PERSON}"),
+        (1, rf"(?:reporting|flagging|complaining){PERSON}"),
+        (1, rf"(?:report|flag|complaint|ticket)_(?:author|creator|{WHO}|from|by){PERSON}"),
+        (1, rf"{WHO}_(?:reporting|complaining)(?:_id)?|{BY}_{WHO}{PERSON}"),
+        (2, rf"{WHO}{PERSON}|(?:created|sent){NAME}?_by{PERSON}|by|from|sender{PERSON}"),
+        (2, rf"from_{WHO}{PERSON}|username|nickname|caller(?:{ID})*"),
+        (3, rf"opened_{BY}{PERSON}|actor{PERSON}|email"),
+        (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){PERSON}"),
+        (3, rf"e_mail|uid(?:_id)?|uploader|{REPORTER}_(?:contact_)?{ADDRESS}"),
         (ADDRESSES, r"(?:user_|client_|remote_|visitor_|from_|source_)?ip(?:_addr|_address|_hash)?|ipaddr|network_id"),
         (3, r"(?:reporter|flagger)_(?:[a-z]+_id|ucn|ign|gamertag|steam|discord|xuid|npub|pubkey|wallet|address|key)"),
     ),
     "target_id": (
         (0, r"target_id|target"),
-        (1, rf"(?:(?:reported|flagged)_)?{_TARGET}(?:{_ID})*"),
+        (1, rf"(?:(?:reported|flagged)_)?{TARGET}(?:{ID})*"),
         (
             1,
-            rf"(?:reported|flagged|target|targeted)_{_CONTENT}(?:_{_CONTENT})?(?:{_ID})*|(?!event_){_CONTENT}(?:{_ID})+",
+            rf"(?:reported|flagged|target|targeted)_{CONTENT}(?:_{CONTENT})?(?:{ID})*|(?!event_){CONTENT}(?:{ID})+",
         ),
         (
             1,
-            rf"(?:reported|flagged)_(?:id|uuid|guid)|entry_id|(?:report|flag)_(?!note|message|comment|status|media|image|record){_CONTENT}(?:{_ID})+",
+            rf"(?:reported|flagged)_(?:id|uuid|guid)|entry_id|(?:report|flag)_(?!note|message|comment|status|media|image|record){CONTENT}(?:{ID})+",
         ),
-        (1, rf"(?:{_CONTENT}|{_PLACE}|{_WHO}|entry|blog)_{_CONTENT}(?:{_ID})+"),
-        (2, rf"(?!(?:status|event|job)\Z){_CONTENT}|reported|flagged|subject(?:{_ID})+"),
-        (2, rf"(?:target|subject)_(?:object|content|entity|item|uri|subject)(?:{_ID})*"),
-        (3, rf"(?:(?:{_CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
+        (1, rf"(?:{CONTENT}|{PLACE}|{WHO}|entry|blog)_{CONTENT}(?:{ID})+"),
+        (2, rf"(?!(?:status|event|job|resource)\Z){CONTENT}|reported|flagged|subject(?:{ID})+"),
+        (2, rf"(?:target|subject)_(?:object|content|entity|item|uri|subject)(?:{ID})*"),
+        (3, rf"(?:(?:{CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
         (
             3,
-            rf"{_THINGS}(?:{_ID})+|barcode|isbn|asin|(?:report|complaint|flag)_(?:for|about|against|on)(?:{_ID})*|decidim_moderation_id",
+            rf"{THINGS}(?:{ID})+|barcode|isbn|asin|(?:report|complaint|flag)_(?:for|about|against|on)(?:{ID})*|decidim_moderation_id",
         ),
-        (3, rf"event(?:{_ID})+|decidim_moderation_id"),
-        (PLACES, rf"{_PLACE}(?:{_ID})+"),
-        (ACCOUNTS, rf"{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}|{_WHO}(?:{_ID})*_(?:{_TARGET}|reported|accused)"),
-        (REPORTED, rf"(?:reported|flagged)_(?!{_OF_THE_REPORT}|{_WHO}|name|{_DETAILS}){_WORDS}"),
-        (ACCOUNTS, rf"against{_PERSON}|(?:reported|flagged|target){_NAME}|(?:reported|flagged){_ID}"),
+        (3, rf"event(?:{ID})+|decidim_moderation_id"),
+        (PLACES, rf"{PLACE}(?:{ID})+"),
+        (ACCOUNTS, rf"{ACCUSED}_{WHO}{PERSON}|{OFFENDER}{PERSON}|{WHO}(?:{ID})*_(?:{TARGET}|reported|accused)"),
+        (REPORTED, rf"(?:reported|flagged)_(?!{OF_THE_REPORT}|{WHO}|name|{DETAILS}){WORDS}"),
+        (ACCOUNTS, rf"against{PERSON}|(?:reported|flagged|target){NAME}|(?:reported|flagged|denunciado|acusado){ID}"),
     ),
     "kind": (
         (0, r"kind|target_kind"),
-        (1, rf"(?:target|{_CONTENT}|subject|reported|flagged)_(?:type|kind|class)(?:_(?:id|name))?"),
+        (1, rf"(?:target|{CONTENT}|subject|reported|flagged)_(?:type|kind|class)(?:_(?:id|name))?"),
         (2, r"type|typ|tipo|model"),
     ),
     "author_id": (
         (0, r"author_id|target_author_id"),
-        (1, rf"(?:(?:reported|flagged|target)_)?(?:{_CONTENT}_)?{_WRITER}{_PERSON}"),
+        (1, rf"(?:(?:reported|flagged|target)_)?(?:{CONTENT}_)?{WRITER}{PERSON}"),
         (
             1,
-            rf"(?:(?:reported|flagged|target)_)?(?:{_CONTENT}|{_THINGS})_{_AUTHOR}{_PERSON}|(?:reported|flagged|target)_{_AUTHOR}{_PERSON}",
+            rf"(?:(?:reported|flagged|target)_)?(?:{CONTENT}|{THINGS})_{AUTHOR}{PERSON}|(?:reported|flagged|target)_{AUTHOR}{PERSON}",
         ),
-        (OWNERS, rf"{_AUTHOR}{_PERSON}|(?:reported|flagged)(?:_{_WHO})?_u?id"),
-        (1, rf"(?:{_CONTENT}_)?{_ACCUSED}_{_WHO}{_PERSON}|{_OFFENDER}{_PERSON}"),
-        (1, rf"{_CONTENT}_{_WHO}{_PERSON}|(?:written|posted)_by{_PERSON}|against{_PERSON}"),
-        (1, rf"(?:to|on)_{_WHO}{_PERSON}|(?:reported|flagged|target){_NAME}"),
+        (OWNERS, rf"{AUTHOR}{PERSON}|(?:reported|flagged)(?:_{WHO})?_u?id"),
+        (1, rf"(?:{CONTENT}_)?{ACCUSED}_{WHO}{PERSON}|{OFFENDER}{PERSON}"),
+        (1, rf"{CONTENT}_{WHO}{PERSON}|(?:written|posted)_by{PERSON}|against{PERSON}"),
+        (1, rf"(?:to|on)_{WHO}{PERSON}|(?:reported|flagged|target){NAME}"),
         (
             2,
-            rf"(?:target|reported|flagged|subject){_NAME}|recipient(?:_of_the_service)?{_PERSON}|{_CONTENT}_u{_PERSON}",
+            rf"(?:target|reported|flagged|subject){NAME}|recipient(?:_of_the_service)?{PERSON}|{CONTENT}_u{PERSON}",
         ),
     ),
     "context_id": (
         (0, r"context_id|target_context_id"),
-        (1, rf"(?:{_CONTENT}_)?{_PLACE}(?:{_ID})+|subreddit"),
-        (2, rf"(?:{_CONTENT}_)?{_PLACE}(?:_(?:title|slug|name|url))?|{_PLACE}"),
+        (1, rf"(?:{CONTENT}_)?{PLACE}(?:{ID})+|subreddit"),
+        (2, rf"(?:{CONTENT}_)?{PLACE}(?:_(?:title|slug|name|url))?|{PLACE}"),
     ),
     # Beyond the API's own names only beside a context of the same name (recognition.py). Each of them may be the
     # context itself as well, which comes first.
     "context_title": (
         (0, r"context_title|target_context_title"),
-        (1, rf"(?:{_CONTENT}_)?{_PLACE}_(?:title|name)"),
+        (1, rf"(?:{CONTENT}_)?{PLACE}_(?:title|name)"),
     ),
     "context_url": (
         (0, r"context_url|target_context_url"),
-        (1, rf"(?:{_CONTENT}_)?{_PLACE}_url"),
+        (1, rf"(?:{CONTENT}_)?{PLACE}_url"),
     ),
     "reason": (
         (0, r"reason"),
@@ -256,14 +213,14 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     ),
     "url": (
         (0, r"url|target_url"),
-        (1, rf"(?:{_CONTENT}|reported|flagged)_(?:url|link|permalink)"),
+        (1, rf"(?:{CONTENT}|reported|flagged)_(?:url|link|permalink)"),
         (2, r"link|permalink|uri|href"),
     ),
     "excerpt": (
         (0, r"excerpt|target_excerpt"),
         (
             1,
-            rf"(?:(?:reported|flagged|target)_)?{_CONTENT}_(?:text|body|content|excerpt|title|raw|cooked|preview|snippet)",
+            rf"(?:(?:reported|flagged|target)_)?{CONTENT}_(?:text|body|content|excerpt|title|raw|cooked|preview|snippet)",
         ),
         (2, r"content|body|title|snippet|preview|titel|titre|titulo|betreff|comment_content"),
     ),
@@ -271,7 +228,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (0, r"account_created_at|reporter_account_created_at"),
         (
             1,
-            rf"(?:{_REPORTER}|reporter_{_WHO}|{_WHO})_(?:created|joined|registered|registration|since|signup|signed_up)(?:_{_WHEN})?",
+            rf"(?:{REPORTER}|reporter_{WHO}|{WHO})_(?:created|joined|registered|registration|since|signup|signed_up)(?:_{WHEN})?",
         ),
     ),
     "fingerprint": (
@@ -285,11 +242,11 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (0, r"verdict"),
         (
             1,
-            rf"(?:(?:moderator|mod|moderation|final|admin|{_FILING})_)?(?:decision|ruling|outcome|disposition|resolution|verdict|entscheidung|urteil|decision_type)",
+            rf"(?:(?:moderator|mod|moderation|final|admin|{FILING})_)?(?:decision|ruling|outcome|disposition|resolution|verdict|entscheidung|urteil|decision_type)",
         ),
         (
             2,
-            rf"(?:(?:{_FILING}|moderation|review|case)_)?(?:status|state|result|estado|statut|stato|action_taken|upheld|agreed|valid|is_valid)",
+            rf"(?:(?:{FILING}|moderation|review|case)_)?(?:status|state|result|estado|statut|stato|action_taken|upheld|agreed|valid|is_valid)",
         ),
         (2, r"(?:status|state|decision|resolution)_(?:label|name|text)"),
         (
@@ -299,7 +256,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     ),
     "decided_at": (
         (0, r"decided_at"),
-        (1, rf"{_RULED}_{_WHEN}|(?:date|time)_{_RULED}"),
+        (1, rf"{RULED}_{WHEN}|(?:date|time)_{RULED}"),
         (2, r"updated_at|time|date|timestamp|created_at"),
     ),
     "action": ((0, r"action"),),
@@ -307,20 +264,10 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     "complaint_id": ((0, r"complaint_id"), (1, r"report_id|flag_id")),
     "retracts": ((0, r"retracts"),),
 }
-_OF_A_PLACE = re.compile(rf"(?:_(?:title|name|url)|{_ID})\Z")
 _COMPILED = {
     field: [(rank, re.compile(pattern)) for rank, pattern in sorted([*ranks, *patterns(field)], key=lambda one: one[0])]
     for field, ranks in _PATTERNS.items()
 }
-_ADDRESS_OF_REPORTER = re.compile(rf"{_REPORTER}_(?:contact_)?{_ADDRESS}")
-_ACTOR = re.compile(rf"actor{_PERSON}")
-_SENDER = re.compile(rf"(?:sender|from)(?:_{_WHO})?{_PERSON}|from_{_WHO}{_PERSON}|sent_by{_PERSON}")
-_ACCOUNT = re.compile(rf"account{_PERSON}")
-_OWNER = re.compile(rf"{_AUTHOR}{_PERSON}")
-_THING = re.compile(
-    rf"(?:.*_)?(?:{_CONTENT}|{_WHO}|{_PLACE}|{_THINGS}|listing|shop|gruppe|grupo|groupe|gruppo|profil|perfil|foto|bild|seite)"
-    r"(?:s|es|en|e|i)?"
-)
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
 _BEFORE = re.compile(  # custom fields of ServiceNow, joins of Metabase, groups of GLPI
     r"u_(?=.)|.* → (?=.)|[^-]+ - (?=.)|decidim[_ ](?=.)", re.IGNORECASE
@@ -331,46 +278,18 @@ _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
 )
 
 
-def is_address_of_reporter(name: str) -> bool:
-    """Whether a column has where reports came from, such as `submitter_ip`, rather than accounts."""
-    return _ADDRESS_OF_REPORTER.fullmatch(normalised(bare(name))) is not None
-
-
 def is_address(name: str) -> bool:
     """Whether a column has addresses rather than accounts."""
     return is_address_of_reporter(name) or ranks_of(name).get("reporter_id") == ADDRESSES
-
-
-def is_actor(name: str) -> bool:
-    """Whether a column names who acted, as ActivityPub calls who reported."""
-    return _ACTOR.fullmatch(normalised(name)) is not None
-
-
-def is_sender(name: str) -> bool:
-    """Whether a column names who sent a report."""
-    return _SENDER.fullmatch(normalised(bare(name))) is not None
-
-
-def is_account(name: str) -> bool:
-    """Whether a column names an account, and not of whom."""
-    return _ACCOUNT.fullmatch(normalised(bare(name))) is not None
-
-
-def is_owner(name: str) -> bool:
-    """Whether a column names an author or owner, and not of what."""
-    return _OWNER.fullmatch(normalised(bare(name))) is not None
-
-
-def is_thing(value: str) -> bool:
-    """Whether a word names a kind of thing that can be reported, as `post`, `ForumTopics` or `Benutzer`."""
-    return _THING.fullmatch(normalised(value)) is not None
 
 
 @lru_cache(4096)
 def ranks_of(name: str) -> Mapping[Field, int]:
     """The fields that a column of this name may stand for, with the best rank of each."""
     plain = normalised(bare(name))
+    apart = taken_apart(plain)
     found = _ranks(plain) or _ranks(_RUN_TOGETHER.sub("_", plain)) or _ranks(in_english(plain)) or _by_meaning(plain)
+    found = found or (_ranks(apart) if apart != plain else {})
     if not found and plain.startswith("id_") and "id" not in (turned := _ranks(f"{plain[3:]}_id")):
         found = turned  # id_msg, as SMF writes it
     if found.get("target_id") == ACCOUNTS and "author_id" not in found:
@@ -381,11 +300,6 @@ def ranks_of(name: str) -> Mapping[Field, int]:
 
 def _by_meaning(plain: str) -> dict[Field, int]:
     return {FIELDS_BY_NAME[field]: rank for field, rank in ranks_by_meaning(plain).items()}
-
-
-def place_named(name: str) -> str:
-    """Which place a column is about: "topic" of topic_id, Topic Title and topic."""
-    return _OF_A_PLACE.sub("", normalised(bare(name)))
 
 
 def _ranks(plain: str) -> dict[Field, int]:
