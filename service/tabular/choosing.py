@@ -11,7 +11,7 @@ from service.tabular.refusals import UnclearParts
 
 SHOWN = 8
 _CALLED = re.compile(
-    r"report|flag|complain|meldung|beschwerde|denuncia|signalement|segnalazion|notice|abuse|жалоб|通報|举报|신고",
+    r"report|flag|complain|\bfil(?:ed|ings)\b|meldung|beschwerde|denuncia|signalement|segnalazion|notice|abuse|жалоб|通報|举报|신고",
     re.IGNORECASE,
 )
 Part = TypeVar("Part")

@@ -29,7 +29,7 @@ _YOUR = (
     r"|ваше|твой)"
 )
 _WHO_I_AM = (
-    r"(?:name|username|user_name|nickname|nick|handle|ign|gamertag|steam_id|discord(?:_(?:id|tag|name|username))?|account"
+    r"(?:name|username|user_name|nickname|nick|login|handle|ign|gamertag|steam_id|discord(?:_(?:id|tag|name|username))?|account"
     r"|user_id|player_id|id|tag|alias|pseudo|phone(?:_number)?|nombre|usuario|nom|naam|nome|ник|имя)"
 )
 _OFFENDER = r"(?:offender|accused|culprit|perpetrator|rule_?breaker|suspect|violator|cheater|hacker|abuser|troll)"
@@ -48,6 +48,17 @@ QUESTIONS: dict[str, list[tuple[int, str]]] = {
             rf"{_OTHER}(?:.*_)?{_OFFENDER}(?:_s|s)?(?:_[a-z]+){{0,2}}_{_NAMED}|(?:name|username|ign)s?_of_(?:the_)?{_OFFENDER}s?",
         ),
         (5, rf"other_(?:player|user|person|member|account|party)(?:_s)?(?:_{_NAMED})*"),
+        (5, r"(?:login|nick|nazwa|konto|profil|uzytkownik[a-z]*)(?:_.*)?_(?:ktor[a-z]+|kogo)_zglaszasz(?:_.*)?"),
+        (
+            5,
+            r"(?:usuario|nombre|perfil|cuenta|persona)(?:_.*)?_que_(?:estas_)?(?:denunci|report)a.*|a_quien_.*(?:denunci|report)a.*",
+        ),
+        (5, r"(?:usuario|nome|perfil|conta|pessoa)(?:_.*)?_que_(?:voce_)?(?:esta_)?denunci.*|quem_(?:.*_)?denunci.*"),
+        (5, r"(?:utente|nome|profilo|persona)(?:_.*)?_che_(?:stai_)?segnal.*|chi_(?:stai_)?segnal.*"),
+        (
+            5,
+            r"(?:gebruiker|naam|profiel|persoon|speler)[a-z]*(?:_.*)?_die_(?:je|u)_(?:wilt_)?(?:meldt|melden|rapporte).*",
+        ),
         (
             5,
             r"w(?:en|elche[nrs]?_(?:person|nutzer|benutzer|spieler))_.*(?:melden|meldest|gemeldet).*|qui_.*signaler?.*",
