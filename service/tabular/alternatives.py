@@ -59,12 +59,12 @@ class Alternatives(TargetColumns):
                 return parts, "names; each row has one of them"
             if len(looks) == 1:
                 return looks, "its name"
+            if parts := nested(looks) or _by_fineness(looks):
+                return parts, "their names; the finest that a row has"
             looks = sorted(looks, key=lambda look: not normalised(look.name).endswith("id"))
             looks = [look for k, look in enumerate(looks) if not any(same_people(look, o) for o in looks[:k])]
             if len(looks) == 1:
                 return looks, "its name; other columns say the same"
-            if parts := nested(looks) or _by_fineness(looks):
-                return parts, "their names; the finest that a row has"
             if parts := finer_first(looks):
                 return parts, "their names; the finer one where a row has it"
             finest = max(looks, key=lambda look: look.distinct)

@@ -53,8 +53,8 @@ QUESTIONS: dict[str, list[tuple[int, str]]] = {
             5,
             r"(?:usuario|nombre|perfil|cuenta|persona)(?:_.*)?_que_(?:estas_)?(?:denunci|report)a.*|a_quien_.*(?:denunci|report)a.*",
         ),
-        (5, r"(?:usuario|nome|perfil|conta|pessoa)(?:_.*)?_que_(?:voce_)?(?:esta_)?denunci.*|quem_(?:.*_)?denunci.*"),
-        (5, r"(?:utente|nome|profilo|persona)(?:_.*)?_che_(?:stai_)?segnal.*|chi_(?:stai_)?segnal.*"),
+        (5, r"(?:usuario|nome|perfil|conta|pessoa)(?:_.*)?_que_(?:voce_)?(?:esta_)?denunci.*|quem_(?:voce|tu)_(?:.*_)?denunci.*"),
+        (5, r"(?:utente|nome|profilo|persona)(?:_.*)?_che_(?:stai_)?segnal.*|chi_stai_segnal.*"),
         (
             5,
             r"(?:gebruiker|naam|profiel|persoon|speler)[a-z]*(?:_.*)?_die_(?:je|u)_(?:wilt_)?(?:meldt|melden|rapporte).*",
