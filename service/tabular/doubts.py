@@ -31,7 +31,7 @@ _OTHER_TRADES = re.compile(
     r"|department|cost_cent(?:er|re)|leave_type|policy_(?:no|number)|claim_(?:no|number|amount)|docket|judge|injur(?:y|ies)"
     r"|hazard|equipment|machine|asset(?:_id)?|building|floor|customers?(?:_.*)?|guest|clients?(?:_id)?|consumer(?:_.*)?|due_date|system_id"
     r"|satisfaction.*|csat|sla(?:_.*)?|assignee|abteilung|mitarbeiter|kunde|bestellung.*|rechnung.*|produkt|produit"
-    r"|producto|commande|pedido|cliente|scores?|winner|xp(?:_.*)?|match_id|tournament_id|round_id"
+    r"|producto|commande|pedido|cliente|scores?|winner|xp(?:_.*)?|match_id|tournament_id|round_id|is_correct|user_level|alert_id|verified_by"
 )
 _CALLED_OTHERWISE = re.compile(
     r"(?<![a-z])(?:bugs?|defects?|crash(?:es)?|equipment|lost|leave|sales|orders?|invoices?)(?![a-z])", re.IGNORECASE

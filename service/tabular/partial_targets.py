@@ -15,19 +15,20 @@ from service.tabular.heading_meanings import names_moderator
 from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on, exclude_each_other, is_counter, is_none, same_people
 from service.tabular.missing import FEW_TARGETS, handles
-from service.tabular.name_kinds import is_thing
+from service.tabular.name_kinds import fineness, is_thing
 from service.tabular.naming import option, quoted
 from service.tabular.other_ids import id_stem, is_of_something_else
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import MOSTLY
 from service.tabular.report_times import ReportTimes
-from service.tabular.target_columns import ONLY_ID, WHOLE_ACCOUNTS
+from service.tabular.target_columns import WHOLE_ACCOUNTS
 from service.tabular.target_rules import is_proof
 from service.tabular.vocabulary import ACCOUNTS, PLACES, REPORTED
 
 _NEARLY_ALL = 0.95  # of the rows that somebody reported in
 _FEW = 3  # rows that are not filled by chance
 _OTHER = 9
+_TARGET = "target"  # whatever it is, it is what was reported
 
 
 class PartialTargets(ReportTimes):
@@ -68,7 +69,7 @@ class PartialTargets(ReportTimes):
         if finer and (len(finer) == 1 or exclude_each_other(finer)):
             self.use("target_id", [*finer, *chosen], f"{quoted(finer)} where a row has it")
             self._without_note_on_accounts()
-        elif WHOLE_ACCOUNTS in self.result.notes or self.result.uses["target_id"].why.startswith(ONLY_ID):
+        elif fineness(chosen[0].name) != 0 and _TARGET not in normalised(chosen[0].name):
             self.result.notes += [self._doubt(chosen[0], look) for look in self._also_filled(chosen[0])[:1]]
 
     def _also_filled(self, chosen: ColumnLook) -> list[ColumnLook]:

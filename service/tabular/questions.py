@@ -51,9 +51,13 @@ QUESTIONS: dict[str, list[tuple[int, str]]] = {
         (5, r"(?:login|nick|nazwa|konto|profil|uzytkownik[a-z]*)(?:_.*)?_(?:ktor[a-z]+|kogo)_zglaszasz(?:_.*)?"),
         (
             5,
-            r"(?:usuario|nombre|perfil|cuenta|persona)(?:_.*)?_que_(?:estas_)?(?:denunci|report)a.*|a_quien_.*(?:denunci|report)a.*",
+            r"(?:usuario|nombre|perfil|cuenta|persona)(?:_.*)?_que_(?:estas_)?(?:denunci|report)a.*"
+            r"|a_quien_.*(?:denunci|report)a.*",
         ),
-        (5, r"(?:usuario|nome|perfil|conta|pessoa)(?:_.*)?_que_(?:voce_)?(?:esta_)?denunci.*|quem_(?:voce|tu)_(?:.*_)?denunci.*"),
+        (
+            5,
+            r"(?:usuario|nome|perfil|conta|pessoa)(?:_.*)?_que_(?:voce_)?(?:esta_)?denunci.*|quem_(?:voce|tu)_(?:.*_)?denunci.*",
+        ),
         (5, r"(?:utente|nome|profilo|persona)(?:_.*)?_che_(?:stai_)?segnal.*|chi_stai_segnal.*"),
         (
             5,

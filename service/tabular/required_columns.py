@@ -10,7 +10,7 @@ from service.tabular.fitting import fits
 from service.tabular.heading_meanings import meanings_of
 from service.tabular.looks import ColumnLook, same_people
 from service.tabular.missing import check_reporters, sentence_of_missing
-from service.tabular.name_kinds import is_address_of_reporter, is_owner
+from service.tabular.name_kinds import fineness, is_address_of_reporter, is_owner
 from service.tabular.naming import option
 from service.tabular.partial_targets import PartialTargets
 from service.tabular.plain_names import normalised
@@ -20,6 +20,7 @@ from service.tabular.target_columns import WHOLE_ACCOUNTS
 from service.tabular.target_rules import MANY, is_own, one_a_row
 from service.tabular.vocabulary import ACCOUNTS, LINKS, PLACES, REQUIRED, REQUIRED_OF_OUTCOMES
 
+_OF_A_REPORTING_ACCOUNT = re.compile(r"(?:report|flag|complaint)_(?:user|member|account|player)(?:_id)?")
 _OF_A_REPORT = re.compile(r"(?:.*_)?(?:report|flag|complaint)_id|id_(?:report|flag|complaint)")
 
 
@@ -67,11 +68,24 @@ class RequiredColumns(PartialTargets):
             self.account_beside()
             self.gathered()
         self.by_id()
+        self.either_way_round()
         self.where_empty()
         self.check_required()
         self.reporters_own()
         self.hours()
         self.other_times()
+
+    def either_way_round(self) -> None:
+        """Doubt `report_user_id` beside `user_id`, which some software calls the other way round."""
+        uses = self.result.uses
+        if self.outcomes or not {"reporter_id", "target_id"} <= uses.keys() or uses["reporter_id"].why == NAMED:
+            return
+        reporter, target = (self.looks[uses[name].columns[0]] for name in ("reporter_id", "target_id"))
+        if _OF_A_REPORTING_ACCOUNT.fullmatch(normalised(reporter.name)) and fineness(target.name) == 1:
+            self.result.notes.append(
+                f"make sure that {reporter.name!r} reported {target.name!r}, and not the other way round; if so, say"
+                f" it: {option('reporter_id', target.name)} {option('target_id', reporter.name)}"
+            )
 
     def owner_beside_accused(self) -> None:
         """Where another column says who was accused or wrote the content, the author or owner is the report's own."""
