@@ -49,11 +49,8 @@ QUESTIONS: dict[str, list[tuple[int, str]]] = {
         ),
         (5, rf"other_(?:player|user|person|member|account|party)(?:_s)?(?:_{_NAMED})*"),
         (5, r"(?:login|nick|nazwa|konto|profil|uzytkownik[a-z]*)(?:_.*)?_(?:ktor[a-z]+|kogo)_zglaszasz(?:_.*)?"),
-        (
-            5,
-            r"(?:usuario|nombre|perfil|cuenta|persona)(?:_.*)?_que_(?:estas_)?(?:denunci|report)a.*"
-            r"|a_quien_.*(?:denunci|report)a.*",
-        ),
+        (5, r"(?:usuario|nombre|perfil|cuenta|persona)(?:_.*)?_que_(?:estas_)?(?:denunci|report)a.*"),
+        (5, r"a_quien_.*(?:denunci|report)a.*"),
         (
             5,
             r"(?:usuario|nome|perfil|conta|pessoa)(?:_.*)?_que_(?:voce_)?(?:esta_)?denunci.*|quem_(?:voce|tu)_(?:.*_)?denunci.*",
