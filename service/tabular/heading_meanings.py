@@ -29,7 +29,7 @@ _HEADINGS = {
         2: "content",
         3: "link|content link|content name",
         4: "place id",
-        5: "accused|accused ?|person reported|person reported ?|accused person|accused person ?",
+        5: "accused|accused ?|person reported|person reported ?|accused person|accused person ?|reported ?",
     },
     "author_id": {
         1: "author|author ?|author content|author content ?|author content reported|author content reported ?"

@@ -25,6 +25,8 @@ _PAGE = re.compile(
     r"<(?:!doctype\s+html|(?:html|head|meta|table|style|body|div|title|link|script|font|center|p|h[1-6]|br|span|b)[\s/>])",
     re.IGNORECASE | re.DOTALL,
 )
+_FIELDS = frozenset(("field", "column", "property", "param"))  # of which other attributes say the type
+_NOTHING = "None"  # an element for it, as Django writes
 _NAMING = ("name", "key", "field")  # attributes that name what an element holds: <column name="id">1</column>
 
 
@@ -197,8 +199,10 @@ class _Document:
             text = None
         attributes.pop("schemaLocation", None)
         name = tag
-        if not made and len(attributes) == 1 and (naming := next(iter(attributes))) in _NAMING:
+        naming = next((key for key in _NAMING if key in attributes), "")
+        if naming and (len(attributes) == 1 or tag.lower() in _FIELDS) and (not made or made.keys() == {_NOTHING}):
             name, attributes = attributes[naming], {}
+            made.clear()
         value: Any = text
         if made or attributes:
             for key, inner in attributes.items():
