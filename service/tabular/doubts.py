@@ -53,7 +53,7 @@ def finer_than(target: ColumnLook, others: Sequence[ColumnLook]) -> str | None:
         if (
             _OF_AN_ID.search(plain)
             and not _OF_OTHERS.search(plain)
-            and not (look.is_time or look.is_prose or look.is_yes_or_no)
+            and not ((look.is_time and not look.is_number) or look.is_prose or look.is_yes_or_no)
             and _MORE * target.distinct < look.distinct < len(look.known)
             and depends_on(target, look) == 1.0
         ):

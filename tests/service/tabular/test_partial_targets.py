@@ -128,6 +128,28 @@ def test_an_id_that_some_rows_have_beside_the_only_other_one_is_doubted(tmp_path
     assert any("80 of 120 rows have a 'service_id': make sure" in note for note in source.notes)
 
 
+def test_several_ids_for_each_account_are_doubted_also_where_numbers_could_be_times(tmp_path: Path) -> None:
+    found, source = read_of(tmp_path, lambda k: {"reported_user_id": 900 + k % 12, "chat_id": 8400 + k % 36})
+    assert found == expected(lambda k: 900 + k % 12)
+    assert any("each 'reported_user_id' has several 'chat_id'" in note for note in source.notes)
+
+
+def test_a_dump_of_django_in_xml_is_read_by_the_names_of_its_fields(tmp_path: Path) -> None:
+    objects = "".join(
+        f'<object model="reports.report" pk="{k}">'
+        f'<field name="user" rel="ManyToOneRel" to="auth.user">{100 + k % 23}</field>'
+        f'<field name="reported_user" rel="ManyToOneRel" to="auth.user">{900 + k % 12}</field>'
+        '<field name="handled_by" rel="ManyToOneRel" to="auth.user"><None></None></field>'
+        f'<field name="date_created" type="DateTimeField">{(START + timedelta(k)).isoformat()}</field></object>'
+        for k in range(50)
+    )
+    path = tmp_path / "dump.xml"
+    path.write_text(f'<?xml version="1.0" encoding="utf-8"?><django-objects version="1.0">{objects}</django-objects>')
+    items, refused, _ = read(path)
+    assert not refused
+    assert [(c.reporter.id, c.target.id) for c in items] == [(f"{100 + k % 23}", f"{900 + k % 12}") for k in range(50)]
+
+
 def test_ids_that_mongoexport_wraps_are_read_without_what_is_around_them(tmp_path: Path) -> None:
     digits = [f"{k:024x}" for k in range(0xABC000, 0xABC000 + 29)]
     found, _ = read_of(tmp_path, lambda k: {"postId": f"ObjectId({digits[k % 29]})"})
