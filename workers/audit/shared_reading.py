@@ -6,6 +6,7 @@ so-many-th batch alone. What they found comes together in the order of the file,
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -28,6 +29,8 @@ from service.tabular.tables import Batch
 from workers.audit.files import Reading
 from workers.audit.keyed_complaints import KeyedComplaints, KeyMaker
 from workers.audit.several_processes import context_here, ended_from_outside, stay_with_parent
+
+log = logging.getLogger(__name__)
 
 WORTH_PROCESSES = 6 * 1024**2  # bytes of a file: what is smaller is read before a second process has begun
 
@@ -104,19 +107,18 @@ def _read_by_several(
     source: SourceFile, wanted: Wanted, progress: Callable[[int], None], processes: int
 ) -> Iterator[BatchRead]:
     """The batches as `processes` others read them, in their order."""
-    context = context_here()
     ends: list[Connection] = []
     started: list[BaseProcess] = []
     try:
-        for part in range(processes):
-            mine, theirs = context.Pipe(duplex=False)
-            process: BaseProcess = context.Process(
-                target=_read_part, args=(theirs, source.path, wanted, part, processes), daemon=True
-            )
-            process.start()
-            theirs.close()
-            ends.append(mine)
-            started.append(process)
+        try:
+            for part in range(processes):
+                end, process = _begun(source.path, wanted, part, processes)
+                ends.append(end)
+                started.append(process)
+        except OSError as error:  # no more processes, or no memory for them
+            log.info("%s is read in one process, since several cannot be started: %s", source.path, error)
+            yield from _read_here(source, wanted)
+            return
         source.close()  # each opened it for itself
         yield from _in_order(source, ends, progress)
     finally:
@@ -125,6 +127,20 @@ def _read_by_several(
             process.join()
         for end in ends:
             end.close()
+
+
+def _begun(path: Path, wanted: Wanted, part: int, parts: int) -> tuple[Connection, BaseProcess]:
+    """A process that reads its part, and where it sends what it reads."""
+    context = context_here()
+    mine, theirs = context.Pipe(duplex=False)
+    with theirs:  # the process has it alone, so that its end shows
+        process: BaseProcess = context.Process(target=_read_part, args=(theirs, path, wanted, part, parts), daemon=True)
+        try:
+            process.start()
+        except OSError:
+            mine.close()
+            raise
+    return mine, process
 
 
 def _in_order(source: SourceFile, ends: list[Connection], progress: Callable[[int], None]) -> Iterator[BatchRead]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -171,3 +172,19 @@ def test_a_fault_of_a_process_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(shared_reading, "_parts_read", failing)
     with pytest.raises(RuntimeError, match="ZeroDivisionError: of a part"):
         read(lines_of(tmp_path), 2)
+
+
+def test_where_a_second_process_cannot_be_started_one_reads_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = csv_of(tmp_path)
+    alone, begun = read(path, 1), shared_reading._begun
+
+    def only_the_first(*given: Any) -> Any:
+        if given[2] > 0:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return begun(*given)
+
+    monkeypatch.setattr(shared_reading, "_begun", only_the_first)
+    assert read(path, 2) == alone
+    assert not multiprocessing.active_children()
