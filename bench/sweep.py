@@ -112,11 +112,9 @@ def main() -> None:
     parser.add_argument("--only", choices=("sweep", "audit", "ten"), help="run one part; ten: an audit of ten million")
     add_options(parser)
     chosen = parser.parse_args()
-    shared = (chosen.shared / "evaluation" / "worlds.py").exists() or chosen.worlds is not None
-    short, long, ten = ("d45", "d448", "d448x10") if shared else ("demo62k", "demo448", "demo448x10")
     print_machine()
     if chosen.only == "ten":
-        print_audit(world(ten, chosen), at_most=720, gigabytes=4)
+        print_audit(world("d448x10", chosen), at_most=720, gigabytes=4)
         return
     if chosen.only != "audit":
         print_sweep(world(DEMO if chosen.quick else "dense", chosen), chosen.quick)
@@ -125,7 +123,7 @@ def main() -> None:
     if chosen.quick:
         print_audit(world(DEMO, chosen))
         return
-    first, second = print_audit(world(short, chosen)), print_audit(world(long, chosen), at_most=60, gigabytes=2)
+    first, second = print_audit(world("d45", chosen)), print_audit(world("d448", chosen), at_most=60, gigabytes=2)
     show("ratio of the two times", second / first)
 
 
