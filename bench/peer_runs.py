@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from service.policy import DAY, DEFAULT_POLICY, Policy
-from workers.audit.files import Reading, read_columns
+from workers.audit.files import READ_AS_IT_IS, Reading
 from workers.audit.history import Collector
+from workers.audit.shared_reading import Wanted, read_keyed
 from workers.detection.detector import Detector
 from workers.detection.window import Complaints
 from workers.machine import cores
@@ -35,8 +36,9 @@ TICKS = {1_000: 1_000_000, 100: 1_000_000, 1: 2_000}  # complaints a tick, and a
 def standing(folder: Path) -> Complaints:
     """The world's complaints, read as `audit` reads them."""
     collector = Collector(DEFAULT_POLICY.text_min_words)
-    for complaints in read_columns(folder / "complaints.ndjson.gz", datetime.now(UTC), Reading(), lambda _: None):
-        collector.add_all(complaints)
+    wanted = Wanted(datetime.now(UTC), READ_AS_IT_IS, None, DEFAULT_POLICY.text_min_words, ())
+    for batch in read_keyed(folder / "complaints.ndjson.gz", wanted, Reading(), lambda _: None, processes=1):
+        collector.take(batch.complaints)
     history, _ = collector.history()
     return history.complaints
 
