@@ -79,7 +79,7 @@ class Alternatives(TargetColumns):
                 return created[:1], "its name"
             raise self.unclear(name, looks)
         if name == "reporter_id" and len(senders := [look for look in looks if is_sender(look.name)]) == 1:
-            looks = senders  # beside them, people without a role are those who were reported
+            return senders, "its name"  # beside them, people without a role are those who were reported
         ids = [look for look in looks if normalised(look.name).endswith("id")]
         first = next((look for look in ids if not is_of_player(look)), (ids or list(looks))[0])
         others = [o for o in looks if o is not first and not (name == "reporter_id" and exclude_each_other([first, o]))]
@@ -94,7 +94,7 @@ class Alternatives(TargetColumns):
             f"{quoted(looks)} could each be {IN_WORDS[name]}: choose one, for instance {option(name, looks[0].name)}"
         )
 
-    def by_id(self) -> None:
+    def prefer_reporter_ids(self) -> None:
         """Take who reported by what tells people apart, if a name was taken that does not, or that many rows lack."""
         use = self.result.uses.get("reporter_id")
         if use is None or use.why == NAMED or len(use.columns) > 1 or self.outcomes:
@@ -104,7 +104,8 @@ class Alternatives(TargetColumns):
         for look, ranks in zip(self.looks, self.ranks, strict=True):
             plain = normalised(look.name)
             beside = "reporter_id" in ranks or _without_last_word(look) == _without_last_word(name) != ""
-            if look.number in self.taken or not beside or len(look.known) < len(name.known):
+            others = bool({"target_id", "author_id"} & set(ranks))  # `reported_email` beside `reported_by`
+            if look.number in self.taken or others or not beside or len(look.known) < len(name.known):
                 continue
             is_id = plain == "uid" or (plain.endswith("id") and not normalised(name.name).endswith("id"))
             is_number = is_id and look.has_numbers and same_people(name, look)

@@ -97,9 +97,10 @@ class Assembler:
     def _is_of_nobody(self, complaint: Mapping[str, Any]) -> bool:
         """Whether it is not said who reported, or what: all of these are not one account, and not one target."""
         reporter, target = complaint["reporter"]["id"], complaint["target"]["id"]
+        nothing = self.recognition.nothing
         if is_nobody(reporter) or reporter in self.recognition.guests:
             self.counts[f"reports by {reporter!r}, who is not one account, left out"] += 1
-        elif is_nobody(target) or target in self.recognition.nothing:
+        elif is_nobody(target) or target in nothing:
             self.counts[f"reports about {target!r}, which is not one target, left out"] += 1
         else:
             return False
@@ -180,6 +181,8 @@ class Assembler:
         if len(columns) > 1:
             own = next(self._header[c] for c in columns if not is_none(row[c]))
             kind = kind or own.lower().removesuffix("id").rstrip("_ .-")[:64] or own[:64]
+        if found in self.recognition.nothing:  # whatever its kind
+            return found, kind
         return (f"{kind}/{found}" if self.recognition.with_kind and kind else found), kind
 
     def _complaint(self, row: Sequence[Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ _ONLY_INSIDE: tuple[Field, ...] = ("id", "text", "reason", "notice_type", "part_
 _OF_THE_REPORT: tuple[Field, ...] = ("reporter_id", "occurred_at", *_ONLY_INSIDE)
 _MOST_AGENTS = 10
 _FEW_AGENTS = 0.1  # of the customers
+_OTHER_ACTS = frozenset(("appeal_", "vote_", "like_", "ban_", "rating_", "block_", "asg_", "assign_"))
 _TABLE_NUMBER = re.compile(r"^[a-z]{1,3}\d{1,3}_")
 _PREFIX = re.compile(r"[a-z]{1,8}_")
 _NEARLY_ALL = 0.8  # of the columns
@@ -118,7 +119,8 @@ def _prefix(header: Sequence[str]) -> re.Pattern[str]:
         return _TABLE_NUMBER
     counts = Counter(match[0] for name in names if (match := _PREFIX.match(name)))
     prefix, count = next(iter(counts.most_common(1)), ("", 0))
-    return re.compile(f"^{prefix}" if count >= _NEARLY_ALL * len(names) else "^")
+    strips = count >= _NEARLY_ALL * len(names) and prefix not in _OTHER_ACTS
+    return re.compile(f"^{prefix}" if strips else "^")
 
 
 def _may_be_people(look: ColumnLook) -> bool:

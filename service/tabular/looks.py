@@ -21,7 +21,8 @@ _LIST = re.compile(  # of PHP, of JSON, of people; but not {GUID}, 1,234,567, 1,
 )
 _FRACTION = re.compile(r"-?\d+[.,](?!0+\Z)\d{1,6}")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")  # of Chinese and Japanese
-_SENTENCE = 8  # of these characters, names have fewer
+_SENTENCE = 16  # of these characters: nicknames have fewer, and no full stops
+_STOPS = re.compile("[。，、！？]")
 _MANY = 10  # rows that show that numbers grow
 _DIGITS = 20
 _NEARLY_ALL = 0.95  # of the rows
@@ -117,7 +118,8 @@ class ColumnLook:
 
 def _is_sentence(text: str) -> bool:
     unspaced = len(_UNSPACED.findall(text))
-    return len(text) > ID_CHARACTERS or text.count(" ") >= 3 or "\n" in text or unspaced >= _SENTENCE
+    is_unspaced = unspaced >= _SENTENCE or (unspaced > 2 and _STOPS.search(text) is not None)
+    return len(text) > ID_CHARACTERS or text.count(" ") >= 3 or "\n" in text or is_unspaced
 
 
 def looks_of(header: Sequence[str], rows: Rows) -> list[ColumnLook]:
@@ -205,12 +207,15 @@ def finer_first(columns: Sequence[ColumnLook]) -> list[ColumnLook]:
 
 
 def nested(columns: Sequence[ColumnLook]) -> list[ColumnLook]:
-    """Three columns and more of which each is filled wherever a finer one is, the finest first: a reply, its post, its
-    author; none if they are not so, or if no row shows which of two is finer.
+    """Three columns and more of which each is filled wherever a finer one is, with one value for each of the finer, the
+    finest first: a reply, its post, its author; none if they are not so, or if no row shows which of two is finer.
     """
     filled = sorted(((frozenset(k for k, v in enumerate(c.values) if not is_none(v)), c) for c in columns), key=_size)
-    if len(columns) < 3 or any(not few < many for (few, _), (many, _) in pairwise(filled)):
+    if len(columns) < 3:
         return []
+    for (few, finer), (many, coarser) in pairwise(filled):
+        if not few < many or depends_on(coarser, finer) != 1.0:
+            return []
     return [column for _, column in filled]
 
 

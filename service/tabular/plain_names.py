@@ -12,13 +12,13 @@ _LETTERS = str.maketrans(
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s\b)[a-z])")
 
 
-_WORDS = (
+_USUAL_WORDS = (
     "reporter|reported|reporting|reports|report|flagger|flagged|flag|complaint|by|users|user|members|member|account"
-    "|posts|post|comments|comment|message|content|target|object|item|reason|status|state|type|created|create|gmt|date"
+    "|posts|post|comments|comment|message|content|target|object|item|reason|created|create|gmt|date"
     "|time|name|text|on|at|of|id|no"
 )
-_TOGETHER = re.compile(rf"(?:{_WORDS})+")
-_WORD = re.compile(_WORDS)
+_TOGETHER = re.compile(rf"(?:{_USUAL_WORDS})+")
+_WORD = re.compile(_USUAL_WORDS)
 
 
 def taken_apart(plain: str) -> str:

@@ -107,7 +107,8 @@ def not_theirs(account: ColumnLook, looks: Sequence[ColumnLook]) -> ColumnLook |
 def guests_of(people: ColumnLook) -> Sequence[str]:
     """The ids that databases write for nobody and nothing: 0, unless a column's numbers begin there."""
     ids = {plain_text(value).strip() for value in people.known}
-    return ("0", "-1") if people.is_number and not {"1", "2"} <= ids else ()
+    numbers = all(text.isdecimal() for text in ids - {"-1"})
+    return ("0", "-1") if numbers and not {"1", "2"} <= ids else ()
 
 
 def repeats_differ(look: ColumnLook, rows: Rows) -> bool:

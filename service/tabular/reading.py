@@ -96,6 +96,7 @@ class SourceFile:
 
     def close(self) -> None:
         """Close the file."""
+        self._batches = iter(())
         if self._opened is not None:
             self._opened.close()
 
@@ -189,7 +190,6 @@ class SourceFile:
         """The items if the file has the API's form, else the table that it is; None if it is empty."""
         name = self.path.name
         if opened.kind == "parquet":
-            self._is_cheap = True
             return ParquetTable(opened.stream, name, self.path.stat().st_size, self._progress)
         if opened.kind != "text":
             return workbook_table(opened, name, self._options.sheet, self._fits)

@@ -82,7 +82,7 @@ class _Recogniser(RequiredColumns):
             if len(use.columns) == 1 and self.ranks[use.columns[0]].get("reporter_id") != 0:  # as our own files have it
                 self.result.guests = guests_of(self.looks[use.columns[0]])
             about = self.result.uses["target_id"]
-            if len(about.columns) == 1 and about.why != NAMED and self.ranks[about.columns[0]].get("target_id") != 0:
+            if len(about.columns) == 1:
                 self.result.nothing = guests_of(self.looks[about.columns[0]])
 
     def goes_with_targets(self, name: Field, look: ColumnLook) -> bool:

@@ -67,15 +67,15 @@ class RequiredColumns(PartialTargets):
             self.check_holder()
             self.account_beside()
             self.gathered()
-        self.by_id()
-        self.either_way_round()
-        self.where_empty()
+        self.prefer_reporter_ids()
+        self.doubt_direction()
+        self.fill_empty_targets()
         self.check_required()
         self.reporters_own()
         self.hours()
         self.other_times()
 
-    def either_way_round(self) -> None:
+    def doubt_direction(self) -> None:
         """Doubt `report_user_id` beside `user_id`, which some software calls the other way round."""
         uses = self.result.uses
         if self.outcomes or not {"reporter_id", "target_id"} <= uses.keys() or uses["reporter_id"].why == NAMED:

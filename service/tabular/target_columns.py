@@ -18,7 +18,6 @@ from service.tabular.target_rules import one_a_row
 from service.tabular.vocabulary import ACCOUNTS, PLACES, is_address
 
 WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targets"
-ONLY_ID = "the only id beside who reported"
 _INNER_REPORTS = re.compile(r"(?:.*\.)?(?:report(?:er)?s|flag(?:ger)?s|complaints|complainants)\.", re.IGNORECASE)
 _OF_THE_PERSON = 0.5  # of the people who come again: those who report twice report different things
 _GATHERED = 0.5  # of the reports: the others are about what was reported before
@@ -45,7 +44,7 @@ class TargetColumns(Candidates):
         if rank >= ACCOUNTS or not named:
             return False
         if ids := only_ids(left, self.ranks, self.called):
-            self.use("target_id", ids, f"{ONLY_ID}, though no name says that it is")
+            self.use("target_id", ids, "the only id beside who reported, though no name says that it is")
         elif links := only_links(left):
             self.use("target_id", links, "the only column of addresses, though no name says that they were reported")
         return "target_id" in self.result.uses

@@ -146,7 +146,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (3, rf"(?:(?:{CONTENT}|target|reported|flagged)_)?(?:url|link|permalink|uri|href)"),
         (
             3,
-            rf"{THINGS}(?:{ID})+|barcode|isbn|asin|(?:report|complaint|flag)_(?:for|about|against|on)(?:{ID})*|decidim_moderation_id",
+            rf"{THINGS}(?:{ID})+|barcode|isbn|asin|(?:report|complaint|flag)_(?:for|about|against|on)(?:{ID})*",
         ),
         (3, rf"event(?:{ID})+|decidim_moderation_id"),
         (PLACES, rf"{PLACE}(?:{ID})+"),

@@ -171,15 +171,17 @@ class Collector:
 
     def _leave_out_duplicates(self, c: dict[str, Any]) -> int:
         """Of complaints with one id, keep the first that was read; returns how many others there are."""
-        _, first = np.unique(c["id"], return_index=True)
+        _, first, which = np.unique(c["id"], return_index=True, return_inverse=True)
         if duplicates := len(c["id"]) - len(first):
-            first.sort()
-            row_of = np.full(len(c["id"]), -1, np.int64)
-            row_of[first] = np.arange(len(first))
+            order = np.argsort(first)
+            place = np.empty(len(first), np.int64)
+            place[order] = np.arange(len(first))
+            row_of, stays = place[which], np.zeros(len(c["id"]), bool)  # of every row: that of the first with its id
+            stays[first] = True
             for name in COLUMNS:
-                c[name] = c[name][first]
-            self._part_of = {int(row_of[row]): act for row, act in self._part_of.items() if row_of[row] >= 0}
-            self._texts = {int(row_of[row]): text for row, text in self._texts.items() if row_of[row] >= 0}
+                c[name] = c[name][first[order]]
+            self._part_of = {int(row_of[row]): act for row, act in self._part_of.items() if stays[row]}
+            self._texts = {int(row_of[row]): text for row, text in self._texts.items() if stays[row]}
             self._row_by_id = {name: int(row_of[row]) for name, row in self._row_by_id.items()}
         return duplicates
 

@@ -23,16 +23,16 @@ def context_here() -> ForkContext | SpawnContext:
 
 
 def stay_with_parent() -> None:
-    """End with the first process, and leave it to that one to hear Ctrl-C, which reaches every process."""
+    """End when the first process ends, and ignore Ctrl-C, which that one handles."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def ended_from_outside(processes: int) -> Refused:
-    """That one of so many processes is gone."""
+    """The error for a process that died."""
     return Refused(
-        f"one of the {processes} processes of the audit was ended from outside, most likely for want of memory:"
-        " --processes 1 needs the least"
+        f"one of the {processes} processes of the audit was killed, probably because memory ran out: --processes 1"
+        " needs the least"
     )
 
 

@@ -1,7 +1,7 @@
 """The complaints of a file with keys for names, read in this process, or by several that share its batches.
 
-Each process reads the whole text of the file, which is the smaller part of the work, and makes complaints of every
-so-many-th batch alone. What they found comes together in the order of the file, so that the same is read either way.
+Each process reads the whole text of the file, which is the smaller part of the work, and makes complaints only of
+every nth batch. What they found comes together in the order of the file, so that the same is read either way.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from multiprocessing.connection import Connection, wait
+from itertools import cycle
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -32,7 +33,8 @@ from workers.audit.several_processes import context_here, ended_from_outside, st
 
 log = logging.getLogger(__name__)
 
-WORTH_PROCESSES = 6 * 1024**2  # bytes of a file: what is smaller is read before a second process has begun
+WORTH_PROCESSES = 6 * 1024**2  # bytes of a file as it is stored: a smaller one is read before a second process begins
+MOST_READERS = 8  # each reads the whole text, so that more of them gain little and cost much
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Wanted:
 
 @dataclass(slots=True)
 class BatchRead:
-    """What a batch of a file came to; the last one of all is that of the end of the file."""
+    """What a batch of a file came to."""
 
     complaints: KeyedComplaints = field(default_factory=KeyedComplaints)
     refused: list[RejectedItem] = field(default_factory=list)
@@ -56,7 +58,6 @@ class BatchRead:
     amended: NoteCount = field(default_factory=NoteCount)
     counts: Counter[str] = field(default_factory=Counter)
     progress: int = 0  # bytes of the file
-    notes: list[str] | None = None  # at the end: what else is to be said about the file
 
 
 def read_keyed(
@@ -70,7 +71,8 @@ def read_keyed(
     source = SourceFile(origin, COMPLAINT, wanted.now, wanted.options, progress)
     reading.sources.append(source)
     shared = processes > 1 and source.can_be_shared and source.path.stat().st_size >= WORTH_PROCESSES
-    for read in _read_by_several(source, wanted, progress, processes) if shared else _read_here(source, wanted):
+    at_once = min(processes, MOST_READERS)
+    for read in _read_by_several(source, wanted, progress, at_once) if shared else _read_here(source, wanted):
         for item in read.refused:
             reading.refuse(source.path, item)
         reading.items += len(read.complaints) + read.too_late
@@ -107,94 +109,101 @@ def _read_by_several(
     source: SourceFile, wanted: Wanted, progress: Callable[[int], None], processes: int
 ) -> Iterator[BatchRead]:
     """The batches as `processes` others read them, in their order."""
-    ends: list[Connection] = []
-    started: list[BaseProcess] = []
+    readers: list[_Reader] = []
     try:
         try:
-            for part in range(processes):
-                end, process = _begun(source.path, wanted, part, processes)
-                ends.append(end)
-                started.append(process)
+            readers.extend(_start_reader(source.path, wanted, part, processes) for part in range(processes))
         except OSError as error:  # no more processes, or no memory for them
             log.info("%s is read in one process, since several cannot be started: %s", source.path, error)
+            _end(readers)
             yield from _read_here(source, wanted)
             return
         source.close()  # each opened it for itself
-        yield from _in_order(source, ends, progress)
+        yield from _receive(source, readers, progress)
     finally:
-        for process in started:
-            process.terminate()
-            process.join()
-        for end in ends:
-            end.close()
+        _end(readers)
 
 
-def _begun(path: Path, wanted: Wanted, part: int, parts: int) -> tuple[Connection, BaseProcess]:
-    """A process that reads its part, and where it sends what it reads."""
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A process that reads its share of a file, and where what it reads arrives."""
+
+    process: BaseProcess
+    end: Connection
+
+
+@dataclass(frozen=True, slots=True)
+class _EndOfFile:
+    """What a process says after its last batch: bytes read since then, and what there is to say about the file."""
+
+    progress: int
+    notes: list[str]
+
+
+def _start_reader(path: Path, wanted: Wanted, part: int, parts: int) -> _Reader:
     context = context_here()
     mine, theirs = context.Pipe(duplex=False)
     with theirs:  # the process has it alone, so that its end shows
-        process: BaseProcess = context.Process(target=_read_part, args=(theirs, path, wanted, part, parts), daemon=True)
+        process: BaseProcess = context.Process(
+            target=_send_share, args=(theirs, path, wanted, part, parts), daemon=True
+        )
         try:
             process.start()
         except OSError:
             mine.close()
             raise
-    return mine, process
+    return _Reader(process, mine)
 
 
-def _in_order(source: SourceFile, ends: list[Connection], progress: Callable[[int], None]) -> Iterator[BatchRead]:
-    """What the processes read, in the order of the file; then what is to be said about all of it is noted."""
-    waiting: dict[int, BatchRead] = {}
+def _end(readers: list[_Reader]) -> None:
+    for reader in readers:
+        reader.process.terminate()
+        reader.process.join()
+        reader.end.close()
+    readers.clear()
+
+
+def _receive(source: SourceFile, readers: list[_Reader], progress: Callable[[int], None]) -> Iterator[BatchRead]:
+    """What the processes read, in the order of the file; then what is to be said about all of it is noted.
+
+    Each is heard in its turn, so that one that is ahead waits, and memory is bounded. Raises what they raised.
+    """
     counts: Counter[str] = Counter()
-    notes = list[str]()
-    number = 0
-    for k, read in _received(ends):
-        progress(read.progress)
-        if read.notes is not None:
-            notes += read.notes
+    notes, ended = list[str](), 0
+    for reader in cycle(list(readers)):
+        try:
+            message = reader.end.recv()
+        except EOFError:
+            raise ended_from_outside(len(readers)) from None
+        if isinstance(message, Exception):
+            raise message
+        progress(message.progress)
+        if isinstance(message, _EndOfFile):  # in the turn of the batch behind the last, and so do the others then
+            notes += message.notes
+            ended += 1
+            if ended == len(readers):
+                break
             continue
-        waiting[k] = read
-        while (following := waiting.pop(number, None)) is not None:
-            source.amended.merge(following.amended)
-            counts.update(following.counts)
-            yield following
-            number += 1
+        source.amended.merge(message.amended)
+        counts.update(message.counts)
+        yield message
     source.notes += notes
     source.note_counts(counts)
 
 
-def _received(ends: list[Connection]) -> Iterator[tuple[int, BatchRead]]:
-    """What arrives from the processes, until each has said that it is at the end. Raises what they raised."""
-    at_work = list(ends)
-    while at_work:
-        for end in wait(at_work):
-            assert isinstance(end, Connection)
-            try:
-                said = end.recv()
-            except EOFError:
-                raise ended_from_outside(len(ends)) from None
-            if isinstance(said, Exception):
-                raise said
-            number, read = said
-            yield number, read
-            if read.notes is not None:
-                at_work.remove(end)
-
-
-def _read_part(end: Connection, path: Path, wanted: Wanted, part: int, parts: int) -> None:
+def _send_share(end: Connection, path: Path, wanted: Wanted, part: int, parts: int) -> None:
     """Read every batch of a file, and send what comes of those whose number is `part` modulo `parts`."""
     stay_with_parent()
     try:
-        for read in _parts_read(path, wanted, part, parts):
-            end.send(read)
+        for message in _read_share(path, wanted, part, parts):
+            end.send(message)
     except Refused as error:
         end.send(Refused(str(error)))
     except Exception as error:
         end.send(RuntimeError("".join(traceback.format_exception(error))))
 
 
-def _parts_read(path: Path, wanted: Wanted, part: int, parts: int) -> Iterator[tuple[int, BatchRead]]:
+def _read_share(path: Path, wanted: Wanted, part: int, parts: int) -> Iterator[BatchRead | _EndOfFile]:
     done = 0
 
     def progress(count: int) -> None:
@@ -203,7 +212,7 @@ def _parts_read(path: Path, wanted: Wanted, part: int, parts: int) -> Iterator[t
 
     source = SourceFile(path, COMPLAINT, wanted.now, wanted.options, progress)
     done = 0  # what it read of the file so far, the first process has read as well
-    known, reader, number = len(source.notes), _BatchReader(wanted), 0
+    known, reader = len(source.notes), _BatchReader(wanted)
     for number, (items, batch) in enumerate(source.batches()):
         if number % parts != part:
             continue
@@ -214,7 +223,5 @@ def _parts_read(path: Path, wanted: Wanted, part: int, parts: int) -> Iterator[t
             items.counts.clear()
         if part == 0:
             read.progress, done = done, 0
-        yield number, read
-    last = BatchRead(progress=done if part == 0 else 0)
-    last.notes = source.notes[known:] if part == 0 else []
-    yield number, last
+        yield read
+    yield _EndOfFile(done, source.notes[known:]) if part == 0 else _EndOfFile(0, [])

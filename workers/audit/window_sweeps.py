@@ -72,7 +72,8 @@ def _sweeps_beside(
     left, under_way = iter(windows), deque[Future[Swept]]()
     gc.freeze()  # collecting garbage writes to every object, and a forked process gets a copy of what is written to
     try:
-        under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, processes * AHEAD))
+        under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, processes * AHEAD))  # forks all of them
+        gc.unfreeze()
         while under_way:
             found = under_way.popleft().result()
             under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, 1))
@@ -80,7 +81,6 @@ def _sweeps_beside(
     except BrokenProcessPool as error:
         raise ended_from_outside(processes) from error
     finally:
-        gc.unfreeze()
         pool.shutdown(cancel_futures=True)
 
 

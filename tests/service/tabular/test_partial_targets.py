@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ ROWS = 120
 Made = Callable[[int], dict[str, Any]]
 
 
-def read_of(folder: Path, made: Made, name: str = "reports.csv") -> tuple[dict[tuple[str, str], int], Any]:
+def read_of(folder: Path, made: Made, *, refuse: bool = False) -> tuple[dict[tuple[str, str], int], Any]:
     """How often who reported what, by the ids without their kinds; and the source."""
     given = [
         {"reporter_id": f"{100 + k % 23}"} | made(k) | {"created_at": (START + timedelta(minutes=37 * k)).isoformat()}
@@ -28,10 +28,10 @@ def read_of(folder: Path, made: Made, name: str = "reports.csv") -> tuple[dict[t
     writer = csv.DictWriter(text, list(given[0]))
     writer.writeheader()
     writer.writerows(given)
-    path = folder / name
+    path = folder / "reports.csv"
     path.write_text(text.getvalue())
     items, refused, source = read(path)
-    assert not refused
+    assert bool(refused) == refuse
     found: dict[tuple[str, str], int] = {}
     for item in items:
         key = item.reporter.id, item.target.id.rsplit("/", 1)[-1]
@@ -39,9 +39,9 @@ def read_of(folder: Path, made: Made, name: str = "reports.csv") -> tuple[dict[t
     return found, source
 
 
-def expected(target: Callable[[int], Any]) -> dict[tuple[str, str], int]:
+def expected(target: Callable[[int], Any], rows: Iterable[int] = range(ROWS)) -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
-    for k in range(ROWS):
+    for k in rows:
         key = f"{100 + k % 23}", str(target(k))
         found[key] = found.get(key, 0) + 1
     return found
@@ -113,10 +113,35 @@ def test_a_number_for_nothing_is_no_target(tmp_path: Path) -> None:
     assert "reports about '0', which is not one target, left out: 30" in source.notes
 
 
-@pytest.mark.parametrize("other", ["resolution_id", "assigned_queue_id", "reviewed_by_id", "evidence_id"])
-def test_what_only_some_reports_have_besides_is_not_what_was_reported(other: str, tmp_path: Path) -> None:
-    found, _ = read_of(tmp_path, lambda k: {"post_id": 500 + k % 29, other: 40 + k % 7 if k % 3 else ""})
-    assert found == expected(lambda k: 500 + k % 29)
+WORK = ["resolution_id", "assigned_queue_id", "reviewed_by_id", "evidence_id", "warning_message_id", "log_message_id"]
+WORK += ["merged_into_id", "duplicate_of_id", "parent_report_id", "appeal_id", "session_id", "deleted_by_id", "ban_id"]
+WORK += ["ticket_id", "order_id", "deletedbyid", "first_post_id"]
+
+
+@pytest.mark.parametrize("other", WORK)
+@pytest.mark.parametrize("unique", [False, True])
+def test_what_moderators_and_systems_add_to_a_report_is_not_what_was_reported(
+    other: str, unique: bool, tmp_path: Path
+) -> None:
+    def of(k: int) -> int:
+        return 40_000 - 7 * k if unique else 40 + k % 7
+
+    beside, _ = read_of(tmp_path, lambda k: {"post_id": 500 + k % 29, other: of(k) if k % 3 else ""})
+    assert beside == expected(lambda k: 500 + k % 29)
+    made = {k: {"post_id": 500 + k % 29 if k % 3 else "", other: "" if k % 3 else of(k)} for k in range(ROWS)}
+    instead, _ = read_of(tmp_path, made.__getitem__, refuse=True)
+    kept = [k for k in range(ROWS) if k % 3]
+    assert instead == expected(lambda k: 500 + k % 29, kept)
+
+
+def test_a_few_rows_without_a_target_change_no_other_s_id(tmp_path: Path) -> None:
+    found, source = read_of(
+        tmp_path,
+        lambda k: {"post_id": 500 + k % 29 if k != 50 else "", "reported_user_id": 900 + k % 29 // 3},
+        refuse=True,
+    )
+    assert found == expected(lambda k: 500 + k % 29, [k for k in range(ROWS) if k != 50])
+    assert len(source.read_as) and not any("kind/id" in note for note in source.notes)
 
 
 def test_an_id_that_some_rows_have_beside_the_only_other_one_is_doubted(tmp_path: Path) -> None:
@@ -209,9 +234,12 @@ def test_addresses_tell_people_apart_where_names_do_not_or_are_missing(tmp_path:
         assert [c.reporter.id for c in items] == [f"p{k % 23}@mail.example" for k in range(50)]
 
 
-def test_sentences_without_blanks_are_no_accounts(tmp_path: Path) -> None:
-    given = [f"帖子里全是广告链接请处理,{500 + k % 29},{(START + timedelta(k)).isoformat()}" for k in range(50)]
+def test_sentences_without_blanks_are_not_accounts_but_nicknames_are(tmp_path: Path) -> None:
+    given = [f"第{k}个帖子里全是广告链接。,{500 + k % 29},{(START + timedelta(k)).isoformat()}" for k in range(50)]
     path = tmp_path / "report.csv"
     path.write_text("\n".join(["reporter,post_id,created_at", *given]))
-    with pytest.raises(Refused, match="who reported"):
+    with pytest.raises(Refused, match="no column was recognised for who reported"):
         read(path)
+    nicknames = [row.replace("帖子里全是广告链接。", "号深夜食堂的老板娘") for row in given]
+    path.write_text("\n".join(["reporter,post_id,created_at", *nicknames]))
+    assert {c.reporter.id for c in read(path)[0]} == {f"第{k}个号深夜食堂的老板娘" for k in range(50)}

@@ -122,12 +122,16 @@ def read(path: Path, processes: int, until_us: int | None = None) -> tuple[Any, 
 
 @pytest.mark.parametrize("made", [lines_of, csv_of, parquet_of])
 @pytest.mark.parametrize("processes", [2, 3])
-def test_several_processes_read_what_one_reads(made: Any, processes: int, tmp_path: Path) -> None:
+def test_several_processes_read_what_one_reads(
+    made: Any, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = made(tmp_path)
-    alone = read(path, 1)
+    alone, started, start = read(path, 1), [], shared_reading._start_reader
+    monkeypatch.setattr(shared_reading, "_start_reader", lambda *given: started.append(given) or start(*given))
     assert alone[2][2] > 100 or made is not lines_of, "some have the id of an earlier one"
     assert alone[5][1] > 50, "some were refused"
     assert read(path, processes) == alone
+    assert len(started) == (processes if made is not parquet_of else 0)
 
 
 def test_what_is_too_late_is_counted(tmp_path: Path) -> None:
@@ -160,7 +164,7 @@ def test_a_process_that_is_killed_is_named(tmp_path: Path, monkeypatch: pytest.M
     def killed(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(shared_reading, "_parts_read", killed)
+    monkeypatch.setattr(shared_reading, "_read_share", killed)
     with pytest.raises(Refused, match="--processes 1"):
         read(lines_of(tmp_path), 2)
 
@@ -169,7 +173,7 @@ def test_a_fault_of_a_process_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     def failing(*_: object) -> None:
         raise ZeroDivisionError("of a part")
 
-    monkeypatch.setattr(shared_reading, "_parts_read", failing)
+    monkeypatch.setattr(shared_reading, "_read_share", failing)
     with pytest.raises(RuntimeError, match="ZeroDivisionError: of a part"):
         read(lines_of(tmp_path), 2)
 
@@ -178,13 +182,50 @@ def test_where_a_second_process_cannot_be_started_one_reads_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = csv_of(tmp_path)
-    alone, begun = read(path, 1), shared_reading._begun
+    alone, start, alive = read(path, 1), shared_reading._start_reader, []
 
     def only_the_first(*given: Any) -> Any:
         if given[2] > 0:
             raise BlockingIOError(11, "Resource temporarily unavailable")
-        return begun(*given)
+        return start(*given)
 
-    monkeypatch.setattr(shared_reading, "_begun", only_the_first)
+    def noted(*given: Any) -> Any:
+        alive.extend(multiprocessing.active_children())
+        return here(*given)
+
+    here = shared_reading._read_here
+    monkeypatch.setattr(shared_reading, "_start_reader", only_the_first)
+    monkeypatch.setattr(shared_reading, "_read_here", noted)
     assert read(path, 2) == alone
-    assert not multiprocessing.active_children()
+    assert not alive, "the first process would hold memory for nothing"
+
+
+def test_the_verdict_on_a_complaint_that_comes_again_is_on_the_first(tmp_path: Path) -> None:
+    lines = documents()[:40]
+    lines.append(lines[7] | {"text": "again"})
+    path = tmp_path / "complaints.ndjson"
+    path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    collector = Collector(3)
+    for batch in read_keyed(path, Wanted(NOW, OPTIONS, None, 3, {lines[7]["id"]}), Reading(), lambda _: None, 1):
+        batch.complaints.judged = batch.complaints.judged[-1:]  # as where the verdict stands in the later row
+        collector.take(batch.complaints)
+    history, row_of = collector.history()
+    (row,) = row_of.values()
+    assert history.duplicates >= 1
+    assert history.reporter_ids[int(history.complaints.reporter[row - 1])] == lines[7]["reporter"]["id"]
+    assert history.target_ids[int(history.complaints.target[row - 1])] == lines[7]["target"]["id"]
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_what_was_read_before_a_file_breaks_off_is_the_same(processes: int, tmp_path: Path) -> None:
+    path = lines_of(tmp_path)
+    path.write_bytes(path.read_bytes()[:-40_000])
+
+    def read_until_it_breaks(at_once: int) -> tuple[int, int, list[str]]:
+        reading = Reading()
+        with pytest.raises(Refused):
+            for _ in read_keyed(path, Wanted(NOW, OPTIONS, None, 3, ()), reading, lambda _: None, at_once):
+                pass
+        return reading.items, reading.rejected, reading.examples
+
+    assert read_until_it_breaks(processes) == read_until_it_breaks(1)
