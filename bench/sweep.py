@@ -99,12 +99,12 @@ def audit(files: WorldFiles) -> tuple[float, float, float]:
 
 def watch(process: psutil.Process, over: threading.Event, seen: list[int]) -> None:
     """Note the memory of a process and all below it now and then; what several share counts once."""
-    while not over.wait(EVERY):
-        total = 0
-        with suppress(psutil.Error):
-            for each in (process, *process.children(recursive=True)):
-                total += each.memory_full_info().pss
-        seen.append(total)
+    while True:
+        with suppress(psutil.Error):  # a sum without one that has just ended is none
+            every = (process, *process.children(recursive=True))
+            seen.append(sum(each.memory_full_info().pss for each in every))
+        if over.wait(EVERY):
+            return
 
 
 def main() -> None:

@@ -274,7 +274,7 @@ def main() -> None:
         nargs="*",
         default=names,
         metavar="NAME",
-        help=f"one of {', '.join(names)}; default: all",
+        help=f"one of {', '.join((*names, *TILED))}; default: all but the last",
     )
     parser.add_argument("--columns", action="store_true", help="also write their columns")
     add_options(parser)

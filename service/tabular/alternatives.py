@@ -110,7 +110,8 @@ class Alternatives(TargetColumns):
             is_id = plain == "uid" or (plain.endswith("id") and not normalised(name.name).endswith("id"))
             is_number = is_id and look.has_numbers and same_people(name, look)
             is_address = _has_addresses(look) and (depends_on(name, look) or 0) >= MOSTLY
-            if is_number or (is_address and (lacks or _FULL_NAME.fullmatch(normalised(name.name)))):
+            of_both = _without_last_word(look) == _without_last_word(name)  # reporter_name, reporter_email
+            if is_number or (is_address and (lacks or (of_both and _FULL_NAME.fullmatch(normalised(name.name))))):
                 self.taken.discard(name.number)
                 self.use("reporter_id", (look,), f"it tells people apart, {name.name!r} may not")
                 return

@@ -32,6 +32,7 @@ _FEW = 3  # rows that are not filled by chance
 _SOME = 0.02  # of the rows: fewer without a target are mistakes, and their ids are not worth another form for all
 _OTHER = 9
 _TARGET = "target"  # whatever it is, it is what was reported
+_MAY_BE_OF_THE_WORK = re.compile(r"note|review|reply|answer|response|statement|record|job|entry|document")
 _KEY = re.compile(r"(?:id|key|uuid|npub|did|hash)\Z")
 _OF_THE_WORK = re.compile(  # of moderators and systems on reports: what they wrote, sent, decided, and its numbers
     r"(?:^|_)(?:log|dm|bot|warning|warn|notice|notification|removal|removed[a-z]*|remove|deleted[a-z]*|delete|deletion|merged[a-z]*"
@@ -57,10 +58,24 @@ class PartialTargets(ReportTimes):
         if not chosen:
             if parts := self._parts():
                 self.use("target_id", parts, "each row has one of them")
+                if all(fineness(look.name) is None for look in parts):
+                    self.result.notes.append(f"no name says so: make sure that {quoted(parts)} were reported")
         elif not empty:
             self._prefer_finer(chosen)
         elif len(empty) >= max(_FEW, _SOME * len(self.rows)):
             self._fill(chosen, empty)
+
+    def doubt_parts(self) -> None:
+        """Doubt what may as well be what a moderator wrote, beside something else that was reported."""
+        use = self.result.uses.get("target_id")
+        looks = [] if use is None or use.why == NAMED else [self.looks[column] for column in use.columns]
+        written = [look for look in looks if _MAY_BE_OF_THE_WORK.fullmatch(_last_word(look))]
+        if len(looks) > 1 and 0 < len(written) < len(looks):
+            others = [look for look in looks if look not in written]
+            self.result.notes.append(
+                f"{quoted(written)} may be reported, or written about a report: make sure, and if it is not what was"
+                f" reported, say so: {option('target_id', others[0].name)}"
+            )
 
     def _fill(self, chosen: Sequence[ColumnLook], empty: Sequence[int]) -> None:
         parts = self._parts_beside(chosen)

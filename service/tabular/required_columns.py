@@ -70,6 +70,7 @@ class RequiredColumns(PartialTargets):
         self.prefer_reporter_ids()
         self.doubt_direction()
         self.fill_empty_targets()
+        self.doubt_parts()
         self.check_required()
         self.reporters_own()
         self.hours()

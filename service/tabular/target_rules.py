@@ -35,7 +35,7 @@ _FILE = re.compile(
 _PROPERTY = re.compile(  # of what was reported: "reported_version"
     r"(?:reported|flagged)_(?:[a-z]+_)?(?:version|region|loss|damage|words?|sentences?|terms?|keywords?|rules?|polic(?:y|ies)"
     r"|platform|field|line|position|price|amount|value|minute|second|skill|os|build|mode|map|lang|language|section|area|part"
-    r"|paragraph|category|severity|score|rank|level|colou?r|team|side|share|age|size|duration|count|number)"
+    r"|paragraph|category|severity|score|rank|level|colou?r|team|side|share|age|size|duration|count|number|locale|session|batch|client|device|via|ref|reference)(?:_id)?"
 )
 _MOST_STATES = 12
 _MOSTLY_KINDS = 0.75  # of the words

@@ -109,7 +109,7 @@ def _read_by_several(
     source: SourceFile, wanted: Wanted, progress: Callable[[int], None], processes: int
 ) -> Iterator[BatchRead]:
     """The batches as `processes` others read them, in their order."""
-    readers: list[_Reader] = []
+    readers: list[_ShareReader] = []
     try:
         try:
             readers.extend(_start_reader(source.path, wanted, part, processes) for part in range(processes))
@@ -125,7 +125,7 @@ def _read_by_several(
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _ShareReader:
     """A process that reads its share of a file, and where what it reads arrives."""
 
     process: BaseProcess
@@ -140,7 +140,7 @@ class _EndOfFile:
     notes: list[str]
 
 
-def _start_reader(path: Path, wanted: Wanted, part: int, parts: int) -> _Reader:
+def _start_reader(path: Path, wanted: Wanted, part: int, parts: int) -> _ShareReader:
     context = context_here()
     mine, theirs = context.Pipe(duplex=False)
     with theirs:  # the process has it alone, so that its end shows
@@ -152,10 +152,10 @@ def _start_reader(path: Path, wanted: Wanted, part: int, parts: int) -> _Reader:
         except OSError:
             mine.close()
             raise
-    return _Reader(process, mine)
+    return _ShareReader(process, mine)
 
 
-def _end(readers: list[_Reader]) -> None:
+def _end(readers: list[_ShareReader]) -> None:
     for reader in readers:
         reader.process.terminate()
         reader.process.join()
@@ -163,7 +163,7 @@ def _end(readers: list[_Reader]) -> None:
     readers.clear()
 
 
-def _receive(source: SourceFile, readers: list[_Reader], progress: Callable[[int], None]) -> Iterator[BatchRead]:
+def _receive(source: SourceFile, readers: list[_ShareReader], progress: Callable[[int], None]) -> Iterator[BatchRead]:
     """What the processes read, in the order of the file; then what is to be said about all of it is noted.
 
     Each is heard in its turn, so that one that is ahead waits, and memory is bounded. Raises what they raised.
