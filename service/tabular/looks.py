@@ -21,8 +21,8 @@ _LIST = re.compile(  # of PHP, of JSON, of people; but not {GUID}, 1,234,567, 1,
 )
 _FRACTION = re.compile(r"-?\d+[.,](?!0+\Z)\d{1,6}")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")  # of Chinese and Japanese
-_SENTENCE = 16  # of these characters: nicknames have fewer, and no full stops
-_STOPS = re.compile("[。，、！？]")
+_SENTENCE = 16  # of these characters: nicknames have fewer
+_SHORT_SENTENCE = 6  # of them, if a full stop ends it
 _MANY = 10  # rows that show that numbers grow
 _DIGITS = 20
 _NEARLY_ALL = 0.95  # of the rows
@@ -118,7 +118,7 @@ class ColumnLook:
 
 def _is_sentence(text: str) -> bool:
     unspaced = len(_UNSPACED.findall(text))
-    is_unspaced = unspaced >= _SENTENCE or (unspaced > 2 and _STOPS.search(text) is not None)
+    is_unspaced = unspaced >= _SENTENCE or (unspaced >= _SHORT_SENTENCE and text.rstrip().endswith("。"))
     return len(text) > ID_CHARACTERS or text.count(" ") >= 3 or "\n" in text or is_unspaced
 
 

@@ -19,6 +19,7 @@ from service.tabular.target_rules import is_proof
 from service.tabular.vocabulary import REPORTED, TIMES, Field
 
 _AN_ID = re.compile(r"(.+?)_?(?:id|uuid|guid|pk|slug)")
+_WORD_IN_ID = re.compile(r"(?:.*_)?(?:valid|invalid|paid|unpaid|void|avoid|bid|android|said|grid|aid|did|rapid|solid)")
 _ID_OF = re.compile(r"(.+?)_id_[a-z]+")  # user_id_target
 _KIND = re.compile(r"(.+?)_?(?:type|model|table|class|kind|entity)(?:_(?:id|name))?")
 _MOST_KINDS = 20
@@ -137,7 +138,9 @@ def _stem(pattern: re.Pattern[str], look: ColumnLook) -> str:
     if pattern is _AN_ID and name.startswith("id_"):
         name = f"{name[3:]}_id"
     found = pattern.fullmatch(name) or (_ID_OF.fullmatch(name) if pattern is _AN_ID else None)
-    return found[1] if found else ""
+    if found is None or (pattern is _AN_ID and _WORD_IN_ID.fullmatch(name)):
+        return ""
+    return found[1]
 
 
 def _may_be_target(look: ColumnLook, ranks: Mapping[Field, int]) -> bool:

@@ -37,9 +37,9 @@ _KEY = re.compile(r"(?:id|key|uuid|npub|did|hash)\Z")
 _OF_THE_WORK = re.compile(  # of moderators and systems on reports: what they wrote, sent, decided, and its numbers
     r"(?:^|_)(?:log|dm|bot|warning|warn|notice|notification|removal|removed[a-z]*|remove|deleted[a-z]*|delete|deletion|merged[a-z]*"
     r"|merge|snapshot|takedown|audit|support|quarantine|import|slack|outbox|alert|via|locale|s3"
-    r"|duplicate|dup|duplicates|related|linked|mail|email|staff|mod|moderation|admin|system|auto|statement|document|webhook"
+    r"|duplicate|dup|duplicates|related|linked|mail|email|staff|mod|moderation|admin|system|auto|statement|webhook"
     r"|archive|archived|first|infraction|dismissal|appeal|case|action|ban|sanction|strike|penalty|suspension|decision|resolution|review|note"
-    r"|session|device|transaction|order|payment|invoice|call|ticket|task|job|jira|zendesk|entry|record|submission|sort"
+    r"|session|device|transaction|order|payment|invoice|call|ticket|job|jira|zendesk|entry|record|submission|sort"
     r"|category|subcategory|reason|rule|policy|label|tag|queue|batch|operator|agent|owner|clerk|report|flag|complaint"
     r"|parent|previous|next|replaced|superseded|hash|token|trace|correlation|ip|version|template|source|origin)(?:_|\Z)"
 )
