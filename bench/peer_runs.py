@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import numpy as np
 from service.policy import DAY, DEFAULT_POLICY, Policy
 from workers.audit.files import READ_AS_IT_IS, Reading
 from workers.audit.history import Collector
-from workers.audit.shared_reading import Wanted, read_keyed
+from workers.audit.shared_reading import ReadingTask, read_keyed
 from workers.detection.detector import Detector
 from workers.detection.window import Complaints
 from workers.machine import cores
@@ -36,8 +37,8 @@ TICKS = {1_000: 1_000_000, 100: 1_000_000, 1: 2_000}  # complaints a tick, and a
 def standing(folder: Path) -> Complaints:
     """The world's complaints, read as `audit` reads them."""
     collector = Collector(DEFAULT_POLICY.text_min_words)
-    wanted = Wanted(datetime.now(UTC), READ_AS_IT_IS, None, DEFAULT_POLICY.text_min_words, ())
-    for batch in read_keyed(folder / "complaints.ndjson.gz", wanted, Reading(), lambda _: None, processes=1):
+    task = ReadingTask(datetime.now(UTC), READ_AS_IT_IS, None, DEFAULT_POLICY.text_min_words, ())
+    for batch in read_keyed(folder / "complaints.ndjson.gz", task, Reading(), lambda _: None, processes=1):
         collector.take(batch.complaints)
     history, _ = collector.history()
     return history.complaints
@@ -115,7 +116,7 @@ def comparator(folder: Path, name: str) -> dict[str, Any]:
 def fraudar(package: Path, edges: Path) -> dict[str, Any]:
     """One block by the authors' greedy algorithm with logarithmic weights, as their run_greedy.py calls it."""
     sys.path.insert(0, str(package))
-    from fraudar.export import greedy  # type: ignore[import-not-found]
+    greedy = import_module("fraudar.export").greedy
 
     matrix = greedy.readData(str(edges))
     before = time.process_time()

@@ -18,6 +18,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -62,9 +63,6 @@ DEMO_SIZES = {
     "demo62k": 62_500,
     "demo150k": 150_000,
 }  # complaints, about, within 28 days
-# A world made of another: so many copies of it side by side, and so many of those one after the other, each with
-# names of its own.
-TILED = {"d448x10": ("d448", 10, 1)}
 # What is measured where the evaluation's generator is not there. Of about the same size; figures are not comparable.
 STAND_INS = {
     "w126": ("demo62k", 1, 5),
@@ -77,6 +75,9 @@ STAND_INS = {
     "window60k": ("demo62k", 2, 1),
     "window700k": ("demo62k", 22, 1),
 }
+# A world made of another: so many copies of it side by side, and so many of those one after the other, each with
+# names of its own.
+TILED = {"d448x10": ("d448", 10, 1)} | {f"{name}-of-{of[0]}": of for name, of in STAND_INS.items()}
 NETWORK_SIZES = {"network40k": 40_000}  # drawn by bench/worlds: many more complaints a target than the demo's
 
 
@@ -124,7 +125,13 @@ def world(name: str, chosen: argparse.Namespace) -> WorldFiles:
         if folder is not None and (folder / name / "complaints.ndjson.gz").exists():
             return WorldFiles(name, folder / name)
     if name in STAND_INS and not (chosen.shared / "evaluation" / "worlds.py").exists():
-        return _stand_in(name, chosen)
+        base, copies, times = STAND_INS[name]
+        print(
+            f"{name}: {chosen.shared / 'evaluation'} is not there; {copies} x {times} of {base} stand in, whose figures"
+            " are others",
+            flush=True,
+        )
+        return world(f"{name}-of-{base}", chosen)
     files = WorldFiles(name, OUT / name)
     draft = OUT / f".{name}"
     if name in DEMO_SIZES:
@@ -141,22 +148,6 @@ def world(name: str, chosen: argparse.Namespace) -> WorldFiles:
             [sys.executable, str(script), *ARGUMENTS[name], "--out", str(draft)], check=True, stdout=sys.stderr
         )
     draft.rename(files.folder)
-    return files
-
-
-def _stand_in(name: str, chosen: argparse.Namespace) -> WorldFiles:
-    """A world that this repository draws by itself, instead of the evaluation's."""
-    base, copies, times = STAND_INS[name]
-    files = WorldFiles(f"{name} of {base}", OUT / f"{name}-of-{base}")
-    print(
-        f"{name}: {chosen.shared / 'evaluation'} is not there; {copies} x {times} of {base} stand in, whose figures are"
-        " others",
-        flush=True,
-    )
-    if not files.complaints.exists():
-        draft = OUT / f".{files.folder.name}"
-        _write_tiled(draft, world(base, chosen), copies, times)
-        draft.rename(files.folder)
     return files
 
 
@@ -251,19 +242,19 @@ def _write_tiled(folder: Path, base: WorldFiles, copies: int, times: int) -> Non
     """Copies of a world side by side, and one such row after the other."""
     folder.mkdir(parents=True, exist_ok=True)
     with gzip.open(base.complaints, "rt") as file:
-        moments = [datetime.fromisoformat(_TIME.search(line)[0]) for line in file]  # type: ignore[index]
+        moments = [datetime.fromisoformat(json.loads(line)["occurred_at"]) for line in file]
     span = timedelta(days=math.ceil((max(moments) - min(moments)) / timedelta(days=1)))
     for path in (base.complaints, base.outcomes):
         with gzip.open(folder / path.name, "wt", compresslevel=1) as out:
             for time in range(times):
                 with gzip.open(path, "rt") as lines:
                     for line in lines:
-                        later = _TIME.sub(lambda at: _shifted(at[0], time * span), line) if time else line  # noqa: B023
+                        later = _TIME.sub(partial(_shifted, by=time * span), line) if time else line
                         out.writelines(_NAMED.sub(rf"\g<0>{time}.{copy}-", later) for copy in range(copies))
 
 
-def _shifted(at: str, by: timedelta) -> str:
-    return (datetime.fromisoformat(at) + by).isoformat()
+def _shifted(at: re.Match[str], by: timedelta) -> str:
+    return (datetime.fromisoformat(at[0]) + by).isoformat()
 
 
 def main() -> None:

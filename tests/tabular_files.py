@@ -16,7 +16,7 @@ from typing import Any
 from service.intake.items import COMPLAINT, Noun
 from service.model import Complaint, Frozen, RejectedItem
 from service.tabular.checked_complaints import CheckedComplaints
-from service.tabular.column_reading import complaints_in_columns
+from service.tabular.column_reading import BatchColumns
 from service.tabular.options import ReadingOptions
 from service.tabular.reading import SourceFile
 
@@ -82,15 +82,18 @@ def read(path: Path, noun: Noun = COMPLAINT, **options: Any) -> tuple[list[Any],
     source = SourceFile(path, noun, NOW, ReadingOptions(**({"assume_utc": True} | options)))
     items: list[Frozen] = []
     refused: list[RejectedItem] = []
-    expected_columns = CheckedComplaints()
+    complaints, judged = list[Complaint](), list[bool]()
     for item in source.items():
         if isinstance(item, RejectedItem):
             refused.append(item)
             continue
         items.append(item)
         if isinstance(item, Complaint):
-            expected_columns.append(item, judged=source.is_judged(item.id))
+            complaints.append(item)
+            judged.append(source.is_judged(item.id))
     if noun is COMPLAINT:
+        expected_columns = CheckedComplaints.of(complaints)
+        expected_columns.judged = judged
         again = SourceFile(path, noun, NOW, ReadingOptions(**({"assume_utc": True} | options)))
         columns, refused_again = in_columns(again)
         assert (columns, refused_again) == (expected_columns, refused)
@@ -101,7 +104,8 @@ def read(path: Path, noun: Noun = COMPLAINT, **options: Any) -> tuple[list[Any],
 def in_columns(source: SourceFile) -> tuple[CheckedComplaints, list[RejectedItem]]:
     """The complaints of a file in columns, and what was refused."""
     found, refused = CheckedComplaints(), list[RejectedItem]()
-    for part in complaints_in_columns(source):
+    columns = BatchColumns()
+    for part in (part for batch in source.batches() for part in columns.of(*batch)):
         if isinstance(part, RejectedItem):
             refused.append(part)
             continue

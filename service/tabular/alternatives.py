@@ -27,6 +27,7 @@ from service.tabular.values import plain_text
 from service.tabular.vocabulary import IN_WORDS, Field
 
 _FULL_NAME = re.compile(r"(?:.*_)?(?<!user_)(?<!login_)name")  # which several people may have
+_PLAYER = re.compile(r"player|character")
 _MOST_NAMED = 0.8  # of the rows
 ONE_REPORTER = 10  # so many rows by one reporter are not a list of people's reports
 
@@ -103,14 +104,14 @@ class Alternatives(TargetColumns):
         lacks = len(name.known) < _MOST_NAMED * len(self.rows)
         for look, ranks in zip(self.looks, self.ranks, strict=True):
             plain = normalised(look.name)
-            beside = "reporter_id" in ranks or _without_last_word(look) == _without_last_word(name) != ""
+            of_both = _without_last_word(look) == _without_last_word(name)  # reporter_name, reporter_email
+            beside = "reporter_id" in ranks or (of_both and "_" in plain)
             others = bool({"target_id", "author_id"} & set(ranks))  # `reported_email` beside `reported_by`
             if look.number in self.taken or others or not beside or len(look.known) < len(name.known):
                 continue
             is_id = plain == "uid" or (plain.endswith("id") and not normalised(name.name).endswith("id"))
             is_number = is_id and look.has_numbers and same_people(name, look)
             is_address = _has_addresses(look) and (depends_on(name, look) or 0) >= MOSTLY
-            of_both = _without_last_word(look) == _without_last_word(name)  # reporter_name, reporter_email
             if is_number or (is_address and (lacks or (of_both and _FULL_NAME.fullmatch(normalised(name.name))))):
                 self.taken.discard(name.number)
                 self.use("reporter_id", (look,), f"it tells people apart, {name.name!r} may not")
@@ -147,6 +148,7 @@ class Alternatives(TargetColumns):
 
 
 def _has_addresses(look: ColumnLook) -> bool:
+    """Whether most values are e-mail addresses."""
     some = [plain_text(value) for value in look.known[:LOOKED_AT]]
     return sum("@" in text[1:] for text in some) > MOSTLY * len(some)
 
@@ -168,4 +170,4 @@ def _by_fineness(looks: Sequence[ColumnLook]) -> list[ColumnLook]:
 
 def is_of_player(look: ColumnLook) -> bool:
     """Whether a column is of players, who may be others in each game while their account is the same."""
-    return re.search(r"player|character", normalised(look.name)) is not None
+    return _PLAYER.search(normalised(look.name)) is not None

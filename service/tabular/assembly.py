@@ -97,10 +97,9 @@ class Assembler:
     def _is_of_nobody(self, complaint: Mapping[str, Any]) -> bool:
         """Whether it is not said who reported, or what: all of these are not one account, and not one target."""
         reporter, target = complaint["reporter"]["id"], complaint["target"]["id"]
-        nothing = self.recognition.nothing
         if is_nobody(reporter) or reporter in self.recognition.guests:
             self.counts[f"reports by {reporter!r}, who is not one account, left out"] += 1
-        elif is_nobody(target) or target in nothing:
+        elif is_nobody(target) or target in self.recognition.nothing:
             self.counts[f"reports about {target!r}, which is not one target, left out"] += 1
         else:
             return False

@@ -57,6 +57,10 @@ class Candidates:
         example = next((look.example for look in looks if look.known), "")
         self.result.uses[name] = ColumnUse(tuple(look.number for look in looks), why, example)
 
+    def reporter(self) -> ColumnLook:
+        """The column of who reported, which has been found."""
+        return self.looks[self.result.uses["reporter_id"].columns[0]]
+
     def target(self) -> ColumnLook | None:
         """The column of what was reported; of several, what all of them say."""
         if (use := self.result.uses.get("target_id")) is None:

@@ -50,11 +50,6 @@ class CheckedComplaints:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def append(self, complaint: Complaint, *, judged: bool) -> None:
-        """Take one more."""
-        for column, value in zip(self._columns(), _values(complaint, judged), strict=True):
-            column.append(value)
-
     def put(self, row: int, complaint: Complaint, *, judged: bool) -> None:
         """Replace what stands in a row."""
         for column, value in zip(self._columns(), _values(complaint, judged), strict=True):

@@ -9,22 +9,12 @@ from service.model import Complaint, RejectedItem
 from service.tabular.assembly import Assembler
 from service.tabular.checked_complaints import CheckedComplaints
 from service.tabular.plain_rows import PlainRows
-from service.tabular.reading import Reader, SourceFile
+from service.tabular.reading import Reader
 from service.tabular.tables import Batch
 
 
-def complaints_in_columns(source: SourceFile) -> Iterator[CheckedComplaints | RejectedItem]:
-    """What `source.items()` gives for a file of complaints, without an item for each row of a table.
-
-    Complaints keep the file's order, and so does what is refused; of one batch the latter comes first. Raises Refused.
-    """
-    columns = BatchColumns()
-    for reader, batch in source.batches():
-        yield from columns.of(reader, batch)
-
-
 class BatchColumns:
-    """Reads the batches of one file in columns."""
+    """Reads the batches of one file of complaints in columns, without an item for each row of a table."""
 
     def __init__(self) -> None:
         self._rows: PlainRows | None = None

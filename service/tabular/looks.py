@@ -210,17 +210,14 @@ def nested(columns: Sequence[ColumnLook]) -> list[ColumnLook]:
     """Three columns and more of which each is filled wherever a finer one is, with one value for each of the finer, the
     finest first: a reply, its post, its author; none if they are not so, or if no row shows which of two is finer.
     """
-    filled = sorted(((frozenset(k for k, v in enumerate(c.values) if not is_none(v)), c) for c in columns), key=_size)
     if len(columns) < 3:
         return []
+    filled = [(frozenset(k for k, v in enumerate(c.values) if not is_none(v)), c) for c in columns]
+    filled.sort(key=lambda one: len(one[0]))
     for (few, finer), (many, coarser) in pairwise(filled):
         if not few < many or depends_on(coarser, finer) != 1.0:
             return []
     return [column for _, column in filled]
-
-
-def _size(filled: tuple[frozenset[int], ColumnLook]) -> int:
-    return len(filled[0])
 
 
 def _says_the_same(first: ColumnLook, second: ColumnLook) -> bool:

@@ -46,11 +46,11 @@ def with_kind(
     looks: Sequence[ColumnLook], ranks: Ranks, *, beside_accounts: bool
 ) -> tuple[ColumnLook, ColumnLook] | None:
     """The id of something and the column that says of what kind it is; None unless there is one such pair."""
-    kinds = {_stem(_KIND, look): look for look in looks if 0 < look.distinct <= _MOST_KINDS and not look.is_prose}
+    kinds = {_kind_stem(look): look for look in looks if 0 < look.distinct <= _MOST_KINDS and not look.is_prose}
     found = [
         (look, kinds[stem])
         for look in looks
-        if (stem := _stem(_AN_ID, look)) in kinds
+        if (stem := id_stem(look)) in kinds
         and stem
         and kinds[stem] is not look
         and not _OF_SOMETHING_ELSE.search(stem)
@@ -69,7 +69,7 @@ def only_ids(looks: Sequence[ColumnLook], ranks: Ranks, called: str = "") -> lis
     found = [
         look
         for look in looks
-        if (stem := _stem(_AN_ID, look) or _thing(look))
+        if (stem := id_stem(look) or _thing(look))
         and (not _OF_SOMETHING_ELSE.search(stem) or re.search(rf"(?:^|_){re.escape(stem)}_{_REPORTS}", name))
         and _may_be_target(look, ranks[look.number])
         and not any(_OF_PEOPLE.search(normalised(other.name)) and same_people(look, other) for other in looks)
@@ -96,8 +96,14 @@ def may_be_id(look: ColumnLook) -> bool:
 
 
 def id_stem(look: ColumnLook) -> str:
-    """What a column has ids of, by its name: `voyage` of `voyage_id`; empty if it is not called so."""
-    return _stem(_AN_ID, look)
+    """What a column has ids of, by its name: `voyage` of `voyage_id`, `id_voyage` and `voyage_id_new`; empty if it is
+    not called so.
+    """
+    name = normalised(bare(look.name))
+    if name.startswith("id_"):
+        name = f"{name[3:]}_id"
+    found = None if _WORD_IN_ID.fullmatch(name) else _AN_ID.fullmatch(name) or _ID_OF.fullmatch(name)
+    return found[1] if found else ""
 
 
 def is_of_something_else(stem: str) -> bool:
@@ -113,7 +119,7 @@ def rival(target: ColumnLook, reporter: ColumnLook, left: Sequence[ColumnLook], 
     any_name = ranks[target.number].get("target_id") == REPORTED
     for look in left:
         name = normalised(bare(look.name))
-        stem = _stem(_AN_ID, look)
+        stem = id_stem(look)
         others: dict[Field, int] = {field: r for field, r in ranks[look.number].items() if field != "context_id"}
         if (
             (any_name or stem or {"target_id", "id"} & set(ranks[look.number]) or is_thing(name))
@@ -133,14 +139,10 @@ def _thing(look: ColumnLook) -> str:
     return name if is_thing(name) else ""
 
 
-def _stem(pattern: re.Pattern[str], look: ColumnLook) -> str:
-    name = normalised(bare(look.name))
-    if pattern is _AN_ID and name.startswith("id_"):
-        name = f"{name[3:]}_id"
-    found = pattern.fullmatch(name) or (_ID_OF.fullmatch(name) if pattern is _AN_ID else None)
-    if found is None or (pattern is _AN_ID and _WORD_IN_ID.fullmatch(name)):
-        return ""
-    return found[1]
+def _kind_stem(look: ColumnLook) -> str:
+    """What a column has the kinds of, by its name: `abusable` of `abusable_type`; empty if it is not called so."""
+    found = _KIND.fullmatch(normalised(bare(look.name)))
+    return found[1] if found else ""
 
 
 def _may_be_target(look: ColumnLook, ranks: Mapping[Field, int]) -> bool:

@@ -134,12 +134,9 @@ class PartialTargets(ReportTimes):
     def _without_note_on_accounts(self) -> None:
         self.result.notes = [note for note in self.result.notes if note != WHOLE_ACCOUNTS]
 
-    def _reporter(self) -> ColumnLook:
-        return self.looks[self.result.uses["reporter_id"].columns[0]]
-
     def _rows_without(self, columns: Sequence[ColumnLook]) -> list[int]:
         """The rows in which somebody reported and none of the columns says what."""
-        somebody = [row for row, value in enumerate(self._reporter().values) if value is not None]
+        somebody = [row for row, value in enumerate(self.reporter().values) if value is not None]
         return [row for row in somebody if all(is_none(column.values[row]) for column in columns)]
 
     def _parts(self) -> list[ColumnLook]:
@@ -170,7 +167,7 @@ class PartialTargets(ReportTimes):
         """Whether a column has ids, and its name is not that of the work on reports or of other people."""
         ranks = self.ranks[look.number]
         accused = ranks.get("target_id") == ACCOUNTS or ranks.get("author_id", _OTHER) < OWNERS
-        if fineness(look.name) == 1 and not accused and not self.is_other_person(look, self._reporter()):
+        if fineness(look.name) == 1 and not accused and not self.is_other_person(look, self.reporter()):
             return False
         return _may_be_ids(look)
 
@@ -182,7 +179,7 @@ class PartialTargets(ReportTimes):
             if look.number not in self.taken
             and (rank := self._rank_of_whole(look, chosen[0])) is not None
             and sum(is_none(look.values[row]) for row in empty) <= (1 - _NEARLY_ALL) * len(empty)
-            and not same_people(look, self._reporter())
+            and not same_people(look, self.reporter())
         ]
         if not found:
             return None
@@ -205,8 +202,8 @@ class PartialTargets(ReportTimes):
         if rank < ACCOUNTS:
             return rank if rank != LINKS and id_stem(look) else None
         is_author = ranks.get("author_id") == 1
-        by_name = self.ranks[self._reporter().number].get("reporter_id", _OTHER) <= 1
-        is_other = by_name and self.is_other_person(look, self._reporter())
+        by_name = self.ranks[self.reporter().number].get("reporter_id", _OTHER) <= 1
+        is_other = by_name and self.is_other_person(look, self.reporter())
         return ACCOUNTS if is_author or is_other else None
 
 

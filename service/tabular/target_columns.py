@@ -64,7 +64,7 @@ class TargetColumns(Candidates):
 
     def check_holder(self) -> None:
         """Refuse people in lists of people where nothing tells who of both reported the other."""
-        reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
+        reporter = self.reporter()
         outer = [look for look in self.looks if look.name in self.holding and look.number not in self.taken]
         people = [look for look in outer if self.ranks[look.number].get("reporter_id", 9) <= 2]
         if people and reporter.name not in self.holding and self.result.uses["reporter_id"].why != NAMED:
@@ -76,7 +76,7 @@ class TargetColumns(Candidates):
 
     def account_beside(self) -> None:
         """Where no content and no reported account is named, the account beside who reported."""
-        reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
+        reporter = self.reporter()
         by_name = self.ranks[reporter.number].get("reporter_id", 9) <= 1 and not is_address(reporter.name)
         sent = is_sender(reporter.name) and speaks_of_reports(self.looks, self.called)
         if not by_name and not sent and not is_actor(reporter.name):
@@ -107,7 +107,7 @@ class TargetColumns(Candidates):
         """
         if self.result.only is None:
             return
-        reporter = self.looks[self.result.uses["reporter_id"].columns[0]]
+        reporter = self.reporter()
         cases = [
             look
             for look, ranks in zip(self.looks, self.ranks, strict=True)

@@ -24,7 +24,7 @@ from workers.audit.history import Collector, ComplaintHistory, outcomes_by_targe
 from workers.audit.listings import AuditTable, members_of, targets_of
 from workers.audit.report import report_of
 from workers.audit.scenes import AuditScope, ColumnRead, RowsRead, given_fields, scenes_of
-from workers.audit.shared_reading import Wanted, read_keyed
+from workers.audit.shared_reading import ReadingTask, read_keyed
 from workers.audit.window_sweeps import Sweeps, sweeps_here
 from workers.audit.windows import AuditResult, audit
 from workers.detection.contexts import MOSTLY_GIVEN, share_given
@@ -233,9 +233,9 @@ def _read(
     judged = {o.complaint_id for o in known if o.complaint_id is not None}
     collector = Collector(policy.text_min_words)
     until_us = None if as_of is None else microseconds(as_of)
-    wanted = Wanted(now, options, until_us, policy.text_min_words, judged)
+    task = ReadingTask(now, options, until_us, policy.text_min_words, judged)
     for path in paths:
-        for batch in read_keyed(path, wanted, files.complaints, read, processes):
+        for batch in read_keyed(path, task, files.complaints, read, processes):
             files.too_late += batch.too_late
             collector.take(batch.complaints)
         known += files.complaints.sources[-1].outcomes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -79,8 +79,7 @@ class ComplaintHistory:
 class Collector:
     """Takes complaints in any order, and lays them out as a ComplaintHistory."""
 
-    def __init__(self, text_min_words: int, judged_complaints: Collection[str] = ()) -> None:
-        """`judged_complaints`: ids of complaints that outcomes are about."""
+    def __init__(self, text_min_words: int) -> None:
         self._columns = KeyedComplaints()
         self._texts: dict[int, bytes] = {}
         self._row_by_id: dict[str, int] = {}  # of `judged_complaints`, and of those that are judged where they stand
@@ -89,7 +88,7 @@ class Collector:
         self._target_names: dict[int, str] = {}
         self._traits = TargetTraits()
         self._waiting: list[Complaint] = []
-        self.judged_complaints = set(judged_complaints)
+        self.judged_complaints = set[str]()  # ids of complaints that outcomes are about: callers of `add` fill it
         self._keys = KeyMaker(text_min_words, self.judged_complaints)
 
     def add(self, complaint: Complaint) -> None:
@@ -98,14 +97,10 @@ class Collector:
         if len(self._waiting) >= AT_ONCE:
             self._take_waiting()
 
-    def add_all(self, complaints: CheckedComplaints) -> None:
-        """Take many complaints."""
-        self.take(self._keys.keyed(complaints))
-
     def _take_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         if waiting:
-            self.add_all(CheckedComplaints.of(waiting))
+            self.take(self._keys.keyed(CheckedComplaints.of(waiting)))
 
     def take(self, found: KeyedComplaints) -> None:
         """Take many complaints that have their keys, later ones of a file after earlier ones."""

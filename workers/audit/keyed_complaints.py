@@ -72,8 +72,7 @@ class KeyMaker:
         """The complaints with keys for names."""
         if len(self._keys) + len(self._reporters) + len(self._targets) > MOST_NAMES:
             self._keys, self._reporters, self._targets = KeyByName(), KeyByName(), KeyByName()
-        reporter_names = {key_of(name): name for name in {*found.reporters} - self._reporters.keys()}
-        self._reporters.update((name, key) for key, name in reporter_names.items())
+        reporter_names = {self._reporters[name]: name for name in {*found.reporters} - self._reporters.keys()}
         target_names, features = dict[int, str](), dict[int, Collection[str]]()
         for row, name in enumerate(found.targets):
             if name not in self._targets:

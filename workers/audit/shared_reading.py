@@ -38,7 +38,7 @@ MOST_READERS = 8  # each reads the whole text, so that more of them gain little 
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReadingTask:
     """What is to be read of a file, and how."""
 
     now: datetime
@@ -61,26 +61,26 @@ class BatchRead:
 
 
 def read_keyed(
-    origin: Path | Dataframe, wanted: Wanted, reading: Reading, progress: Callable[[int], None], processes: int
+    origin: Path | Dataframe, task: ReadingTask, reading: Reading, progress: Callable[[int], None], processes: int
 ) -> Iterator[BatchRead]:
     """Batch by batch what can be read of a file or dataframe; `reading` counts it, and what was refused.
 
     `progress` is called with the number of bytes read since the last call. Raises Refused for a file that cannot serve
     or cannot be read.
     """
-    source = SourceFile(origin, COMPLAINT, wanted.now, wanted.options, progress)
+    source = SourceFile(origin, COMPLAINT, task.now, task.options, progress)
     reading.sources.append(source)
     shared = processes > 1 and source.can_be_shared and source.path.stat().st_size >= WORTH_PROCESSES
     at_once = min(processes, MOST_READERS)
-    for read in _read_by_several(source, wanted, progress, at_once) if shared else _read_here(source, wanted):
+    for read in _read_by_several(source, task, progress, at_once) if shared else _read_here(source, task):
         for item in read.refused:
             reading.refuse(source.path, item)
         reading.items += len(read.complaints) + read.too_late
         yield read
 
 
-def _read_here(source: SourceFile, wanted: Wanted) -> Iterator[BatchRead]:
-    reader = _BatchReader(wanted)
+def _read_here(source: SourceFile, task: ReadingTask) -> Iterator[BatchRead]:
+    reader = _BatchReader(task)
     for batch in source.batches():
         yield reader.read(*batch)
 
@@ -88,9 +88,9 @@ def _read_here(source: SourceFile, wanted: Wanted) -> Iterator[BatchRead]:
 class _BatchReader:
     """Makes keyed complaints of the batches of a file."""
 
-    def __init__(self, wanted: Wanted) -> None:
-        self._until_us = wanted.until_us
-        self._columns, self._keys = BatchColumns(), KeyMaker(wanted.text_min_words, wanted.judged_complaints)
+    def __init__(self, task: ReadingTask) -> None:
+        self._until_us = task.until_us
+        self._columns, self._keys = BatchColumns(), KeyMaker(task.text_min_words, task.judged_complaints)
 
     def read(self, reader: Reader | None, batch: Batch) -> BatchRead:
         """The complaints of a batch, and what is refused of it."""
@@ -106,17 +106,17 @@ class _BatchReader:
 
 
 def _read_by_several(
-    source: SourceFile, wanted: Wanted, progress: Callable[[int], None], processes: int
+    source: SourceFile, task: ReadingTask, progress: Callable[[int], None], processes: int
 ) -> Iterator[BatchRead]:
     """The batches as `processes` others read them, in their order."""
     readers: list[_ShareReader] = []
     try:
         try:
-            readers.extend(_start_reader(source.path, wanted, part, processes) for part in range(processes))
+            readers.extend(_start_reader(source.path, task, part, processes) for part in range(processes))
         except OSError as error:  # no more processes, or no memory for them
             log.info("%s is read in one process, since several cannot be started: %s", source.path, error)
             _end(readers)
-            yield from _read_here(source, wanted)
+            yield from _read_here(source, task)
             return
         source.close()  # each opened it for itself
         yield from _receive(source, readers, progress)
@@ -140,13 +140,11 @@ class _EndOfFile:
     notes: list[str]
 
 
-def _start_reader(path: Path, wanted: Wanted, part: int, parts: int) -> _ShareReader:
+def _start_reader(path: Path, task: ReadingTask, part: int, parts: int) -> _ShareReader:
     context = context_here()
     mine, theirs = context.Pipe(duplex=False)
     with theirs:  # the process has it alone, so that its end shows
-        process: BaseProcess = context.Process(
-            target=_send_share, args=(theirs, path, wanted, part, parts), daemon=True
-        )
+        process: BaseProcess = context.Process(target=_send_share, args=(theirs, path, task, part, parts), daemon=True)
         try:
             process.start()
         except OSError:
@@ -191,11 +189,11 @@ def _receive(source: SourceFile, readers: list[_ShareReader], progress: Callable
     source.note_counts(counts)
 
 
-def _send_share(end: Connection, path: Path, wanted: Wanted, part: int, parts: int) -> None:
+def _send_share(end: Connection, path: Path, task: ReadingTask, part: int, parts: int) -> None:
     """Read every batch of a file, and send what comes of those whose number is `part` modulo `parts`."""
     stay_with_parent()
     try:
-        for message in _read_share(path, wanted, part, parts):
+        for message in _read_share(path, task, part, parts):
             end.send(message)
     except Refused as error:
         end.send(Refused(str(error)))
@@ -203,16 +201,16 @@ def _send_share(end: Connection, path: Path, wanted: Wanted, part: int, parts: i
         end.send(RuntimeError("".join(traceback.format_exception(error))))
 
 
-def _read_share(path: Path, wanted: Wanted, part: int, parts: int) -> Iterator[BatchRead | _EndOfFile]:
+def _read_share(path: Path, task: ReadingTask, part: int, parts: int) -> Iterator[BatchRead | _EndOfFile]:
     done = 0
 
     def progress(count: int) -> None:
         nonlocal done
         done += count
 
-    source = SourceFile(path, COMPLAINT, wanted.now, wanted.options, progress)
+    source = SourceFile(path, COMPLAINT, task.now, task.options, progress)
     done = 0  # what it read of the file so far, the first process has read as well
-    known, reader = len(source.notes), _BatchReader(wanted)
+    known, reader = len(source.notes), _BatchReader(task)
     for number, (items, batch) in enumerate(source.batches()):
         if number % parts != part:
             continue

@@ -70,10 +70,12 @@ def _sweeps_beside(
         yield from sweeps_here(policy, history, windows)
         return
     left, under_way = iter(windows), deque[Future[Swept]]()
-    gc.freeze()  # collecting garbage writes to every object, and a forked process gets a copy of what is written to
     try:
-        under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, processes * AHEAD))  # forks all of them
-        gc.unfreeze()
+        gc.freeze()  # collecting garbage writes to every object, and a forked process gets a copy of what is written to
+        try:
+            under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, processes * AHEAD))  # forks all of them
+        finally:
+            gc.unfreeze()
         while under_way:
             found = under_way.popleft().result()
             under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, 1))

@@ -22,7 +22,7 @@ from service.tabular.options import ReadingOptions
 from workers.audit import shared_reading
 from workers.audit.files import Reading
 from workers.audit.history import Collector
-from workers.audit.shared_reading import Wanted, read_keyed
+from workers.audit.shared_reading import ReadingTask, read_keyed
 
 COUNT = 23_000  # some batches of every kind of file
 OPTIONS = ReadingOptions(assume_utc=True)
@@ -103,7 +103,7 @@ def parquet_of(folder: Path) -> Path:
 def read(path: Path, processes: int, until_us: int | None = None) -> tuple[Any, ...]:
     """All that was read, in a form that can be compared."""
     reading, collector, done = Reading(), Collector(3), list[int]()
-    wanted = Wanted(NOW, OPTIONS, until_us, 3, {"c17", "c9000"})
+    wanted = ReadingTask(NOW, OPTIONS, until_us, 3, {"c17", "c9000"})
     too_late = 0
     for batch in read_keyed(path, wanted, reading, done.append, processes):
         too_late += batch.too_late
@@ -206,7 +206,7 @@ def test_the_verdict_on_a_complaint_that_comes_again_is_on_the_first(tmp_path: P
     path = tmp_path / "complaints.ndjson"
     path.write_text("".join(json.dumps(one) + "\n" for one in lines))
     collector = Collector(3)
-    for batch in read_keyed(path, Wanted(NOW, OPTIONS, None, 3, {lines[7]["id"]}), Reading(), lambda _: None, 1):
+    for batch in read_keyed(path, ReadingTask(NOW, OPTIONS, None, 3, {lines[7]["id"]}), Reading(), lambda _: None, 1):
         batch.complaints.judged = batch.complaints.judged[-1:]  # as where the verdict stands in the later row
         collector.take(batch.complaints)
     history, row_of = collector.history()
@@ -224,7 +224,7 @@ def test_what_was_read_before_a_file_breaks_off_is_the_same(processes: int, tmp_
     def read_until_it_breaks(at_once: int) -> tuple[int, int, list[str]]:
         reading = Reading()
         with pytest.raises(Refused):
-            for _ in read_keyed(path, Wanted(NOW, OPTIONS, None, 3, ()), reading, lambda _: None, at_once):
+            for _ in read_keyed(path, ReadingTask(NOW, OPTIONS, None, 3, ()), reading, lambda _: None, at_once):
                 pass
         return reading.items, reading.rejected, reading.examples
 
