@@ -23,7 +23,10 @@ _ONLY_INSIDE: tuple[Field, ...] = ("id", "text", "reason", "notice_type", "part_
 _OF_THE_REPORT: tuple[Field, ...] = ("reporter_id", "occurred_at", *_ONLY_INSIDE)
 _MOST_AGENTS = 10
 _FEW_AGENTS = 0.1  # of the customers
-_OTHER_ACTS = frozenset(("appeal_", "vote_", "like_", "ban_", "rating_", "block_", "asg_", "assign_"))
+_OTHER_ACTS = re.compile(
+    r"(?:appeal|vote|like|ban|rating|block|asg|assign|jury|review|follow|friend|invite|order|payment|log|visit|view|audit"
+    r"|mute|favorite|bookmark|watch)_"
+)
 _TABLE_NUMBER = re.compile(r"^[a-z]{1,3}\d{1,3}_")
 _PREFIX = re.compile(r"[a-z]{1,8}_")
 _NEARLY_ALL = 0.8  # of the columns
@@ -123,7 +126,7 @@ def _prefix(header: Sequence[str]) -> re.Pattern[str]:
         return _TABLE_NUMBER
     counts = Counter(match[0] for name in names if (match := _PREFIX.match(name)))
     prefix, count = next(iter(counts.most_common(1)), ("", 0))
-    strips = count >= _NEARLY_ALL * len(names) and prefix not in _OTHER_ACTS
+    strips = count >= _NEARLY_ALL * len(names) and not _OTHER_ACTS.fullmatch(prefix)
     return re.compile(f"^{prefix}" if strips else "^")
 
 

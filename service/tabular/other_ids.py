@@ -14,6 +14,7 @@ from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on, is_counter, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.name_kinds import is_thing
+from service.tabular.other_things import is_of_something_else
 from service.tabular.plain_names import normalised
 from service.tabular.target_rules import is_proof
 from service.tabular.vocabulary import REPORTED, TIMES, Field
@@ -25,16 +26,6 @@ _KIND = re.compile(r"(.+?)_?(?:type|model|table|class|kind|entity)(?:_(?:id|name
 _MOST_KINDS = 20
 _OF_THE_SAME = 0.5  # of the values that come again
 _NEVER: tuple[Field, ...] = ("reporter_id", "author_id", "reason", "verdict", "kind", "context_id", *TIMES)
-_OF_SOMETHING_ELSE = re.compile(  # what a report belongs to, came from or was made with
-    r"(?:^|_)(?:categor(?:y|ie|ia)|cat|type|typ|kind|status|state|reason|cause|rule|policy|law|org|organi[sz]ation|tenant"
-    r"|team|project|company|site|app|application|client|session|device|ip|group|parent|lang|language|locale|country"
-    r"|region|city|zip|version|report|reports|flag|complaint|ticket|case|batch|queue|severity|priority|platform"
-    r"|institution|school|tag|label|transaction|request|trace|correlation|attachment|evidence|screenshot|proof|file"
-    r"|guild|server|world|realm|appeal|action|decision|penalty|ban|response|sender|external|old|legacy|user|account"
-    r"|member|person|player|profile|customer|row|entry|form|template|survey|department|instance|shard|origin|order"
-    r"|invoice|purchase|booking|payment|subscription|shipment|visit|pairing|round"
-    r"|participant|rater|voter|student|seeker|subscriber|visitor|viewer|respondent|hash|token)(?:_|\Z)"
-)
 _REPORTS = r"(?:report|flag|complaint)s?(?:_|\Z)"
 _WHERE = re.compile(r"(?:^|_)(?:match|lobby|game|chat|room|server|session)(?:_|\Z)")  # it happened, beside an account
 _FROM = re.compile(r"(?:^|_)(?:from|via|on_page|current|origin)(?:_|\Z)")  # where the button stood
@@ -53,7 +44,7 @@ def with_kind(
         if (stem := id_stem(look)) in kinds
         and stem
         and kinds[stem] is not look
-        and not _OF_SOMETHING_ELSE.search(stem)
+        and not is_of_something_else(stem)
         and not (beside_accounts and _WHERE.search(stem))
         and _may_be_target(look, ranks[look.number])
     ]
@@ -70,7 +61,7 @@ def only_ids(looks: Sequence[ColumnLook], ranks: Ranks, called: str = "") -> lis
         look
         for look in looks
         if (stem := id_stem(look) or _thing(look))
-        and (not _OF_SOMETHING_ELSE.search(stem) or re.search(rf"(?:^|_){re.escape(stem)}_{_REPORTS}", name))
+        and (not is_of_something_else(stem) or re.search(rf"(?:^|_){re.escape(stem)}_{_REPORTS}", name))
         and _may_be_target(look, ranks[look.number])
         and not any(_OF_PEOPLE.search(normalised(other.name)) and same_people(look, other) for other in looks)
     ]
@@ -106,11 +97,6 @@ def id_stem(look: ColumnLook) -> str:
     return found[1] if found else ""
 
 
-def is_of_something_else(stem: str) -> bool:
-    """Whether ids are of what a report belongs to, came from or was made with, rather than of what was reported."""
-    return _OF_SOMETHING_ELSE.search(stem) is not None
-
-
 def rival(target: ColumnLook, reporter: ColumnLook, left: Sequence[ColumnLook], ranks: Ranks) -> ColumnLook | None:
     """A column that may be what was reported as well as the one that is taken: ids that do not go with it.
 
@@ -123,7 +109,7 @@ def rival(target: ColumnLook, reporter: ColumnLook, left: Sequence[ColumnLook], 
         others: dict[Field, int] = {field: r for field, r in ranks[look.number].items() if field != "context_id"}
         if (
             (any_name or stem or {"target_id", "id"} & set(ranks[look.number]) or is_thing(name))
-            and not _OF_SOMETHING_ELSE.search(stem or name)
+            and not is_of_something_else(stem or name)
             and _may_be_target(look, others)
             and not (look.is_measured or is_proof(look) or look.has_links)
             and all((depends_on(look, key) or 0) < _OF_THE_SAME for key in (target, reporter))

@@ -19,7 +19,8 @@ from service.tabular.looks import ColumnLook, depends_on, exclude_each_other, is
 from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.name_kinds import fineness, is_thing
 from service.tabular.naming import option, quoted
-from service.tabular.other_ids import id_stem, is_of_something_else
+from service.tabular.other_ids import id_stem
+from service.tabular.other_things import is_of_something_else, is_of_work, may_be_written
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import MOSTLY
 from service.tabular.report_times import ReportTimes
@@ -32,17 +33,7 @@ _FEW = 3  # rows that are not filled by chance
 _SOME = 0.02  # of the rows: fewer without a target are mistakes, and their ids are not worth another form for all
 _OTHER = 9
 _TARGET = "target"  # whatever it is, it is what was reported
-_MAY_BE_OF_THE_WORK = re.compile(r"note|review|reply|answer|response|statement|record|job|entry|document")
 _KEY = re.compile(r"(?:id|key|uuid|npub|did|hash)\Z")
-_OF_THE_WORK = re.compile(  # of moderators and systems on reports: what they wrote, sent, decided, and its numbers
-    r"(?:^|_)(?:log|dm|bot|warning|warn|notice|notification|removal|removed[a-z]*|remove|deleted[a-z]*|delete|deletion|merged[a-z]*"
-    r"|merge|snapshot|takedown|audit|support|quarantine|import|slack|outbox|alert|via|locale|s3"
-    r"|duplicate|dup|duplicates|related|linked|mail|email|staff|mod|moderation|admin|system|auto|statement|webhook"
-    r"|archive|archived|first|infraction|dismissal|appeal|case|action|ban|sanction|strike|penalty|suspension|decision|resolution|review|note"
-    r"|session|device|transaction|order|payment|invoice|call|ticket|job|jira|zendesk|entry|record|submission|sort"
-    r"|category|subcategory|reason|rule|policy|label|tag|queue|batch|operator|agent|owner|clerk|report|flag|complaint"
-    r"|parent|previous|next|replaced|superseded|hash|token|trace|correlation|ip|version|template|source|origin)(?:_|\Z)"
-)
 
 
 class PartialTargets(ReportTimes):
@@ -69,7 +60,7 @@ class PartialTargets(ReportTimes):
         """Doubt what may as well be what a moderator wrote, beside something else that was reported."""
         use = self.result.uses.get("target_id")
         looks = [] if use is None or use.why == NAMED else [self.looks[column] for column in use.columns]
-        written = [look for look in looks if _MAY_BE_OF_THE_WORK.fullmatch(_last_word(look))]
+        written = [look for look in looks if may_be_written(_last_word(look))]
         if len(looks) > 1 and 0 < len(written) < len(looks):
             others = [look for look in looks if look not in written]
             self.result.notes.append(
@@ -197,7 +188,7 @@ class PartialTargets(ReportTimes):
         rank = ranks.get("target_id", _OTHER)
         if rank == ACCOUNTS or (rank == REPORTED and look.has_numbers and _KEY.search(name)):
             return rank
-        if (depends_on(look, chosen) or 0) < MOSTLY or _OF_THE_WORK.search(id_stem(look) or name):
+        if (depends_on(look, chosen) or 0) < MOSTLY or is_of_work(id_stem(look) or name):
             return None
         if rank < ACCOUNTS:
             return rank if rank != LINKS and id_stem(look) else None
@@ -214,7 +205,7 @@ def _may_be_ids(look: ColumnLook) -> bool:
     called = bool(stem) or (is_thing(name) and look.distinct > FEW_TARGETS and look.has_numbers)
     if not called or handles(look) or names_moderator(normalised(bare(look.name))) or is_proof(look):
         return False
-    if _OF_THE_WORK.search(name) or look.is_prose or look.has_lists or look.is_yes_or_no or look.is_measured:
+    if is_of_work(name) or look.is_prose or look.has_lists or look.is_yes_or_no or look.is_measured:
         return False
     if look.is_time and not look.is_number:
         return False

@@ -69,6 +69,7 @@ class RequiredColumns(PartialTargets):
             self.gathered()
         self.prefer_reporter_ids()
         self.doubt_direction()
+        self.doubt_unnamed_reporter()
         self.fill_empty_targets()
         self.doubt_parts()
         self.check_required()
@@ -87,6 +88,19 @@ class RequiredColumns(PartialTargets):
                 f"make sure that {reporter.name!r} reported {target.name!r}, and not the other way round; if so, say"
                 f" it: {option('reporter_id', target.name)} {option('target_id', reporter.name)}"
             )
+
+    def doubt_unnamed_reporter(self) -> None:
+        """Doubt who reported where another column is called so, whose values are no people."""
+        use = self.result.uses.get("reporter_id")
+        if self.outcomes or use is None or use.why == NAMED or self.ranks[use.columns[0]].get("reporter_id", 9) <= 1:
+            return
+        for look, ranks in zip(self.looks, self.ranks, strict=True):
+            named = ranks.get("reporter_id", 9) <= 1 and look.number not in self.taken and look.known
+            if named and not same_people(look, self.reporter()):
+                self.result.notes.append(
+                    f"{look.name!r} is called who reported, but {look.example!r} is no account: make sure that"
+                    f" {self.reporter().name!r} is who reported"
+                )
 
     def owner_beside_accused(self) -> None:
         """Where another column says who was accused or wrote the content, the author or owner is the report's own."""
