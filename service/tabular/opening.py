@@ -21,7 +21,7 @@ from service.errors import Refused
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-Kind = Literal["text", "parquet", "xlsx", "xls", "xlsb", "ods"]
+Kind = Literal["text", "parquet", "xlsx", "xls", "xlsb", "ods", "sqlite"]
 MOST_INFLATED = 2 * 1024**3  # bytes of a table that has to be held whole
 FREELY = 64 * 1024**2  # bytes that may come out of anything
 MOST_FOR_ONE = 400  # times its compressed size; tables are 3 to 50, deflate ends at 1032
@@ -29,7 +29,6 @@ _IN_MEMORY = 64 * 1024**2
 _NESTED = 2  # a table in gzip in zip
 _OTHERS = {
     b"%PDF": "a PDF",
-    b"SQLite format 3": "a database: export the table with the reports as CSV",
     b"BZh": "compressed with bzip2: unpack it first, or use gzip or zip",
     b"\xfd7zXZ": "compressed with xz: unpack it first, or use gzip or zip",
     b"(\xb5/\xfd": "compressed with zstd: unpack it first, or use gzip or zip",
@@ -39,6 +38,7 @@ _OTHERS = {
     b"\xff\xd8\xff": "a picture",
     b"ARROW1": "an Arrow file: save it as Parquet or CSV",
     b"ORC": "an ORC file: save it as Parquet or CSV",
+    b"Obj\x01": "an Avro file: save it as Parquet or CSV",
 }
 
 
@@ -50,6 +50,7 @@ class Opened:
     stream: BinaryIO
     notes: list[str] = field(default_factory=list)
     closing: list[IO[bytes] | io.RawIOBase] = field(default_factory=list)
+    in_archive: bool = False  # or compressed: the stream is not the file itself
     gzips: int = 0  # how many times it is compressed with gzip
     member: str | None = None  # the file of an archive, if it has several
 
@@ -140,6 +141,12 @@ def open_file(path: Path, progress: Callable[[int], None], member: str | None = 
 
 
 def _opened(stream: io.BufferedReader, size: int, name: str, depth: int, member: str | None) -> Opened:
+    found = _of_content(stream, size, name, depth, member)
+    found.in_archive = depth > 0 or found.in_archive
+    return found
+
+
+def _of_content(stream: io.BufferedReader, size: int, name: str, depth: int, member: str | None) -> Opened:
     head = stream.peek(512)[:512]
     if head[:2] == b"\x1f\x8b":
         _check_depth(depth, name)
@@ -162,6 +169,8 @@ def _opened(stream: io.BufferedReader, size: int, name: str, depth: int, member:
     if head[:4] == b"PAR1":
         file = _seekable(stream, name, depth)
         return Opened("parquet", file, closing=[file] if depth else [])
+    if head[:15] == b"SQLite format 3":
+        return Opened("sqlite", cast(BinaryIO, stream))
     if head[:4] == b"\xd0\xcf\x11\xe0":
         return Opened("xls", cast(BinaryIO, stream))
     for start, what in _OTHERS.items():
@@ -197,6 +206,9 @@ def _unzipped(file: BinaryIO, name: str, depth: int, wanted: str | None) -> Open
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise Refused(f"{name} is a damaged zip archive or workbook: {error}") from None
     members = [m for m in archive.infolist() if not m.is_dir() and not _is_hidden(m.filename)]
+    for folder, program in (("word/", "Word"), ("ppt/", "PowerPoint")):
+        if any(m.filename.startswith(folder) for m in members):
+            raise Refused(f"{name} is a {program} document: save its table as a sheet or CSV")
     if any(m.filename == "[Content_Types].xml" or m.filename.startswith("xl/") for m in members):
         file.seek(0)
         return Opened("xlsb" if any(m.filename == "xl/workbook.bin" for m in members) else "xlsx", file)

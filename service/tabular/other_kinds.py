@@ -1,10 +1,12 @@
-"""Tables of files that are neither CSV nor JSON nor Parquet: workbooks, web pages and XML."""
+"""Tables of files that are neither CSV nor JSON nor Parquet: workbooks, databases, web pages and XML."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from service.tabular import older_workbooks, workbook, xml_files
+from service.tabular.databases import DatabaseTable
 from service.tabular.opening import Opened
 from service.tabular.sheets import SheetTable
 from service.tabular.tables import Table
@@ -14,8 +16,13 @@ from service.tabular.web_pages import page_table
 Fits = Callable[[Table], bool]
 
 
-def workbook_table(opened: Opened, name: str, told: str | None, fits: Fits) -> Table:
-    """The sheet of a workbook that has the reports. Raises Refused."""
+def table_of_several(
+    opened: Opened, path: Path, told: str | None, fits: Fits, progress: Callable[[int], None]
+) -> Table:
+    """The sheet of a workbook, or the table of a database, that has the reports. Raises Refused."""
+    name = path.name
+    if opened.kind == "sqlite":
+        return DatabaseTable(opened.stream, path, told, fits, progress, in_archive=opened.in_archive)
     if opened.kind == "xlsx":
         return SheetTable("Excel workbook", workbook.sheets_of(opened.stream, name), name, told, fits)
     sheets = older_workbooks.sheets_of(opened.stream, name, opened.kind)

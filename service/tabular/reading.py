@@ -32,7 +32,7 @@ from service.tabular.lists import Found, lists_in
 from service.tabular.naming import chosen_columns
 from service.tabular.opening import Opened, SeveralFiles, open_file
 from service.tabular.options import AS_IT_IS, ReadingOptions
-from service.tabular.other_kinds import table_of_tags, workbook_table
+from service.tabular.other_kinds import table_of_several, table_of_tags
 from service.tabular.parquet import ParquetTable
 from service.tabular.parquet_folder import ParquetFolder
 from service.tabular.presets import PRESETS, PresetTable
@@ -192,7 +192,7 @@ class SourceFile:
         if opened.kind == "parquet":
             return ParquetTable(opened.stream, name, self.path.stat().st_size, self._progress)
         if opened.kind != "text":
-            return workbook_table(opened, name, self._options.sheet, self._fits)
+            return table_of_several(opened, self.path, self._options.sheet, self._fits, self._progress)
         text = TextBlocks(opened.stream, name, self._options.encoding)
         beginning = text.beginning
         if not beginning:

@@ -145,10 +145,17 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda found: _MYSQL.get(found[1], found[1]), text)
 
 
-def _of_hex(digits: str) -> str:
-    """Bytes in hexadecimal: as text where they are text, else their digits."""
+def of_bytes(content: bytes) -> str:
+    """Bytes as text where they are text, else in hexadecimal."""
     try:
-        text = bytes.fromhex(digits).decode()
+        text = content.decode()
+    except ValueError:
+        return content.hex()
+    return text if text.isprintable() else content.hex()
+
+
+def _of_hex(digits: str) -> str:
+    try:
+        return of_bytes(bytes.fromhex(digits))
     except ValueError:
         return digits.lower()
-    return text if text.isprintable() else digits.lower()
