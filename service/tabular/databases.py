@@ -24,6 +24,7 @@ _STEPS, _MOST_CALLS = 1_000_000, 100_000  # of SQLite's machine between two call
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'create virtual%' ORDER BY rowid"
 _OWN = ("sqlite_", "alembic_version", "schema_migrations", "django_migrations", "ar_internal_metadata")
 _WAL_MODE = b"\x02"
+_HEAD = 100  # bytes of the first page, as https://sqlite.org/fileformat.html has them
 _WRITE_VERSION = 18  # where the first page says whether changes are in a log beside it
 
 
@@ -41,7 +42,8 @@ class DatabaseTable:
         in_archive: bool,
     ) -> None:
         """`progress` is called with bytes of the file; `in_archive`: the stream was inflated from something else."""
-        self._name = path.name
+        self._name, self._progress = path.name, progress
+        self._size = 0  # bytes that are to be read; trying tables is none of it
         self.notes: list[str] = []
         self._database = self._copied(stream) if in_archive else self._opened(stream, path)
         names = [name for (name,) in self._asked(_TABLES) if not name.startswith(_OWN)]
@@ -49,7 +51,8 @@ class DatabaseTable:
             raise Refused(f"{self._name} has more than {MOST_TABLES:,} tables: export the one with the reports as CSV")
         filled = [name for name in names if next(self._asked(f"SELECT 1 FROM {_quoted(name)} LIMIT 1"), None)]
         if not filled:
-            raise Refused(f"{self._name} is a database without a table that has rows")
+            said = "".join(f"; {note}" for note in self.notes)
+            raise Refused(f"{self._name} is a database without a table that has rows{said}")
 
         def fitting(table: str) -> bool:
             self._choose(table)
@@ -57,7 +60,7 @@ class DatabaseTable:
 
         found = chosen_part(self._name, "tables", [(name, name) for name in filled], told, fitting)
         self._choose(found)
-        self._progress, self._size = progress, 0 if in_archive else path.stat().st_size
+        self._size = 0 if in_archive else path.stat().st_size
         self.notes += only_note("table", found, filled)
 
     @property
@@ -75,6 +78,10 @@ class DatabaseTable:
             self._progress(self._size * (done + len(some)) // total - self._size * done // total)
             done += len(some)
 
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
     def _choose(self, table: str) -> None:
         self._table = table
         self._columns = [str(row[1]) for row in self._asked(f"PRAGMA table_info({_quoted(table)})")]
@@ -83,24 +90,35 @@ class DatabaseTable:
         self.header = unique_names(self._columns)
 
     def _opened(self, stream: BinaryIO, path: Path) -> sqlite3.Connection:
-        """The file itself. Changes that lie beside it in a log are read, or it is refused: they are the newest rows."""
-        log = path.with_name(f"{path.name}-wal")
-        has_log = log.exists() and log.stat().st_size > 0
-        if not has_log and stream.read(_WRITE_VERSION + 1)[_WRITE_VERSION:] == _WAL_MODE:
+        """The file itself. What a program had not yet written into it stands beside it, and is read as well."""
+        beside = [path.with_name(f"{path.name}{end}") for end in ("-wal", "-journal")]
+        unfinished = any(other.exists() and other.stat().st_size > 0 for other in beside)
+        head = stream.read(_HEAD)
+        if not unfinished:
+            self._check_whole(head, path.stat().st_size)
+        if not unfinished and head[_WRITE_VERSION : _WRITE_VERSION + 1] == _WAL_MODE:
             self.notes.append(
-                f"the newest rows of such a database may stand in a file {log.name!r} beside it, which is not there:"
-                " if the last reports are missing, copy it as well, or stop the program before you copy"
+                f"its newest rows may stand in a file {beside[0].name!r} beside it, which is not there: if the last"
+                " reports are missing, copy that one as well, or stop the program before you copy"
             )
         try:
-            # With a log SQLite needs an index of it, which it makes beside the file; "immutable" makes nothing.
-            return self._prepared(f"{path.resolve().as_uri()}?mode=ro{'' if has_log else '&immutable=1'}")
+            # To read what is beside it SQLite writes an index there; where nothing is, "immutable" touches nothing.
+            return self._prepared(f"{path.resolve().as_uri()}?mode=ro{'' if unfinished else '&immutable=1'}")
         except sqlite3.Error as error:
             raise self._damaged(error) from None
+
+    def _check_whole(self, head: bytes, size: int) -> None:
+        """Refuse a file that is shorter than its first page says: what is left may be read without an error."""
+        pages = int.from_bytes(head[28:32])
+        a_page = int.from_bytes(head[16:18])
+        if head[24:28] == head[92:96] and size < pages * (65_536 if a_page == 1 else a_page):
+            raise Refused(f"{self._name} is a database whose end is missing: copy it again, or export the table as CSV")
 
     def _copied(self, stream: BinaryIO) -> sqlite3.Connection:
         content = stream.read(MOST_COPIED + 1)
         if len(content) > MOST_COPIED:
             raise Refused(f"{self._name} has a database of more than {MOST_COPIED >> 20} MiB inside: unpack it first")
+        self._check_whole(content[:_HEAD], len(content))
         try:
             database = self._prepared(":memory:")
             # In memory there is no log beside it: the first page may not ask for one.

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, Literal, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Literal, Protocol, cast
 
 from service.errors import Refused
 
@@ -42,6 +42,14 @@ _OTHERS = {
 }
 
 
+class Closeable(Protocol):
+    """What has to be closed with a file."""
+
+    def close(self) -> object:
+        """Let go of it."""
+        ...
+
+
 @dataclass(slots=True)
 class Opened:
     """A file that was opened, and what it is."""
@@ -49,7 +57,7 @@ class Opened:
     kind: Kind
     stream: BinaryIO
     notes: list[str] = field(default_factory=list)
-    closing: list[IO[bytes] | io.RawIOBase] = field(default_factory=list)
+    closing: list[Closeable] = field(default_factory=list)
     in_archive: bool = False  # or compressed: the stream is not the file itself
     gzips: int = 0  # how many times it is compressed with gzip
     member: str | None = None  # the file of an archive, if it has several

@@ -22,7 +22,9 @@ def table_of_several(
     """The sheet of a workbook, or the table of a database, that has the reports. Raises Refused."""
     name = path.name
     if opened.kind == "sqlite":
-        return DatabaseTable(opened.stream, path, told, fits, progress, in_archive=opened.in_archive)
+        database = DatabaseTable(opened.stream, path, told, fits, progress, in_archive=opened.in_archive)
+        opened.closing.append(database)
+        return database
     if opened.kind == "xlsx":
         return SheetTable("Excel workbook", workbook.sheets_of(opened.stream, name), name, told, fits)
     sheets = older_workbooks.sheets_of(opened.stream, name, opened.kind)

@@ -90,7 +90,7 @@ class RequiredColumns(PartialTargets):
             )
 
     def doubt_unnamed_reporter(self) -> None:
-        """Doubt who reported where another column is called so, whose values are no people."""
+        """Doubt who reported where another column is called so, and its values are not those of people."""
         use = self.result.uses.get("reporter_id")
         if self.outcomes or use is None or use.why == NAMED or self.ranks[use.columns[0]].get("reporter_id", 9) <= 1:
             return
@@ -98,7 +98,7 @@ class RequiredColumns(PartialTargets):
             named = ranks.get("reporter_id", 9) <= 1 and look.number not in self.taken and look.known
             if named and not same_people(look, self.reporter()):
                 self.result.notes.append(
-                    f"{look.name!r} is called who reported, but {look.example!r} is no account: make sure that"
+                    f"{look.name!r} is called who reported, but {look.example!r} does not look like an account: make sure that"
                     f" {self.reporter().name!r} is who reported"
                 )
 
