@@ -307,6 +307,8 @@ class DelimitedTable:
             cells = [_shape(cell.strip('"')) for cell in line.rstrip("\r\n").split(self._dialect.delimiter)]
             if k == 0 and opened and len(cells) == width and _end_alike(cells[opened + 1 :], shapes[opened + 1 :]):
                 return self._looks_like_row(number, k, lines)
+            if k == 0 and not opened and len(cells) == width - 1 and _end_alike(cells[1:], shapes[1:-1]):
+                return self._looks_like_row(number, k, lines)  # and lacks its last field
             if k and opened and len(cells) >= width - 1 and _begin_alike(cells[:opened], shapes[:opened]):
                 return self._looks_like_row(number, k, lines)
             if len(cells) == width and k < len(lines) - 1 and not (k == 0 and opened):

@@ -180,6 +180,21 @@ def test_an_open_quote_in_the_first_column_swallows_no_row(tmp_path: Path) -> No
     assert len(items) + len(refused) == 8 and 4 in [r.line for r in refused]
 
 
+def test_a_swallowed_row_that_lacks_its_last_field_is_one(tmp_path: Path) -> None:
+    lines = [f"0.{k},spam,w{k % 4},u{k % 9},2026-07-{k + 1:02}T08:30:00Z,{5000 + k % 7}" for k in range(28)]
+    lines[20] = '"' + lines[20].rpartition(",")[0]
+    lines[21] = lines[21].replace(",", '",', 1)
+    text = "\n".join(["score,reason,author,reporter,created_at,post_id", *lines]) + "\n"
+    items, refused, _ = read(written(tmp_path / "a.csv", text))
+    assert [r.line for r in refused] == [22] and len(items) == 27
+    prose = text.replace(
+        lines[20], '"first, 2 of 3, then w0, or so\nand so on"' + "".join(lines[20].partition(",")[1:]) + ",5001"
+    )
+    prose = prose.replace('0.21",', "0.21,")
+    items, refused, _ = read(written(tmp_path / "b.csv", prose))
+    assert (len(items), refused) == (28, []), "a text of several lines"
+
+
 def test_texts_of_several_lines_are_no_swallowed_rows(tmp_path: Path) -> None:
     texts = ("one, two\nthree, four", "a\nb\nc", 'he said: "x, y"\n"z"\n', "\n", "1,2\n3,4\n5,6")
     for first in (True, False):
