@@ -66,7 +66,8 @@ class RequiredColumns(PartialTargets):
         if not self.outcomes and "reporter_id" in self.result.uses and "target_id" not in self.result.uses:
             self.check_holder()
             self.account_beside()
-            self.gathered()
+            if "target_id" not in self.result.uses:
+                self.gathered()
         self.prefer_reporter_ids()
         self.doubt_direction()
         self.doubt_unnamed_reporter()
@@ -98,8 +99,8 @@ class RequiredColumns(PartialTargets):
             named = ranks.get("reporter_id", 9) <= 1 and look.number not in self.taken and look.known
             if named and not same_people(look, self.reporter()):
                 self.result.notes.append(
-                    f"{look.name!r} is called who reported, but {look.example!r} does not look like an account: make sure that"
-                    f" {self.reporter().name!r} is who reported"
+                    f"{look.name!r} is called who reported, but {look.example!r} does not look like an account: make"
+                    f" sure that {self.reporter().name!r} is who reported"
                 )
 
     def owner_beside_accused(self) -> None:

@@ -10,10 +10,10 @@ from service.tabular.looks import ColumnLook, depends_on, finer_first, one_of_ea
 from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.name_kinds import is_account, is_actor, is_sender
 from service.tabular.naming import option
-from service.tabular.other_ids import only_ids, only_links, with_kind
+from service.tabular.other_ids import id_stem, only_ids, only_links, with_kind
 from service.tabular.plain_names import normalised
 from service.tabular.refusals import UnclearHolder
-from service.tabular.report_words import names_reports, speaks_of_reports
+from service.tabular.report_words import names_reports, of_other_acts, speaks_of_reports
 from service.tabular.target_rules import one_a_row
 from service.tabular.vocabulary import ACCOUNTS, PLACES, is_address
 
@@ -21,6 +21,9 @@ WHOLE_ACCOUNTS = "no column names a post or comment: whole accounts are the targ
 _INNER_REPORTS = re.compile(r"(?:.*\.)?(?:report(?:er)?s|flag(?:ger)?s|complaints|complainants)\.", re.IGNORECASE)
 _OF_THE_PERSON = 0.5  # of the people who come again: those who report twice report different things
 _GATHERED = 0.5  # of the reports: the others are about what was reported before
+_CASE = re.compile(r"(?:.*_)?(?:report|flag|complaint|issue|case|moderation)")
+_MANY_PEOPLE = 15
+_ONCE = 0.95  # of the rows
 _FEW_HANDLERS = 0.1  # of the reporters: so many may be moderators
 
 
@@ -101,23 +104,33 @@ class TargetColumns(Candidates):
         return opposite or is_account(look.name) or self.is_other_person(look, reporter)
 
     def gathered(self) -> None:
-        """Where nothing else is there, the case under which reports of several people about one thing are gathered.
-
-        Only where the reports are known among other rows: moderators write about cases, too.
-        """
-        if self.result.only is None:
-            return
+        """Where nothing else is there, the case under which reports of several people about one thing are gathered."""
         reporter = self.reporter()
         cases = [
             look
-            for look, ranks in zip(self.looks, self.ranks, strict=True)
+            for look in self.looks
             if look.number not in self.taken
-            and ranks.get("id") == 1
+            and _CASE.fullmatch(id_stem(look))
             and FEW_TARGETS < look.distinct <= _GATHERED * len(look.known)
             and (depends_on(reporter, look) or 0) < _OF_THE_PERSON
         ]
-        if "target_id" not in self.result.uses and len(cases) == 1:
-            self.use("target_id", cases, "reports of several people are gathered under each")
+        # Moderators write about cases, too: unless the reports are known among other rows, many people have to.
+        known = self.result.only is not None
+        if len(cases) != 1 or not (known or self._are_by_many(reporter, cases[0])):
+            return
+        self.use("target_id", cases, "reports of several people are gathered under each")
+        if not known:
+            self.result.notes.append(
+                f"make sure that {reporter.name!r} reported what {cases[0].name!r} stands for, and did not handle or"
+                " discuss it"
+            )
+
+    def _are_by_many(self, reporter: ColumnLook, case: ColumnLook) -> bool:
+        """Whether many people wrote once each about a case and gave reasons, as those who report do."""
+        pairs = list(zip(reporter.values, case.values, strict=True))
+        once = len(set(pairs)) >= _ONCE * len(pairs)
+        gives_reasons = any(ranks.get("reason", 9) <= 1 for ranks in self.ranks)
+        return once and reporter.distinct >= _MANY_PEOPLE and gives_reasons and of_other_acts(self.looks) is None
 
     def is_other_person(self, look: ColumnLook, reporter: ColumnLook) -> bool:
         """Whether a column such as `user_id` is of the people who were reported, since others are called reporters."""
