@@ -273,8 +273,8 @@ _COMPILED = {
     for field, ranks in _PATTERNS.items()
 }
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=(?:id|name|time|date)\Z)")  # reporterid
-_BEFORE = re.compile(  # custom fields of ServiceNow, joins of Metabase, groups of GLPI
-    r"u_(?=.)|.* → (?=.)|[^-]+ - (?=.)|decidim[_ ](?=.)", re.IGNORECASE
+_BEFORE = re.compile(  # of ServiceNow, Osclass and Dolibarr, joins of Metabase, groups of GLPI
+    r"u_(?=.)|(?:[fp]k_(?:[is]_)?|dt_|[is]_)(?=[a-z]{2})|.* → (?=.)|[^-]+ - (?=.)|decidim[_ ](?=.)", re.IGNORECASE
 )
 _IN_OBJECT = re.compile(  # log.reporter_id, report.target_id
     r"(?:log|message|payload|body|data|details?|reports?|flag|complaint|record|properties|params|labels|context|custom)\.(?=.)",
