@@ -19,6 +19,7 @@ from service.tabular.tables import MOST_COLUMNS, Batch, Table, unique_names
 
 MOST_COPIED = 512 * 1024**2  # bytes of a database that came out of an archive, and has to be held whole
 MOST_TABLES = 2_000
+LONGEST_VALUE = 16 * 1024**2  # bytes of a row
 _BATCH = 2_000
 _STEPS, _MOST_CALLS = 1_000_000, 100_000  # of SQLite's machine between two calls; so many calls are no reading
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'create virtual%' ORDER BY rowid"
@@ -133,7 +134,10 @@ class DatabaseTable:
         calls = count()
         database.set_progress_handler(lambda: next(calls) > _MOST_CALLS, _STEPS)
         database.text_factory = lambda content: content.decode(errors="replace")
-        for setting in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+        database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        # As https://sqlite.org/security.html asks for with files of strangers.
+        for setting in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0", "query_only = ON"):
             database.execute(f"PRAGMA {setting}")
         return database
 

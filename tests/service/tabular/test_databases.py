@@ -150,6 +150,15 @@ def test_views_and_virtual_tables_are_left_alone(path: Path) -> None:
     assert facts(items_of(path)) == expected(ROWS)
 
 
+def test_a_row_without_measure_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "LONGEST_VALUE", 100_000)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE reports SET reason = ? WHERE id = '7'", ("x" * 200_000,))
+        database.commit()
+    with pytest.raises(Refused, match="too big"):
+        read(path)
+
+
 def test_work_without_end_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(databases, "_STEPS", 10)
     monkeypatch.setattr(databases, "_MOST_CALLS", 20)
