@@ -44,7 +44,12 @@ class CheckedComplaints:
         """Complaints without outcomes of their own. Each is let go of at once: many that live make collecting garbage
         slow.
         """
-        columns: list[Any] = list(map(list, zip(*(_values(one, False) for one in complaints), strict=True)))
+        return cls.of_rows(values_of(one, judged=False) for one in complaints)
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[tuple[Any, ...]]) -> CheckedComplaints:
+        """Complaints whose values stand in the order of the columns."""
+        columns: list[Any] = list(map(list, zip(*rows, strict=True)))
         return cls(*columns) if columns else cls()
 
     def __len__(self) -> int:
@@ -52,7 +57,7 @@ class CheckedComplaints:
 
     def put(self, row: int, complaint: Complaint, *, judged: bool) -> None:
         """Replace what stands in a row."""
-        for column, value in zip(self._columns(), _values(complaint, judged), strict=True):
+        for column, value in zip(self._columns(), values_of(complaint, judged=judged), strict=True):
             column[row] = value
 
     def only(self, chosen: Sequence[bool]) -> CheckedComplaints:
@@ -77,7 +82,7 @@ class CheckedComplaints:
         return [getattr(self, one.name) for one in fields(self)]
 
 
-def _values(complaint: Complaint, judged: bool) -> tuple[Any, ...]:
+def values_of(complaint: Complaint, *, judged: bool) -> tuple[Any, ...]:
     """The fields of a complaint in the order of the columns."""
     reporter, target = complaint.reporter, complaint.target
     created = reporter.account_created_at

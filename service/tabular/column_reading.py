@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from service.intake.items import CheckedItem
+from service.intake.items import COMPLAINT, CheckedItem
 from service.model import Complaint, RejectedItem
 from service.tabular.assembly import Assembler
 from service.tabular.checked_complaints import CheckedComplaints
+from service.tabular.plain_items import PlainItems
 from service.tabular.plain_rows import PlainRows
 from service.tabular.reading import Reader
 from service.tabular.tables import Batch
 
 
 class BatchColumns:
-    """Reads the batches of one file of complaints in columns, without an item for each row of a table."""
+    """Reads the batches of one file of complaints in columns, without an item for each of its rows or lines."""
 
     def __init__(self) -> None:
         self._rows: PlainRows | None = None
+        self._items: PlainItems | None = None
 
     def of(self, reader: Reader | None, batch: Batch) -> Iterator[CheckedComplaints | RejectedItem]:
         """What is refused of a batch, then its complaints."""
@@ -25,6 +27,9 @@ class BatchColumns:
         if isinstance(reader, Assembler):
             self._rows = self._rows or PlainRows(reader)
             yield from self._rows.read(batch)
+        elif reader is not None and reader.as_lines and reader.noun is COMPLAINT:
+            self._items = self._items or PlainItems(reader)
+            yield from self._items.read(batch)
         elif reader is not None:
             refused = list[RejectedItem]()
             found = CheckedComplaints.of(_complaints_of(reader.items(batch), refused))

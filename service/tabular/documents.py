@@ -123,12 +123,17 @@ class ItemReader:
 
     def __init__(self, noun: Noun, now: datetime, notes: NoteCount, *, as_lines: bool) -> None:
         self._read = read_line if as_lines else read_value
-        self._noun, self._now, self._notes = noun, now, notes
+        self.noun, self.now, self.as_lines = noun, now, as_lines
+        self._notes = notes
 
     def items(self, batch: Batch) -> Iterator[CheckedItem | RejectedItem]:
         """The items of a batch, and what is refused of it."""
         for number, raw in zip(batch.lines, batch.rows, strict=True):
-            yield self._notes.taken(self._read(raw, self._noun, self._now, number))
+            yield self.item(number, raw)
+
+    def item(self, number: int, raw: Any) -> CheckedItem | RejectedItem:
+        """One item, or why it is refused."""
+        return self._notes.taken(self._read(raw, self.noun, self.now, number))
 
 
 @dataclass(frozen=True, slots=True)
