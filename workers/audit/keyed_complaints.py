@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from service.intake.text_fingerprints import signature_of, word_count
-from service.storage.sql.hashing import key_of
+from service.storage.sql.hashing import key_of, keys_of
 from service.tabular.checked_complaints import CheckedComplaints
 from workers.detection.target_traits import traits_of
 from workers.detection.window import UNKNOWN_MS
@@ -23,7 +23,7 @@ MOST_NAMES = 2_000_000  # that a KeyMaker remembers: beyond them it begins again
 
 def numbers(values: Iterable[int] = ()) -> array[int]:
     """A column of numbers of 64 bits."""
-    return array("q", values)
+    return array("q", [*values])  # from a list it takes half of the time
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class KeyMaker:
                 target_names[key] = name
                 features[key] = traits_of(found.content(row))
         made = KeyedComplaints(
-            numbers(map(key_of, found.ids)),
+            keys_of(found.ids),
             numbers(found.time_us),
             numbers(map(self._reporters.__getitem__, found.reporters)),
             numbers(map(self._targets.__getitem__, found.targets)),
