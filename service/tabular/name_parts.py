@@ -44,6 +44,10 @@ THINGS = (  # content of some sites: by name only with an id after it
     r"(?:domain|link|paste|file|song|track|recipe|book|poll|question|quote|repository|repo|package|plugin|playlist|podcast|rev|revision|diff|snippet|lyrics|document"
     r"|episode|chapter|artwork|clip|gif|meme|pet|property|vehicle|offer|auction|deal)"
 )
+SITES = (  # where contents stand, by their names
+    r"chat|direct|private|wall|feed|news|timeline|live|stream|public|lobby|lesson|course|class|movie|book|song|game|club"
+    r"|team|server|activity|track|market|shop|store|seller|trip|ride"
+)
 PLACE = (
     r"(?:context|thread|topic|article|discussion|story|page|parent|root|conversation|debate|board|forum|subforum|channel"
     r"|room|community|subreddit|group|category_thread|thema|artikel|diskussion|hilo|tema|articulo|sujet|fil|argomento)"
