@@ -151,6 +151,7 @@ class TargetTraits(Mapping[int, frozenset[str]]):
 
     def __init__(self) -> None:
         self._number_by_feature: dict[str, int] = {}
+        self._number_by_numeral: dict[str, int] = {}  # of the features that are numbers, which may come to say nothing
         self._features: list[str] = []
         self._row_by_target: dict[int, int] = {}
         self._numbers = array("I")  # of all rows, one after the other
@@ -164,8 +165,11 @@ class TargetTraits(Mapping[int, frozenset[str]]):
             return
         self._row_by_target[target] = len(self._row_by_target)
         for feature in features:
-            if not _is_number(feature) or self._says_something(feature):
-                self._numbers.append(self._number(feature))
+            number = self._number_by_feature.get(feature)  # nearly always
+            if number is None:
+                number = self._number(feature)
+            if number is not None:
+                self._numbers.append(number)
         self._ends.append(len(self._numbers))
 
     def _says_something(self, feature: str) -> bool:
@@ -174,10 +178,15 @@ class TargetTraits(Mapping[int, frozenset[str]]):
             seen.add(feature)
         return len(seen) <= DISTINCT_NUMBERS
 
-    def _number(self, feature: str) -> int:
-        number = self._number_by_feature.get(feature)
-        if number is None:
-            number = self._number_by_feature[feature] = len(self._features)
+    def _number(self, feature: str) -> int | None:
+        """The number of a feature; None for one that says nothing."""
+        numbers = self._number_by_feature
+        if _is_number(feature):
+            if not self._says_something(feature):
+                return None
+            numbers = self._number_by_numeral
+        number = numbers.setdefault(feature, len(self._features))
+        if number == len(self._features):
             self._features.append(feature)
         return number
 
