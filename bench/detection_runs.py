@@ -28,7 +28,8 @@ from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit import windows
 from workers.audit.files import Reading, read_items
-from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
+from workers.audit.history import Collector, ComplaintHistory
+from workers.audit.outcomes import outcomes_by_target
 from workers.audit.report import report_of
 from workers.detection.detector import Detector
 from workers.detection.groups import Group

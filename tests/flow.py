@@ -31,7 +31,8 @@ from service.storage.redis_store import assessments
 from service.storage.sql.engine import write
 from service.storage.sql.schema import decisions
 from workers import detect, ingest, sweep
-from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
+from workers.audit.history import Collector, ComplaintHistory
+from workers.audit.outcomes import outcomes_by_target
 from workers.audit.windows import audit
 from workers.resident_windows import ResidentWindows
 from workers.tenant_analyzer import TenantAnalyzer

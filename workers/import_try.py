@@ -15,7 +15,8 @@ from service.policy import Policy
 from service.tabular.options import ReadingOptions
 from service.tabular.reading import SourceFile
 from workers.audit.examination import FilesRead, examination_of
-from workers.audit.history import Collector, outcomes_by_target
+from workers.audit.history import Collector
+from workers.audit.outcomes import outcomes_by_target
 from workers.audit.windows import audit
 from workers.import_reading import reading_progress, without_values
 

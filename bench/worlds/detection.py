@@ -30,7 +30,8 @@ from service.moderation.track_record import verdict_on
 from service.moderation.usual import Verdicts, usual_of
 from service.policy import DEFAULT_POLICY
 from service.storage.complaints.feed import FeedOutcome
-from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
+from workers.audit.history import Collector, ComplaintHistory
+from workers.audit.outcomes import outcomes_by_target
 from workers.audit.records import Records
 from workers.audit.windows import window_ends
 from workers.detection.groups import Group

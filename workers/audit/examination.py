@@ -20,8 +20,9 @@ from service.tabular.naming import what_is
 from service.tabular.options import ReadingOptions
 from service.tabular.parquet_folder import size_of
 from workers.audit.files import READ_AS_IT_IS, Reading, read_items
-from workers.audit.history import Collector, ComplaintHistory, outcomes_by_target
+from workers.audit.history import Collector, ComplaintHistory
 from workers.audit.listings import AuditTable, members_of, targets_of
+from workers.audit.outcomes import OutcomeCollector
 from workers.audit.report import report_of
 from workers.audit.scenes import AuditScope, ColumnRead, RowsRead, given_fields, scenes_of
 from workers.audit.shared_reading import ReadingTask, read_keyed
@@ -225,23 +226,22 @@ def _read(
         done += count
         progress.advance(done)
 
-    known = [
-        cast(Outcome, o)
-        for path in outcome_paths
-        for o in read_items(path, OUTCOME, now, files.outcomes, read, options)
-    ]
-    judged = {o.complaint_id for o in known if o.complaint_id is not None}
+    outcomes = OutcomeCollector()
+    for path in outcome_paths:
+        for outcome in read_items(path, OUTCOME, now, files.outcomes, read, options):
+            outcomes.add(cast(Outcome, outcome))
     collector = Collector(policy.text_min_words)
     until_us = None if as_of is None else microseconds(as_of)
-    task = ReadingTask(now, options, until_us, policy.text_min_words, judged)
+    task = ReadingTask(now, options, until_us, policy.text_min_words, outcomes.complaint_ids())
     for path in paths:
         for batch in read_keyed(path, task, files.complaints, read, processes):
             files.too_late += batch.too_late
             collector.take(batch.complaints)
-        known += files.complaints.sources[-1].outcomes()
+        for outcome in files.complaints.sources[-1].outcomes():
+            outcomes.add(outcome)
     _check_offsets(files)
     history, rows = collector.history()
-    return history, outcomes_by_target([o for o in known if as_of is None or o.decided_at <= as_of], rows)
+    return history, outcomes.by_target(rows, until_us)
 
 
 def _check_offsets(files: FilesRead) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from service.model import Complaint, Outcome, microseconds
+from service.model import Complaint
 from service.moderation.cluster_state import Membership
 from service.moderation.listed_complaints import ListedByReporter, ListedComplaint, by_reporter
-from service.storage.complaints.feed import NOT_ARCHIVED, FeedOutcome
-from service.storage.sql.hashing import key_of
 from service.tabular.checked_complaints import CheckedComplaints
 from workers.audit.keyed_complaints import COLUMNS, KeyedComplaints, KeyMaker
 from workers.detection.arrays import Ints
@@ -226,22 +223,3 @@ def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dt
     first = np.ones(len(reporter), bool)
     first[order[1:]] = (r[1:] != r[:-1]) | (v[1:] != v[:-1])
     return first
-
-
-def outcomes_by_target(outcomes: list[Outcome], row_by_complaint: dict[str, int]) -> dict[int, list[FeedOutcome]]:
-    """Outcomes by target key; the first of equal ids wins. In an audit `decided_at` stands for the receipt.
-
-    One about a complaint that is in no file is left out, unless it retracts another.
-    """
-    found: dict[int, list[FeedOutcome]] = defaultdict(list)
-    seen: set[str] = set()
-    for o in outcomes:
-        about = 0 if o.complaint_id is None else row_by_complaint.get(o.complaint_id, NOT_ARCHIVED)
-        if o.id in seen or (about == NOT_ARCHIVED and o.retracts is None):
-            continue
-        seen.add(o.id)
-        target, decided_us = key_of(o.target_id), microseconds(o.decided_at)
-        found[target].append(
-            FeedOutcome(0, o.id, target, decided_us, o.verdict, o.action, o.decided_by, about, o.retracts)
-        )
-    return dict(found)
