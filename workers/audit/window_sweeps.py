@@ -71,11 +71,9 @@ def _sweeps_beside(
         return
     left, under_way = iter(windows), deque[Future[Swept]]()
     try:
-        gc.freeze()  # collecting garbage writes to every object, and a forked process gets a copy of what is written to
-        try:
-            under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, processes * AHEAD))  # forks all of them
-        finally:
-            gc.unfreeze()
+        # Collecting garbage writes to every object, and each process has a copy of what it or this one writes to.
+        gc.freeze()
+        under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, processes * AHEAD))  # forks all of them
         while under_way:
             found = under_way.popleft().result()
             under_way.extend(pool.submit(_sweep, rows) for rows in islice(left, 1))
@@ -83,6 +81,7 @@ def _sweeps_beside(
     except BrokenProcessPool as error:
         raise ended_from_outside(processes) from error
     finally:
+        gc.unfreeze()
         pool.shutdown(cancel_futures=True)
 
 
