@@ -184,7 +184,7 @@ def joined(one: Complaints, two: Complaints) -> Complaints:
     names = ("seq", "time_ms", "reporter", "target", "context", "author", "created_ms", "fingerprint", "exempt")
     every = [np.concatenate([getattr(one, n), getattr(two, n)]) for n in names]
     order = np.argsort(every[1], kind="stable")
-    return Complaints(*(column[order] for column in every), one.texts | two.texts)
+    return Complaints(*(column[order] for column in every), {**one.texts, **two.texts})
 
 
 def part(c: Complaints, rows: Ints) -> Complaints:

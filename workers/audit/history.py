@@ -14,7 +14,8 @@ from service.model import Complaint
 from service.moderation.cluster_state import Membership
 from service.moderation.listed_complaints import ListedByReporter, ListedComplaint, by_reporter
 from service.tabular.checked_complaints import CheckedComplaints
-from workers.audit.keyed_complaints import COLUMNS, KeyedComplaints, KeyMaker
+from workers.audit.keyed_complaints import COLUMNS, KeyedComplaints, KeyMaker, numbers
+from workers.audit.signatures import Signatures
 from workers.detection.arrays import Ints
 from workers.detection.target_traits import TargetTraits
 from workers.detection.window import Complaints
@@ -39,9 +40,6 @@ class ComplaintHistory:
     def between(self, first: int, last: int) -> Complaints:
         """Rows first..last (half-open), as views."""
         c, rows = self.complaints, slice(first, last)
-        with_text = self._with_text[np.searchsorted(self._with_text, first, "right") :]
-        with_text = with_text[: np.searchsorted(with_text, last, "right")]
-        texts = {seq: c.texts[seq] for seq in with_text.tolist()}
         return Complaints(
             c.seq[rows],
             c.time_ms[rows],
@@ -52,7 +50,7 @@ class ComplaintHistory:
             c.created_ms[rows],
             c.fingerprint[rows],
             c.exempt[rows],
-            texts,
+            self._signatures.between(first + 1, last + 1),
         )
 
     def listed_between(self, since_ms: int, until_ms: int) -> ListedByReporter:
@@ -61,9 +59,8 @@ class ComplaintHistory:
         return by_reporter(self.listed[first : bisect_right(self.listed, until_ms * 1000, key=_time_us)])
 
     @cached_property
-    def _with_text(self) -> Ints:
-        """The seqs of the complaints with a text."""
-        return np.sort(np.fromiter(self.complaints.texts, np.int64, len(self.complaints.texts)))
+    def _signatures(self) -> Signatures:
+        return Signatures.of(self.complaints.texts)
 
     @cached_property
     def totals(self) -> Mapping[int, int]:
@@ -78,7 +75,7 @@ class Collector:
 
     def __init__(self, text_min_words: int) -> None:
         self._columns = KeyedComplaints()
-        self._texts: dict[int, bytes] = {}
+        self._text_rows, self._signatures = numbers(), bytearray()  # of the complaints with a text
         self._row_by_id: dict[str, int] = {}  # of `judged_complaints`, and of those that are judged where they stand
         self._part_of: dict[int, int] = {}  # row -> key of the id of the complaint whose act it is part of
         self._reporter_names: dict[int, str] = {}
@@ -107,7 +104,8 @@ class Collector:
         for k, name in found.judged:
             self._row_by_id.setdefault(name, row + k)
         self._part_of |= {row + k: act for k, act in found.part_of}
-        self._texts |= {row + k: signature for k, signature in found.signatures}
+        self._text_rows.extend(row + k for k, _ in found.signatures)
+        self._signatures += b"".join(signature for _, signature in found.signatures)
         self._reporter_names |= found.reporter_names
         self._target_names |= found.target_names
         for target, features in found.features.items():
@@ -119,7 +117,9 @@ class Collector:
         """
         self._take_waiting()
         c = self._arrays()
-        duplicates = self._leave_out_duplicates(c)
+        signatures = Signatures.joined(np.array(self._text_rows, np.int64), self._signatures)
+        self._text_rows, self._signatures = numbers(), bytearray()
+        duplicates, signatures = self._leave_out_duplicates(c, signatures)
         acts = self._acts(c["id"], c["reporter"])
         order = np.lexsort((c["id"], c["time_us"]))
         apart = np.isin(order, np.fromiter(acts, np.int64, len(acts)))
@@ -139,7 +139,7 @@ class Collector:
             c["created_ms"][order],
             c["fingerprint"][order],
             c["exempt"][order].view(np.bool_),
-            {int(place[row]): text for row, text in self._texts.items() if place[row] > 0},
+            signatures.renumbered(place),
         )
         rows = {identity: int(place[row]) for identity, row in self._row_by_id.items() if place[row] > 0}
         return ComplaintHistory(
@@ -161,8 +161,10 @@ class Collector:
             found[name] = np.frombuffer(column, kind) if len(column) else np.empty(0, kind)
         return found
 
-    def _leave_out_duplicates(self, c: dict[str, Any]) -> int:
-        """Of complaints with one id, keep the first that was read; returns how many others there are."""
+    def _leave_out_duplicates(self, c: dict[str, Any], signatures: Signatures) -> tuple[int, Signatures]:
+        """Of complaints with one id, keep the first that was read; returns how many others there are, and the
+        signatures of those that stay.
+        """
         _, first, which = np.unique(c["id"], return_index=True, return_inverse=True)
         if duplicates := len(c["id"]) - len(first):
             order = np.argsort(first)
@@ -173,9 +175,9 @@ class Collector:
             for name in COLUMNS:
                 c[name] = c[name][first[order]]
             self._part_of = {int(row_of[row]): act for row, act in self._part_of.items() if stays[row]}
-            self._texts = {int(row_of[row]): text for row, text in self._texts.items() if stays[row]}
+            signatures = signatures.renumbered(np.where(stays, row_of, -1))
             self._row_by_id = {name: int(row_of[row]) for name, row in self._row_by_id.items()}
-        return duplicates
+        return duplicates, signatures
 
     def _acts(self, ids: Ints, reporter: Ints) -> dict[int, int]:
         """By row of a complaint that is part of an act: the row of the act. A reporter's own complaints alone."""

@@ -83,7 +83,7 @@ def _swept(session: Any, policy: Policy, complaints: Complaints, windows: Sequen
     row = np.arange(len(complaints))
     since, until = np.searchsorted(lasts, row, "right"), np.searchsorted(firsts, row, "right") - 1
     columns = {name: pa.array(getattr(complaints, name)) for name in _COLUMNS}
-    texts = pa.array([complaints.texts.get(seq) for seq in complaints.seq.tolist()], pa.binary())
+    texts = pa.array(list(map(dict(complaints.texts).get, complaints.seq.tolist())), pa.binary())
     table = pa.table({"since": since, "until": until, **columns, "texts": texts}).filter(pa.array(since <= until))
     frame = session.createDataFrame(table).selectExpr("explode(sequence(since, until)) as number", *_COLUMNS, "texts")
     return frame.groupBy("number").applyInArrow(_sweep_of(policy), "number bigint, swept binary")

@@ -7,6 +7,7 @@ and no counters have to be kept in sync. A tick costs one merge per index (memor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -36,9 +37,8 @@ class Complaints:
     created_ms: Ints  # of the reporter's account; UNKNOWN_MS where unknown
     fingerprint: Ints  # 0: none
     exempt: Bools  # trusted reporter or illegal-content notice
-    texts: dict[
-        int, bytes
-    ]  # seq -> signature of the text (service/intake/text_fingerprints.py), where it has enough words
+    # seq -> signature of the text (service/intake/text_fingerprints.py), where it has enough words
+    texts: Mapping[int, bytes]
 
     def __len__(self) -> int:
         return len(self.seq)
