@@ -18,6 +18,7 @@ from service.tabular.looks import (
     one_of_each_row,
     same_people,
 )
+from service.tabular.missing import handles
 from service.tabular.name_kinds import fineness, is_sender
 from service.tabular.naming import option, quoted
 from service.tabular.plain_names import normalised
@@ -74,6 +75,8 @@ class Alternatives(TargetColumns):
             ):
                 return [finest], f"its name; finer than {quoted(o for o in looks if o is not finest)}"
         if name in ("occurred_at", "decided_at"):
+            if name == "occurred_at":
+                looks = [look for look in looks if not handles(look)] or looks
             created: Sequence[ColumnLook] = [look for look in looks if "creat" in look.name.lower()] or looks
             created = when_sent(created) if name == "occurred_at" else created
             if len(created) == 1 or all(same_times(look, created[0]) for look in created[1:]):

@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from service.tabular.columns import ColumnUse, Recognition
 from service.tabular.fitting import fits
-from service.tabular.looks import ColumnLook, Rows, is_none, looks_of
+from service.tabular.looks import ColumnLook, Rows, depends_on, is_none, looks_of, same_people
 from service.tabular.name_kinds import is_actor
+from service.tabular.name_parts import CONTENT, ID, WHO
 from service.tabular.other_ids import may_be_id
 from service.tabular.plain_names import normalised
 from service.tabular.report_words import says_reported, speaks_of_reports
@@ -27,6 +28,9 @@ _OTHER_ACTS = re.compile(
     r"(?:appeal|vote|like|ban|rating|block|asg|assign|jury|review|follow|friend|invite|order|payment|log|visit|view|audit"
     r"|mute|favorite|bookmark|watch)_"
 )
+_REPORT_USER = re.compile(rf"report_{WHO}{ID}+")
+_REPORT_CONTENT = re.compile(rf"report_{CONTENT}{ID}+")
+_PLAIN_USER = re.compile(rf"{WHO}{ID}+")
 _TABLE_NUMBER = re.compile(r"^[a-z]{1,3}\d{1,3}_")
 _PREFIX = re.compile(r"[a-z]{1,8}_")
 _NEARLY_ALL = 0.8  # of the columns
@@ -49,6 +53,8 @@ class Candidates:
         self.looks = looks_of(header, rows)
         prefix = _prefix(header)
         self.ranks = [ranks_of(name) or ranks_of(prefix.sub("", normalised(name))) for name in header]
+        for number, instead in _reported_by_prefix(self.looks).items():
+            self.ranks[number] = instead
         self.result = Recognition()
         self.outcomes = outcomes
         self.taken: set[int] = set()
@@ -128,6 +134,20 @@ def _prefix(header: Sequence[str]) -> re.Pattern[str]:
     prefix, count = next(iter(counts.most_common(1)), ("", 0))
     strips = count >= _NEARLY_ALL * len(names) and not _OTHER_ACTS.fullmatch(prefix)
     return re.compile(f"^{prefix}" if strips else "^")
+
+
+def _reported_by_prefix(looks: Sequence[ColumnLook]) -> dict[int, Mapping[Field, int]]:
+    """Where `report_` means reported: `report_user_id` is always the same beside one `report_comment_id`, whose author
+    it is, and who reported stands in a plain `user_id`.
+    """
+    people = [look for look in looks if _REPORT_USER.fullmatch(normalised(look.name))]
+    contents = [look for look in looks if _REPORT_CONTENT.fullmatch(normalised(look.name))]
+    plain = [look for look in looks if _PLAIN_USER.fullmatch(normalised(look.name))]
+    if not len(people) == len(contents) == len(plain) == 1 or depends_on(people[0], contents[0]) != 1.0:
+        return {}
+    if same_people(plain[0], people[0]) or depends_on(plain[0], contents[0]) == 1.0:
+        return {}
+    return {contents[0].number: {"target_id": 1}, people[0].number: {"author_id": 1}}
 
 
 def _may_be_people(look: ColumnLook) -> bool:

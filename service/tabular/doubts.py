@@ -30,11 +30,13 @@ _OTHER_TRADES = re.compile(
     r"|order_(?:id|no|number|code)|invoice.*|refund.*|deliver.*|shipment.*|warranty|serial(?:_.*)?|patient.*|employee.*"
     r"|department|cost_cent(?:er|re)|leave_type|policy_(?:no|number)|claim_(?:no|number|amount)|docket|judge|injur(?:y|ies)"
     r"|hazard|equipment|machine|asset(?:_id)?|building|floor|customers?(?:_.*)?|guest|clients?(?:_id)?|consumer(?:_.*)?|due_date|system_id"
-    r"|satisfaction.*|csat|sla(?:_.*)?|assignee|abteilung|mitarbeiter|kunde|bestellung.*|rechnung.*|produkt|produit"
+    r"|satisfaction.*|csat|sla(?:_.*)?|assignee(?:_.*)?|item_no|(?:home|away|own|opponent|final|team)_scores?|abteilung|mitarbeiter|kunde|bestellung.*|rechnung.*|produkt|produit"
     r"|producto|commande|pedido|cliente|scores?|winner|xp(?:_.*)?|match_id|tournament_id|round_id|is_correct|user_level|alert_id|verified_by"
 )
 _CALLED_OTHERWISE = re.compile(
-    r"(?<![a-z])(?:bugs?|defects?|crash(?:es)?|equipment|lost|leave|sales|orders?|invoices?)(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(?:bugs?|defects?|crash(?:es)?|maintenance|repairs?|work[-_ ]?(?:items?|orders?)|equipment|lost|leave"
+    r"|sales|orders?|invoices?)(?![a-z])",
+    re.IGNORECASE,
 )
 _OF_CONTENT = re.compile(
     r"spam|abus|hat(?:e|red)(?:_|\Z)|harass|bully|insult|offens|nud(?:e|ity)|porn|sexual|violen|scam|fake|counterfeit|misinfo"

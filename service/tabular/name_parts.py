@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ID = r"(?:_(?:[a-z]{0,8}id|ids|uuid|pk|key|ref|reference|uri|no|nr|num|number|did|hash|fullname))"
+ID = r"(?:_(?:[a-z]{0,8}id|ids|uuid|pk|key|ref|reference|uri|no|nr|num|number|seq|srl|idx|fk|did|hash|fullname))"
 NAME = (
     r"(?:_(?:name|username|user_name|screen_name|display_name|login|handle|nick|nickname|email|e_mail|mail|acct"
     r"|pseudonym))"
@@ -27,7 +27,7 @@ WRITER = r"(?:author|poster|writer|autor|autora|verfasser|auteur|autore)"
 AUTHOR = rf"(?:{WRITER}|owner|creator|ersteller|op|uploader)"
 TARGET = r"(?:target|ziel|cible|alvo|obiettivo|hedef|doel|cel|объект|objet_signale|举报对象|举报目标)"
 ACCUSED = (
-    r"(?:reported|flagged|accused|offending|offender|target|targeted|subject|suspect|reportee|denounced|gemeldeter?"
+    r"(?:reported|flagged|complained|complainee|accused|offending|offender|target|targeted|subject|suspect|reportee|denounced|gemeldeter?"
     r"|against|whom|violator|spammer|scammer|perpetrator|culprit|defendant|abuser|wrongdoer)"
 )
 OFFENDER = (

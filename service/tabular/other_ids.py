@@ -45,7 +45,7 @@ def with_kind(
         and stem
         and kinds[stem] is not look
         and not is_of_something_else(stem)
-        and not (beside_accounts and _WHERE.search(stem))
+        and not (beside_accounts and is_where(stem))
         and _may_be_target(look, ranks[look.number])
     ]
     return found[0] if len(found) == 1 else None
@@ -56,12 +56,11 @@ def only_ids(looks: Sequence[ColumnLook], ranks: Ranks, called: str = "") -> lis
 
     `called`: what the table is called: in `project_reports`, projects are what was reported.
     """
-    name = normalised(called)
     found = [
         look
         for look in looks
         if (stem := id_stem(look) or _thing(look))
-        and (not is_of_something_else(stem) or re.search(rf"(?:^|_){re.escape(stem)}_{_REPORTS}", name))
+        and (not is_of_something_else(stem) or is_named_by_table(look, called))
         and _may_be_target(look, ranks[look.number])
         and not any(_OF_PEOPLE.search(normalised(other.name)) and same_people(look, other) for other in looks)
     ]
@@ -72,6 +71,17 @@ def only_ids(looks: Sequence[ColumnLook], ranks: Ranks, called: str = "") -> lis
     others = [look for look in found if look is not finest]
     alone = finest is not None and all(depends_on(look, finest) in (None, 1.0) for look in others)
     return [finest] if finest is not None and alone else []
+
+
+def is_where(stem: str) -> bool:
+    """Whether ids are of where it happened, such as a match, beside accounts."""
+    return _WHERE.search(stem) is not None
+
+
+def is_named_by_table(look: ColumnLook, called: str) -> bool:
+    """Whether a table is called after what a column has ids of: `valuation_reports` after `valuation_id`."""
+    stem = id_stem(look) or _thing(look)
+    return bool(stem) and re.search(rf"(?:^|_){re.escape(stem)}_{_REPORTS}", normalised(called)) is not None
 
 
 def only_links(looks: Sequence[ColumnLook]) -> list[ColumnLook]:
@@ -136,5 +146,7 @@ def _may_be_target(look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
     if any(name in ranks for name in _NEVER) or handles(look) or look.is_prose or look.has_lists:
         return False
     if look.is_time and not look.is_number:  # numbers of nine digits may be either
+        return False
+    if "text" in ranks and not look.has_numbers:
         return False
     return FEW_TARGETS < look.distinct < len(look.known) and not look.is_yes_or_no and not is_counter(look)

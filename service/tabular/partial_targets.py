@@ -19,7 +19,7 @@ from service.tabular.looks import ColumnLook, depends_on, exclude_each_other, is
 from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.name_kinds import fineness, is_thing
 from service.tabular.naming import option, quoted
-from service.tabular.other_ids import id_stem
+from service.tabular.other_ids import id_stem, is_named_by_table, is_where
 from service.tabular.other_things import is_of_something_else, is_of_work, may_be_written
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import MOSTLY
@@ -32,6 +32,7 @@ _NEARLY_ALL = 0.95  # of the rows that somebody reported in
 _FEW = 3  # rows that are not filled by chance
 _SOME = 0.02  # of the rows: fewer without a target are mistakes, and their ids are not worth another form for all
 _OTHER = 9
+_ONE_PERSON = 0.5  # of what was reported twice: reported by one alone, as a chat with somebody
 _TARGET = "target"  # whatever it is, it is what was reported
 _KEY = re.compile(r"(?:id|key|uuid|npub|did|hash)\Z")
 
@@ -51,7 +52,7 @@ class PartialTargets(ReportTimes):
                 self.use("target_id", parts, "each row has one of them")
                 if all(fineness(look.name) is None for look in parts):
                     self.result.notes.append(f"no name says so: make sure that {quoted(parts)} were reported")
-        elif not empty:
+        elif not empty and not self._take_content(chosen):
             self._prefer_finer(chosen)
         elif len(empty) >= max(_FEW, _SOME * len(self.rows)):
             self._fill(chosen, empty)
@@ -92,6 +93,42 @@ class PartialTargets(ReportTimes):
             self.result.notes += [self._doubt(chosen[0], look) for look in finer if not _is_plain(look, chosen[0])]
         elif fineness(chosen[0].name) != 0 and _TARGET not in normalised(chosen[0].name):
             self.result.notes += [self._doubt(chosen[0], look) for look in self._also_filled(chosen[0])[:1]]
+
+    def _take_content(self, chosen: Sequence[ColumnLook]) -> bool:
+        """Take a content of an unknown name instead of its account, or of what it belongs to if the table is called
+        after it (`valuation_reports`).
+        """
+        if len(chosen) != 1:
+            return False
+        whole = self.ranks[chosen[0].number].get("target_id") == ACCOUNTS
+        found = [
+            look
+            for look in self._ids()
+            if (whole or is_named_by_table(look, self.called)) and self._is_content_of(look, chosen[0])
+        ]
+        if len(found) != 1:
+            return False
+        self.taken.discard(chosen[0].number)
+        self.use("target_id", found, f"each has one {chosen[0].name!r}, and several people reported it")
+        self._without_note_on_accounts()
+        if whole:
+            self.result.notes.append(
+                f"each {chosen[0].name!r} has several {found[0].name!r}: make sure that those were reported, if not,"
+                f" say so: {option('target_id', chosen[0].name)}"
+            )
+        return True
+
+    def _is_content_of(self, look: ColumnLook, chosen: ColumnLook) -> bool:
+        """Whether a column has ids in every row that several people reported, each of one value of the chosen one."""
+        return (
+            bool(id_stem(look))
+            and fineness(look.name) is None
+            and not (is_of_something_else(id_stem(look)) or is_where(id_stem(look)))
+            and FEW_TARGETS < look.distinct < len(look.known) == len(look.values)
+            and chosen.distinct <= look.distinct
+            and depends_on(chosen, look) == 1.0
+            and (depends_on(self.reporter(), look) or 0) < _ONE_PERSON
+        )
 
     def _is_finer(self, look: ColumnLook, chosen: ColumnLook) -> bool:
         """Whether a column names contents that come again, each of one value of the chosen column."""

@@ -29,6 +29,7 @@ _OF_PROOF = re.compile(
     r"eviden|proof|screenshot|attach|source|image|photo|picture|avatar|media|upload|referr?er|refurl|homepage|website|beweis"
     r"|beleg|preuve|prueba|prova|bewijs|dowod|bild|foto"
 )
+_ID_OF_THING = re.compile(r"(?:reported|flagged|target)_[a-z]+_(?:id|uuid|guid)")  # `reported_image_id`
 _FILE = re.compile(
     r"\.(?:jpe?g|png|gif|webp|bmp|mp4|mov|webm|pdf|txt|log|zip|mp3|wav|heic|avi)(?:[?#].*)?\Z", re.IGNORECASE
 )
@@ -65,7 +66,8 @@ def one_a_row(look: ColumnLook) -> bool:
 
 def is_proof(look: ColumnLook) -> bool:
     """Whether a column proves or illustrates something: by its name, or since its links are to files."""
-    return _OF_PROOF.search(normalised(bare(look.name))) is not None or _has_files(look)
+    name = normalised(bare(look.name))
+    return (_OF_PROOF.search(name) is not None and not _ID_OF_THING.fullmatch(name)) or _has_files(look)
 
 
 def _has_files(look: ColumnLook) -> bool:

@@ -127,7 +127,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (1, rf"{WHO}_(?:reporting|complaining)(?:_id)?|{BY}_{WHO}{PERSON}"),
         (2, rf"{WHO}{PERSON}|(?:created|sent){NAME}?_by{PERSON}|by|from|sender{PERSON}"),
         (2, rf"(?:insert|inserting|creating|submitting|filing){PERSON}"),
-        (2, rf"from_{WHO}{PERSON}|username|nickname|caller(?:{ID})*"),
+        (2, rf"(?:from|source)_{WHO}{PERSON}|username|nickname|login|caller(?:{ID})*"),
         (3, rf"opened_{BY}{PERSON}|actor{PERSON}|email"),
         (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){PERSON}"),
         (3, rf"e_mail|uid(?:_id)?|uploader|{REPORTER}_(?:contact_)?{ADDRESS}"),
@@ -158,7 +158,10 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (PLACES, rf"{PLACE}(?:{ID})+"),
         (ACCOUNTS, rf"{ACCUSED}_{WHO}{PERSON}|{OFFENDER}{PERSON}|{WHO}(?:{ID})*_(?:{TARGET}|reported|accused)"),
         (REPORTED, rf"(?:reported|flagged)_(?!{OF_THE_REPORT}|{WHO}|name|{DETAILS}){WORDS}"),
-        (ACCOUNTS, rf"against{PERSON}|(?:reported|flagged|target){NAME}|(?:reported|flagged|denunciado|acusado){ID}"),
+        (
+            ACCOUNTS,
+            rf"against{PERSON}|(?:reported|flagged|target){NAME}|(?:reported|flagged|complained|denunciado|acusado){ID}",
+        ),
     ),
     "kind": (
         (0, r"kind|target_kind"),
