@@ -30,7 +30,7 @@ _OTHER_TRADES = re.compile(
     r"|order_(?:id|no|number|code)|invoice.*|refund.*|deliver.*|shipment.*|warranty|serial(?:_.*)?|patient.*|employee.*"
     r"|department|cost_cent(?:er|re)|leave_type|policy_(?:no|number)|claim_(?:no|number|amount)|docket|judge|injur(?:y|ies)"
     r"|hazard|equipment|machine|asset(?:_id)?|building|floor|customers?(?:_.*)?|guest|clients?(?:_id)?|consumer(?:_.*)?|due_date|system_id"
-    r"|satisfaction.*|csat|sla(?:_.*)?|assignee(?:_.*)?|item_no|(?:home|away|own|opponent|final|team)_scores?|abteilung|mitarbeiter|kunde|bestellung.*|rechnung.*|produkt|produit"
+    r"|satisfaction.*|csat|sla(?:_.*)?|assignee(?:_.*)?|(?:assigned_)?technician(?:_id)?|item_no|(?:home|away|own|opponent|final|team)_scores?|abteilung|mitarbeiter|kunde|bestellung.*|rechnung.*|produkt|produit"
     r"|producto|commande|pedido|cliente|scores?|winner|xp(?:_.*)?|match_id|tournament_id|round_id|is_correct|user_level|alert_id|verified_by"
 )
 _CALLED_OTHERWISE = re.compile(

@@ -9,8 +9,8 @@ from service.tabular.fitting import fits
 from service.tabular.looks import ColumnLook, depends_on, finer_first, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.name_kinds import is_account, is_actor, is_sender
-from service.tabular.naming import option
-from service.tabular.other_ids import id_stem, only_ids, only_links, with_kind
+from service.tabular.naming import option, quoted
+from service.tabular.other_ids import id_stem, is_named_by_table, only_ids, only_links, with_kind
 from service.tabular.plain_names import normalised
 from service.tabular.refusals import UnclearHolder
 from service.tabular.report_words import names_reports, of_other_acts, speaks_of_reports
@@ -48,6 +48,8 @@ class TargetColumns(Candidates):
             return False
         if ids := only_ids(left, self.ranks, self.called):
             self.use("target_id", ids, "the only id beside who reported, though no name says that it is")
+            if not all(is_named_by_table(look, self.called) for look in ids):
+                self.result.notes.append(f"make sure that {quoted(ids)} stands for what was reported: no name says so")
         elif links := only_links(left):
             self.use("target_id", links, "the only column of addresses, though no name says that they were reported")
         return "target_id" in self.result.uses
