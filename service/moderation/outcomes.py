@@ -65,6 +65,7 @@ class VerdictTally:
 
 
 _RANK = {"person": 0, "appeal": 1}
+TEACHING = frozenset(_RANK)  # who decided, where a verdict says something about the complaints
 _Outcome = TypeVar("_Outcome", bound=Retractable)
 
 

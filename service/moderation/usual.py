@@ -15,7 +15,6 @@ from service.moderation.outcomes import Judgement, log_likelihood_ratio, standin
 UPHELD_ELSEWHERE, TARGETS_ELSEWHERE = 2.0, 5.0  # what a tenant without verdicts has: 2 of 5 targets upheld
 GROUPS_ELSEWHERE = 4.0  # groups that the policy's prior is worth
 DIGITS = 2  # of a share: smaller changes re-score no cluster
-ALWAYS_US = 2**62  # later than any decision
 LOWEST_SHARE, HIGHEST_SHARE = 0.15, 0.85  # outside them, verdicts are about one flood of complaints
 
 
@@ -57,21 +56,6 @@ class Verdicts:
         for target in list(self._outcomes)[: max(0, len(self._outcomes) - targets)]:
             del self._outcomes[target]
             self.by_target.pop(target, None)
-
-
-class VerdictsOverTime:
-    """The verdicts known at later and later moments of a history."""
-
-    def __init__(self, outcomes: Iterable[Judgement]) -> None:
-        self._outcomes = sorted(outcomes, key=lambda outcome: outcome.decided_us)
-        self._known, self._next = Verdicts(), 0
-
-    def until(self, now_us: int) -> Mapping[int, bool]:
-        """By target, what was decided until `now_us`, which must not be earlier than at the last call."""
-        while self._next < len(self._outcomes) and self._outcomes[self._next].decided_us <= now_us:
-            self._known.add(self._outcomes[self._next])
-            self._next += 1
-        return self._known.by_target
 
 
 def usual_of(verdicts: Mapping[int, bool], clusters: Collection[ClusterState], prior_unfounded: float) -> Usual:

@@ -11,10 +11,8 @@ from typing import Protocol, cast
 from service.errors import Refused
 from service.intake.items import OUTCOME
 from service.model import JsonObject, Outcome, microseconds
-from service.moderation.outcomes import standing
 from service.moderation.phrases import percent, plural
 from service.policy import DEFAULT_POLICY, Policy
-from service.storage.complaints.feed import FeedOutcome
 from service.tabular.dataframes import Dataframe
 from service.tabular.naming import what_is
 from service.tabular.options import ReadingOptions
@@ -22,10 +20,11 @@ from service.tabular.parquet_folder import size_of
 from workers.audit.files import READ_AS_IT_IS, Reading, read_items
 from workers.audit.history import Collector, ComplaintHistory
 from workers.audit.listings import AuditTable, members_of, targets_of
-from workers.audit.outcomes import OutcomeCollector
+from workers.audit.outcomes import OutcomeCollector, OutcomesByTarget
 from workers.audit.report import report_of
 from workers.audit.scenes import AuditScope, ColumnRead, RowsRead, given_fields, scenes_of
 from workers.audit.shared_reading import ReadingTask, read_keyed
+from workers.audit.verdict_changes import judged_targets
 from workers.audit.window_sweeps import Sweeps, sweeps_here
 from workers.audit.windows import AuditResult, audit
 from workers.detection.contexts import MOSTLY_GIVEN, share_given
@@ -71,7 +70,7 @@ class Examination:
     report: JsonObject
     scope: AuditScope
     history: ComplaintHistory
-    judged: Mapping[int, Sequence[FeedOutcome]]
+    judged: OutcomesByTarget
     result: AuditResult
 
     def page(self, links: Mapping[str, str] | None = None, *, embedded: bool = False) -> str:
@@ -135,7 +134,7 @@ def examine(
 def examination_of(
     result: AuditResult,
     history: ComplaintHistory,
-    judged: Mapping[int, Sequence[FeedOutcome]],
+    judged: OutcomesByTarget,
     files: FilesRead,
     policy: Policy,
     step_seconds: int = 86_400,
@@ -144,10 +143,9 @@ def examination_of(
     outcomes: Sequence[Path | Dataframe] = (),
 ) -> Examination:
     """The report on a history that was audited, and what its page needs; `files` says how reading it went."""
-    by_people = {target for target, found in judged.items() if standing(found) is not None}
-    by_people &= history.target_ids.keys()
+    by_people = history.target_ids.known(judged_targets(judged))
     notes = _notes(history, result, files)
-    report = report_of(result.clusters, history, policy.version, notes, by_people)
+    report = report_of(result.clusters, history, policy.version, notes, by_people.tolist())
     scope = AuditScope(
         files=tuple(p.name for p in paths),
         outcome_files=tuple(p.name for p in outcomes),
@@ -216,7 +214,7 @@ def _read(
     options: ReadingOptions,
     files: FilesRead,
     processes: int,
-) -> tuple[ComplaintHistory, dict[int, list[FeedOutcome]]]:
+) -> tuple[ComplaintHistory, OutcomesByTarget]:
     total = sum(size_of(p) for p in (*paths, *outcome_paths) if isinstance(p, Path))
     progress.stage("reading", total)
     done = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +14,9 @@ from service.moderation.cluster_state import Membership
 from service.moderation.listed_complaints import ListedByReporter, ListedComplaint, by_reporter
 from service.tabular.checked_complaints import CheckedComplaints
 from workers.audit.keyed_complaints import COLUMNS, KeyedComplaints, KeyMaker, numbers
+from workers.audit.names import Names
 from workers.audit.signatures import Signatures
+from workers.audit.totals import Totals
 from workers.detection.arrays import Ints
 from workers.detection.target_traits import TargetTraits
 from workers.detection.window import Complaints
@@ -30,8 +31,8 @@ class ComplaintHistory:
     """
 
     complaints: Complaints
-    reporter_ids: dict[int, str]
-    target_ids: dict[int, str]
+    reporter_ids: Names
+    target_ids: Names
     duplicates: int
     repeats: int  # later complaints of the same reporter about the same target
     listed: tuple[ListedComplaint, ...]  # those that are part of another's act, in time order; seqs follow the others'
@@ -63,11 +64,10 @@ class ComplaintHistory:
         return Signatures.of(self.complaints.texts)
 
     @cached_property
-    def totals(self) -> Mapping[int, int]:
+    def totals(self) -> Totals:
         """The number of standing complaints about each target."""
         listed = np.array([one.filed.target for one in self.listed], np.int64)
-        targets, total = np.unique(np.concatenate([self.complaints.target, listed]), return_counts=True)
-        return dict(zip(targets.tolist(), total.tolist(), strict=True))
+        return Totals(np.concatenate([self.complaints.target, listed]))
 
 
 class Collector:
@@ -78,8 +78,7 @@ class Collector:
         self._text_rows, self._signatures = numbers(), bytearray()  # of the complaints with a text
         self._row_by_id: dict[str, int] = {}  # of `judged_complaints`, and of those that are judged where they stand
         self._part_of: dict[int, int] = {}  # row -> key of the id of the complaint whose act it is part of
-        self._reporter_names: dict[int, str] = {}
-        self._target_names: dict[int, str] = {}
+        self._reporter_names, self._target_names = Names(), Names()
         self._traits = TargetTraits()
         self._waiting: list[Complaint] = []
         self.judged_complaints = set[str]()  # ids of complaints that outcomes are about: callers of `add` fill it
@@ -106,10 +105,9 @@ class Collector:
         self._part_of |= {row + k: act for k, act in found.part_of}
         self._text_rows.extend(row + k for k, _ in found.signatures)
         self._signatures += b"".join(signature for _, signature in found.signatures)
-        self._reporter_names |= found.reporter_names
-        self._target_names |= found.target_names
-        for target, features in found.features.items():
-            self._traits.add(target, features)
+        self._reporter_names.add(found.reporter_names)
+        self._target_names.add(found.target_names)
+        self._traits.add(found.features)
 
     def history(self) -> tuple[ComplaintHistory, dict[str, int]]:
         """Everything in time order, one standing complaint a reporter and target; and the row of each wanted
@@ -213,9 +211,9 @@ def _time_us(listed: ListedComplaint) -> int:
     return listed.filed.time_us  # whole milliseconds
 
 
-def _names_of(names: dict[int, str], keys: Ints, duplicates: int) -> dict[int, str]:
+def _names_of(names: Names, keys: Ints, duplicates: int) -> Names:
     """The names of the keys. Only a complaint that was a duplicate can have brought others."""
-    return {key: names[key] for key in np.unique(keys).tolist()} if duplicates else names
+    return names.only(keys) if duplicates else names
 
 
 def _first_of_pair(reporter: Ints, target: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,19 +11,18 @@ from service.moderation.outcomes import JudgedComplaint, Judgement
 from service.moderation.score import coordination
 from service.moderation.signals.record import record_evidence
 from workers.audit.history import ComplaintHistory
+from workers.audit.outcomes import OutcomesByTarget
 from workers.detection.groups import Group
 
 
 class Records:
     """The complaints of a history that outcomes are about, by reporter."""
 
-    def __init__(self, history: ComplaintHistory, judged: Collection[int]) -> None:
+    def __init__(self, history: ComplaintHistory, outcomes: OutcomesByTarget) -> None:
         c = history.complaints
-        rows = np.flatnonzero(np.isin(c.target, np.fromiter(judged, np.int64, len(judged))))
+        rows = np.flatnonzero(np.isin(c.target, outcomes.target))
         rows = rows[np.argsort(c.reporter[rows], kind="stable")]
         self._history, self._rows, self._reporters = history, rows, c.reporter[rows]
-        judged_targets = set(c.target[rows].tolist())
-        self._crowds = {target: count for target, count in history.totals.items() if target in judged_targets}
 
     def recorded(
         self,
@@ -40,7 +39,7 @@ class Records:
             {r: self._until(r, now_us) for r in group.reporters},
             group.targets,
             outcomes,
-            self._crowds,
+            self._history.totals,
             now_us,
             usual_upheld,
         )

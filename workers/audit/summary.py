@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import numpy as np
+
 from service.model import JsonObject
 from service.moderation.cluster_state import ClusterState
 from workers.audit.history import ComplaintHistory
@@ -28,7 +30,7 @@ def summary_of(
             "groups": len(flagged),
             "accounts": len({r for s in flagged for r in s.members}),
             "targets": len(targets),
-            "targets_reviewed": len(targets & set(judged)),
+            "targets_reviewed": int(np.isin(list(targets), np.fromiter(judged, np.int64, len(judged))).sum()),
             "probability": _range(s.probability for s in flagged),
             "unfounded_probability": _range(s.unfounded_probability for s in flagged),
         },
@@ -43,11 +45,11 @@ def _range(values: Iterable[float]) -> list[float] | None:
 
 
 def _thresholds(history: ComplaintHistory, discounted: Iterable[Mapping[str, float]]) -> list[JsonObject]:
-    counts = history.totals.values()
+    counts = history.totals.counts
     differing = [(row["complaints"], row["independent_complaints"]) for row in discounted]
     rows = []
     for threshold in THRESHOLDS:
-        reached = sum(count >= threshold for count in counts)
+        reached = int((counts >= threshold).sum())
         through_groups = sum(raw >= threshold > independent for raw, independent in differing)
         rows.append(
             {

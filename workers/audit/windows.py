@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import count
 
 import numpy as np
 
@@ -13,17 +13,20 @@ from service.model import Evidence
 from service.moderation.cluster_scoring import rescore_all
 from service.moderation.cluster_state import ClusterState
 from service.moderation.reconciliation import Recomputation, reconcile
-from service.moderation.usual import ALWAYS_US, VerdictsOverTime, usual_of
+from service.moderation.usual import usual_of
 from service.policy import Policy
 from service.storage.complaints.feed import FeedOutcome
 from workers.audit.history import ComplaintHistory
+from workers.audit.outcomes import OutcomesByTarget
 from workers.audit.records import Records
+from workers.audit.verdict_changes import VerdictsOverTime
 from workers.audit.window_sweeps import Sweeps, sweeps_here
 from workers.detection.arrays import Ints
 from workers.detection.groups import Group
 from workers.detection.target_traits import shared_traits_of
 from workers.group_adapter import found_group
 
+ALWAYS_US = 2**62  # later than any decision
 UNLIMITED = 2**62  # no quota in an audit: a report does not flood a queue
 
 
@@ -78,7 +81,8 @@ def audit(
     traits: dict[frozenset[int], tuple[Evidence, ...]] = {}  # by target set, of the last window's groups
     if not len(time):
         return AuditResult([], 0, counters)
-    records, verdicts = Records(history, outcomes), VerdictsOverTime(chain.from_iterable(outcomes.values()))
+    outcomes = OutcomesByTarget.of(outcomes)
+    records, verdicts = Records(history, outcomes), VerdictsOverTime(outcomes)
     window_ms = policy.window_seconds * 1000
     ends = list(window_ends(int(time[0]), int(time[-1]), window_ms, step_seconds * 1000))
     rows = [(int(np.searchsorted(time, end - window_ms)), int(np.searchsorted(time, end, "right"))) for end in ends]

@@ -24,7 +24,6 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from service.intake.text_words import is_hiragana, shown_words_of, signs_of
 from service.model import Evidence
 from service.moderation.signals import shared_traits
 from workers.detection.arrays import Ints
+from workers.detection.rows_by_key import RowsByKey
 
 FEATURES_PER_TARGET = 64
 SHINGLES_PER_TARGET = 128  # beside them: two or three overlap in one word
@@ -153,24 +153,23 @@ class TargetTraits(Mapping[int, frozenset[str]]):
         self._number_by_feature: dict[str, int] = {}
         self._number_by_numeral: dict[str, int] = {}  # of the features that are numbers, which may come to say nothing
         self._features: list[str] = []
-        self._row_by_target: dict[int, int] = {}
+        self._rows = RowsByKey()
         self._numbers = array("I")  # of all rows, one after the other
         self._ends = array("Q", [0])  # row k is _numbers[_ends[k]:_ends[k + 1]]
         # attribute -> its numbers, one more than allowed at most
         self._numerals: dict[str, set[str]] = defaultdict(set)
 
-    def add(self, target: int, features: Collection[str]) -> None:
-        """Take a target's features (see `traits_of`); the first ones of a target stay."""
-        if target in self._row_by_target:
-            return
-        self._row_by_target[target] = len(self._row_by_target)
-        for feature in features:
-            number = self._number_by_feature.get(feature)  # nearly always
-            if number is None:
-                number = self._number(feature)
-            if number is not None:
-                self._numbers.append(number)
-        self._ends.append(len(self._numbers))
+    def add(self, features: Mapping[int, Collection[str]]) -> None:
+        """Take targets' features (see `traits_of`); the first ones of a target stay."""
+        targets, found = list(features), list(features.values())
+        for position in self._rows.add(targets):
+            for feature in found[position]:
+                number = self._number_by_feature.get(feature)  # nearly always
+                if number is None:
+                    number = self._number(feature)
+                if number is not None:
+                    self._numbers.append(number)
+            self._ends.append(len(self._numbers))
 
     def _says_something(self, feature: str) -> bool:
         seen = self._numerals[name_of(feature)]
@@ -191,21 +190,20 @@ class TargetTraits(Mapping[int, frozenset[str]]):
         return number
 
     def __getitem__(self, target: int) -> frozenset[str]:
-        row = self._row_by_target[target]
+        row = self._rows.get(target)
+        if row is None:
+            raise KeyError(target)
         return frozenset(self._features[k] for k in self._numbers[self._ends[row] : self._ends[row + 1]])
 
-    def __contains__(self, target: object) -> bool:
-        return target in self._row_by_target
-
     def __iter__(self) -> Iterator[int]:
-        return iter(self._row_by_target)
+        return iter(self._rows)
 
     def __len__(self) -> int:
-        return len(self._row_by_target)
+        return len(self._rows)
 
     def usual(self, targets: Ints) -> UsualTraits:
         """The base rate among `targets` (distinct keys); those that are unknown here are left out."""
-        rows = np.fromiter(map(self._row_by_target.get, targets.tolist(), repeat(-1)), np.int64, len(targets))
+        rows = self._rows.rows(targets)
         rows = rows[rows >= 0]
         numbers, ends = np.frombuffer(self._numbers, np.uint32), np.frombuffer(self._ends, np.uint64).astype(np.int64)
         lengths = ends[rows + 1] - ends[rows]

@@ -11,7 +11,7 @@ from scipy.stats import betabinom
 from service.model import Disposition
 from service.moderation.cluster_state import ClusterState, StandingVerdict
 from service.moderation.outcomes import log_likelihood_ratio
-from service.moderation.usual import HIGHEST_SHARE, LOWEST_SHARE, Usual, Verdicts, VerdictsOverTime, usual_of
+from service.moderation.usual import HIGHEST_SHARE, LOWEST_SHARE, Usual, Verdicts, usual_of
 from service.storage.complaints.feed import FeedOutcome
 
 
@@ -138,17 +138,3 @@ def test_targets_whose_verdict_was_taken_back_are_forgotten_as_well() -> None:
     assert set(verdicts.by_target) == {8, 9}
     verdicts.keep_latest(3)
     assert set(verdicts.by_target) == {8, 9} and len(verdicts._outcomes) == 3
-
-
-def test_a_retraction_counts_from_when_it_was_decided() -> None:
-    taken_back = replace(outcome(1, None, at=9), retracts=outcome(1, "upheld", at=5).id)
-    history = VerdictsOverTime([taken_back, outcome(1, "upheld", at=5)])
-    assert dict(history.until(8)) == {1: True}
-    assert dict(history.until(9)) == {}
-
-
-def test_what_was_decided_later_is_not_known_yet() -> None:
-    history = VerdictsOverTime([outcome(2, "rejected", at=8), outcome(1, "upheld", at=5), outcome(1, "rejected", at=9)])
-    assert dict(history.until(4)) == {}
-    assert dict(history.until(5)) == {1: True}
-    assert dict(history.until(9)) == {1: False, 2: False}

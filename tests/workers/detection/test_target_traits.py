@@ -50,8 +50,7 @@ def town(targets: int = 1000) -> dict[int, dict[str, Any]]:
 
 def traits(contents: Mapping[int, Mapping[str, Any]]) -> TargetTraits:
     made = TargetTraits()
-    for target, content in contents.items():
-        made.add(target, traits_of(content))
+    made.add({target: traits_of(content) for target, content in contents.items()})
     return made
 
 
@@ -266,7 +265,7 @@ def test_the_order_of_targets_and_their_repetition_are_irrelevant(order: list[in
 
 def test_the_first_content_of_a_target_stays() -> None:
     made = traits({1: {"author_id": "a"}})
-    made.add(1, {"author_id": "b"})
+    made.add({1: traits_of({"author_id": "b"})})
     assert dict(made) == {1: {"author a"}}
 
 
