@@ -34,6 +34,7 @@ _PLAIN_USER = re.compile(rf"{WHO}{ID}+")
 _TABLE_NUMBER = re.compile(r"^[a-z]{1,3}\d{1,3}_")
 _PREFIX = re.compile(r"[a-z]{1,8}_")
 _NEARLY_ALL = 0.8  # of the columns
+_EDGES = (("source", "target"), ("from", "to"), ("src", "dst"), ("src", "dest"), ("node_1", "node_2"))
 
 
 class Candidates:
@@ -53,7 +54,7 @@ class Candidates:
         self.looks = looks_of(header, rows)
         prefix = _prefix(header)
         self.ranks = [ranks_of(name) or ranks_of(prefix.sub("", normalised(name))) for name in header]
-        for number, instead in _reported_by_prefix(self.looks).items():
+        for number, instead in (_reported_by_prefix(self.looks) | _edge(self.looks, self.ranks)).items():
             self.ranks[number] = instead
         self.result = Recognition()
         self.outcomes = outcomes
@@ -148,6 +149,17 @@ def _reported_by_prefix(looks: Sequence[ColumnLook]) -> dict[int, Mapping[Field,
     if same_people(plain[0], people[0]) or depends_on(plain[0], contents[0]) == 1.0:
         return {}
     return {contents[0].number: {"target_id": 1}, people[0].number: {"author_id": 1}}
+
+
+def _edge(looks: Sequence[ColumnLook], ranks: Sequence[Mapping[Field, int]]) -> dict[int, Mapping[Field, int]]:
+    """Source and target of a network's edges, which say who reported whom or what where no other column does."""
+    numbers = {normalised(look.name): look.number for look in looks}
+    if any("reporter_id" in of and normalised(look.name) != "from" for look, of in zip(looks, ranks, strict=True)):
+        return {}
+    for source, target in _EDGES:
+        if source in numbers and target in numbers:
+            return {numbers[source]: {"reporter_id": 2}, numbers[target]: {"target_id": 2}}
+    return {}
 
 
 def _may_be_people(look: ColumnLook) -> bool:

@@ -20,13 +20,13 @@ _HEADINGS = {
         "|report by ?|reporter customer|reporter customer ?"
         "|report person|who reported|who reporter|who report|person report|your name|your person"
         "|your person name|your email",
-        2: "person|person ?",
+        2: "person|person ?|who",
         3: "customer|customer ?|customer person",
     },
     "target_id": {
         1: "content id|content reported|content reported id|content reported link|reported link"
-        "|report link content|report link reported|report link accused",
-        2: "content",
+        "|report link content|report link reported|report link accused|what reported|what content reported",
+        2: "content|what",
         3: "link|content link|content name",
         4: "place id",
         5: "accused|accused ?|person reported|person reported ?|accused person|accused person ?|reported ?",

@@ -130,7 +130,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
         (2, rf"(?:from|source)_{WHO}{PERSON}|username|nickname|login|caller(?:{ID})*"),
         (3, rf"opened_{BY}{PERSON}|actor{PERSON}|email"),
         (3, rf"(?:customer|client|citizen|viewer|voter|guest|subscriber){PERSON}"),
-        (3, rf"e_mail|uid(?:_id)?|uploader|{REPORTER}_(?:contact_)?{ADDRESS}"),
+        (3, rf"e_mail|u_?id(?:_id)?|uploader|{REPORTER}_(?:contact_)?{ADDRESS}"),
         (ADDRESSES, r"(?:user_|client_|remote_|visitor_|from_|source_)?ip(?:_addr|_address|_hash)?|ipaddr|network_id"),
         (3, r"(?:reporter|flagger)_(?:[a-z]+_id|ucn|ign|gamertag|steam|discord|xuid|npub|pubkey|wallet|address|key)"),
     ),
@@ -154,8 +154,8 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
             3,
             rf"{THINGS}(?:{ID})+|barcode|isbn|asin|(?:report|complaint|flag)_(?:for|about|against|on)(?:{ID})*",
         ),
-        (3, rf"event(?:{ID})+|decidim_moderation_id"),
-        (PLACES, rf"{PLACE}(?:{ID})+"),
+        (3, rf"event(?:{ID})+|decidim_moderation_id|[pcmn]_?id"),  # a forum's post, a comment, a message, a node
+        (PLACES, rf"{PLACE}(?:{ID})+|t_?id"),
         (ACCOUNTS, rf"{ACCUSED}_{WHO}{PERSON}|{OFFENDER}{PERSON}|{WHO}(?:{ID})*_(?:{TARGET}|reported|accused)"),
         (REPORTED, rf"(?:reported|flagged)_(?!{OF_THE_REPORT}|{WHO}|name|{DETAILS}){WORDS}"),
         (
@@ -186,7 +186,7 @@ _PATTERNS: dict[Field, Sequence[tuple[int, str]]] = {
     ),
     "context_id": (
         (0, r"context_id|target_context_id"),
-        (1, rf"(?:{CONTENT}_)?{PLACE}(?:{ID})+|subreddit"),
+        (1, rf"(?:{CONTENT}_)?{PLACE}(?:{ID})+|subreddit|t_?id"),
         (2, rf"(?:{CONTENT}_)?{PLACE}(?:_(?:title|slug|name|url))?|{PLACE}"),
     ),
     # Beyond the API's own names only beside a context of the same name (recognition.py). Each of them may be the
