@@ -127,7 +127,10 @@ FURTHER: dict[str, list[tuple[int, str]]] = {
     ],
     "reason": [
         (2, r"причина_скарги|powod(?:_zgloszenia)?|сутність_скарги"),
-        (2, r"(?:why|warum|weshalb|por_que|perche)(?:_.*)?|причина(?:_жалобы)?|(?:通報)?理由|举报原因|(?:신고)?사유|السبب"),
+        (
+            2,
+            r"(?:why|warum|weshalb|por_que|perche)(?:_.*)?|причина(?:_жалобы)?|(?:通報)?理由|举报原因|(?:신고)?사유|السبب",
+        ),
     ],
 }
 _CUSTOM_FIELD = re.compile(r"\s*custom field \((.+)\)\s*\Z", re.IGNORECASE)

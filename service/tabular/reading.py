@@ -13,6 +13,7 @@ from service.errors import Refused
 from service.intake.items import OUTCOME, CheckedItem, Noun
 from service.intake.notes import NoteCount
 from service.model import Outcome, RejectedItem
+from service.tabular.archives import SeveralFiles
 from service.tabular.assembly import Assembler
 from service.tabular.choosing import chosen_list, chosen_part, only_note
 from service.tabular.columns import ColumnUse, Recognition, time_cell
@@ -30,7 +31,7 @@ from service.tabular.documents import (
 )
 from service.tabular.lists import Found, lists_in
 from service.tabular.naming import chosen_columns
-from service.tabular.opening import Opened, SeveralFiles, open_file
+from service.tabular.opening import Opened, open_file
 from service.tabular.options import AS_IT_IS, ReadingOptions
 from service.tabular.other_kinds import table_of_several, table_of_tags
 from service.tabular.parquet import ParquetTable
