@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from workers.detection.arrays import Ints
@@ -9,6 +11,7 @@ from workers.detection.sorted_index import run_starts
 from workers.detection.window import Window
 
 SCANS = 64  # of a column take as long as sorting it: a tick asks seldom, a sweep for every group
+PARTS = 8  # of the range of fingerprints, which are hashes and lie in all of them alike
 
 
 class FingerprintUsers:
@@ -37,9 +40,15 @@ class FingerprintUsers:
         )
 
     def _sorted(self) -> Ints:
+        """In parts, since sorting takes five times the memory of what is sorted."""
+        edges = [*range(-(2**63), 2**63, 2**64 // PARTS), 2**63]
+        return np.concatenate([self._sorted_between(low, high - 1) for low, high in pairwise(edges)])
+
+    def _sorted_between(self, lowest: int, highest: int) -> Ints:
         window = self._window
-        rows = np.flatnonzero(~window.gone[: window.size] & (window.fingerprint[: window.size] != 0))
-        prints, who = window.fingerprint[rows], window.reporter[rows]
+        of_all = window.fingerprint[: window.size]
+        rows = np.flatnonzero((of_all >= lowest) & (of_all <= highest) & (of_all != 0) & ~window.gone[: window.size])
+        prints, who = of_all[rows], window.reporter[rows]
         order = np.lexsort((who, prints))
         prints, who = prints[order], who[order]
         return prints[run_starts(prints) | run_starts(who)]

@@ -119,8 +119,14 @@ class Surroundings:
 
     def _first_rows(self, use: Bools) -> Events:
         """Of each reporter, the first of the marked complaints; of several at once, that on the smallest target."""
+        events = self._window.by_pair.events  # by reporter and target: nothing has to be sorted
+        begins = np.flatnonzero(run_starts(self._window.reporter[events]))
+        ends = np.append(begins[1:], len(events))
+        parts = [events[begins[part][0] : ends[part][-1]] for part in portions(ends - begins, AT_ONCE)]
+        return moved_together([self._first_of(part[use[part]]) for part in parts])
+
+    def _first_of(self, events: Events) -> Events:
         window = self._window
-        events = window.by_pair.events[use[window.by_pair.events]]  # by reporter and target: nothing has to be sorted
         time, reporter = window.time[events], window.reporter[events]
         begins = np.flatnonzero(run_starts(reporter))
         if not len(events):
