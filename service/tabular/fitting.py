@@ -25,6 +25,13 @@ def _comes_again(look: ColumnLook) -> bool:
     return look.longest <= ID_CHARACTERS and _FEW < look.distinct <= _COME_AGAIN * len(look.known)
 
 
+def _is_of_few_words(look: ColumnLook) -> bool:
+    """Whether a column has some words again and again, as an answer that is pending or given."""
+    return (
+        not look.has_numbers and not look.has_links and look.distinct * _FEW <= len(look.known) and look.distinct < _FEW
+    )
+
+
 def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
     """Whether a column can be the field that its name may stand for, at these ranks."""
     rank = ranks[name]
@@ -45,7 +52,8 @@ def fits(name: Field, look: ColumnLook, ranks: Mapping[Field, int]) -> bool:
         is_row = normalised(look.name) == "entry_id" and look.distinct == len(look.known) > 1  # of a form
         same = name == "reporter_id" and rank > 1 and look.distinct == 1 and len(look.known) >= _FEW
         numbered = name == "target_id" and rank > 2 and is_counter(look)  # as the rows themselves
-        return not (unfit or same or is_row or numbered or (may_be_text and not look.has_numbers))
+        state = name == "target_id" and rank == 2 and _is_of_few_words(look)
+        return not (unfit or same or is_row or numbered or state or (may_be_text and not look.has_numbers))
     if name == "reason":
         return look.longest <= 64
     if name == "kind":

@@ -11,6 +11,7 @@ from service.tabular.values import plain_text
 
 _MOST_ROLES = 12
 _FEW = 10  # rows that show nothing
+_FEW_WORDS = 4
 _MORE = 4  # times as many accounts
 _MOSTLY = 0.5  # of the words
 _ROLE = re.compile(
@@ -40,12 +41,16 @@ def without_constants(found: Mapping[int, list[ColumnLook]]) -> dict[int, list[C
 
 
 def without_roles(found: Mapping[int, list[ColumnLook]]) -> dict[int, list[ColumnLook]]:
-    """The columns that may be who reported, by rank, without those of a few roles beside one of many accounts."""
+    """The columns that may be who reported, by rank, without those of a few roles, or of a few words under a name that
+    need not mean people (`report_from`), beside one of many accounts.
+    """
     most = max((look.distinct for looks in found.values() for look in looks), default=0)
-    return {
-        rank: [look for look in looks if rank == 0 or not (look.distinct * _MORE <= most and has_roles(look))]
-        for rank, looks in found.items()
-    }
+
+    def is_role(rank: int, look: ColumnLook) -> bool:
+        few = look.distinct <= _FEW_WORDS and rank > 1 and not look.has_numbers and len(look.known) >= _FEW
+        return look.distinct * _MORE <= most and (few or has_roles(look))
+
+    return {rank: [look for look in looks if rank == 0 or not is_role(rank, look)] for rank, looks in found.items()}
 
 
 def has_roles(look: ColumnLook) -> bool:
