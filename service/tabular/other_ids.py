@@ -14,7 +14,7 @@ from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on, is_counter, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.name_kinds import is_thing
-from service.tabular.other_things import is_of_something_else
+from service.tabular.other_things import is_of_something_else, is_where
 from service.tabular.plain_names import normalised
 from service.tabular.target_rules import is_proof
 from service.tabular.vocabulary import REPORTED, TIMES, Field
@@ -27,7 +27,6 @@ _MOST_KINDS = 20
 _OF_THE_SAME = 0.5  # of the values that come again
 _NEVER: tuple[Field, ...] = ("reporter_id", "author_id", "reason", "verdict", "kind", "context_id", *TIMES)
 _REPORTS = r"(?:report|flag|complaint)s?(?:_|\Z)"
-_WHERE = re.compile(r"(?:^|_)(?:match|lobby|game|chat|room|server|session)(?:_|\Z)")  # it happened, beside an account
 _FROM = re.compile(r"(?:^|_)(?:from|via|on_page|current|origin)(?:_|\Z)")  # where the button stood
 _OF_PEOPLE = re.compile(r"user|nick|mail|login|account|member|player")  # `rUsername` beside `rID`
 Ranks = Sequence[Mapping[Field, int]]
@@ -71,11 +70,6 @@ def only_ids(looks: Sequence[ColumnLook], ranks: Ranks, called: str = "") -> lis
     others = [look for look in found if look is not finest]
     alone = finest is not None and all(depends_on(look, finest) in (None, 1.0) for look in others)
     return [finest] if finest is not None and alone else []
-
-
-def is_where(stem: str) -> bool:
-    """Whether ids are of where it happened, such as a match, beside accounts."""
-    return _WHERE.search(stem) is not None
 
 
 def is_named_by_table(look: ColumnLook, called: str) -> bool:

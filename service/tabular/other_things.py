@@ -28,12 +28,19 @@ _GROUPING = (  # what may be reported as well, where other names say so
 )
 
 
+_WHERE = (  # it happened, beside an account
+    r"match|lobby|game|chat|room|server|session|ride|trip|job|gig|booking|delivery|call|meeting|lesson|appointment|shift"
+    r"|tournament|duel|battle|rental"
+)
+
+
 def _any_of(*words: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|_)(?:{'|'.join(words)})(?:_|\Z)")
 
 
 _OF_WORK = _any_of(_WORK, _BESIDE_TARGETS, _WRITTEN, _BELONGING)
 _OF_SOMETHING_ELSE = _any_of(_WORK, _BELONGING, _GROUPING, "entry|response")
+_OF_WHERE = _any_of(_WHERE)
 _MAY_BE_WRITTEN = re.compile(f"{_WRITTEN}|{_ANSWERED}")
 
 
@@ -50,3 +57,8 @@ def is_of_something_else(stem: str) -> bool:
 def may_be_written(word: str) -> bool:
     """Whether a word is for contents that moderators write about reports as well: `note`, `reply`."""
     return _MAY_BE_WRITTEN.fullmatch(word) is not None
+
+
+def is_where(stem: str) -> bool:
+    """Whether ids are of where it happened, such as a match or a ride, beside accounts."""
+    return _OF_WHERE.search(stem) is not None

@@ -19,8 +19,8 @@ from service.tabular.looks import ColumnLook, depends_on, exclude_each_other, is
 from service.tabular.missing import FEW_TARGETS, handles
 from service.tabular.name_kinds import fineness, is_thing
 from service.tabular.naming import option, quoted
-from service.tabular.other_ids import id_stem, is_named_by_table, is_where
-from service.tabular.other_things import is_of_something_else, is_of_work, may_be_written
+from service.tabular.other_ids import id_stem, is_named_by_table
+from service.tabular.other_things import is_of_something_else, is_of_work, is_where, may_be_written
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import MOSTLY
 from service.tabular.report_times import ReportTimes

@@ -9,6 +9,7 @@ from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on, is_none, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS
 from service.tabular.name_kinds import fineness, is_thing
+from service.tabular.other_things import is_where
 from service.tabular.plain_names import normalised
 from service.tabular.values import plain_text
 from service.tabular.vocabulary import ACCOUNTS, LINKS, OTHER_ACCOUNTS, PLACES, REPORTED, ranks_of
@@ -23,6 +24,7 @@ _OWN_ID = re.compile(  # of the report itself
     r"|(?:report|flag|complaint)_.*"
 )
 _EVENT = re.compile(r"event_?")  # of a log, or a match in a game
+_SAYS_REPORTED = re.compile(r"reported|flagged|accused")
 _ID_OF_REPORTED = re.compile(r"(?:reported|flagged)_id")
 _NAME_OF_REPORTED = re.compile(r"(?:reported|flagged)_(?:username|user_name|nickname|display_name|acct|email|handle)")
 _OF_PROOF = re.compile(
@@ -73,6 +75,14 @@ def is_proof(look: ColumnLook) -> bool:
 def _has_files(look: ColumnLook) -> bool:
     some = [plain_text(value).strip() for value in look.known[:_MOST_COMPARED]]
     return look.has_links and sum(_FILE.search(text) is not None for text in some) > _MOSTLY * len(some)
+
+
+def _happenings(found: Found, _: Sequence[ColumnLook], __: Sequence[ColumnLook]) -> Found:
+    """A job, ride or match in which somebody met who is called reported in every row."""
+    accused = any(_SAYS_REPORTED.match(normalised(o.name)) and None not in o.values for o in found.get(ACCOUNTS, ()))
+    every = [look for rank, looks in found.items() if rank != ACCOUNTS for look in looks]
+    where = [o for o in every if is_where(normalised(bare(o.name))) and not _SAYS_REPORTED.match(normalised(o.name))]
+    return _without(found, where) if accused else found
 
 
 def _ids_beside_names(found: Found, looks: Sequence[ColumnLook], _: Sequence[ColumnLook]) -> Found:
@@ -179,6 +189,7 @@ _RULES: Sequence[_Rule] = (
     _lists,
     _texts,
     _places,
+    _happenings,
     _ids_beside_names,
     _of_reporters,
     _proofs,
