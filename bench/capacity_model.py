@@ -20,7 +20,7 @@ US_ACCEPTED, US_ARCHIVED, US_DETECTED = (
 )  # CPU a complaint: API with Redis, ingest, ticks (end_to_end.py)
 MERGED_US_PER_MILLION = 11.4  # and a tick copies its indexes: 8 us a complaint at 700,000, ticks of 1,000 (analysis.py)
 SWEPT_US = 38.0  # CPU a complaint: 20 for the pairs of 11 million in DuckDB, 18 for the rest of 1.4 million (large.py)
-WINDOW_BYTES, SWEEP_BYTES = 238, 388  # a complaint (window_memory.py)
+WINDOW_BYTES, SWEEP_BYTES = 196, 533  # a complaint (window_memory.py)
 SPILLED_BYTES = 300  # a complaint and sweep: what an engine writes down, or sends from host to host (large.py)
 ARCHIVE_BYTES = 801  # a complaint in PostgreSQL (capacity.py)
 INGEST_RATE, COPY_RATE, REDIS_RATE = (

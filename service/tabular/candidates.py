@@ -34,6 +34,7 @@ _PLAIN_USER = re.compile(rf"{WHO}{ID}+")
 _TABLE_NUMBER = re.compile(r"^[a-z]{1,3}\d{1,3}_")
 _PREFIX = re.compile(r"[a-z]{1,8}_")
 _NEARLY_ALL = 0.8  # of the columns
+_FEW_NODES = 4  # are rather ways in which something came
 _EDGES = (("source", "target"), ("from", "to"), ("src", "dst"), ("src", "dest"), ("node_1", "node_2"))
 
 
@@ -54,9 +55,14 @@ class Candidates:
         self.looks = looks_of(header, rows)
         prefix = _prefix(header)
         self.ranks = [ranks_of(name) or ranks_of(prefix.sub("", normalised(name))) for name in header]
-        for number, instead in (_reported_by_prefix(self.looks) | _edge(self.looks, self.ranks)).items():
-            self.ranks[number] = instead
         self.result = Recognition()
+        edge = _edge(self.looks, self.ranks)
+        for number, instead in (_reported_by_prefix(self.looks) | edge).items():
+            self.ranks[number] = instead
+        if edge and not outcomes:
+            source, target = (header[number] for number in edge)
+            note = f"no name says that anything was reported: make sure that {source!r} reported {target!r}"
+            self.result.notes.append(note)
         self.outcomes = outcomes
         self.taken: set[int] = set()
         for name, number in chosen.items():
@@ -157,7 +163,7 @@ def _edge(looks: Sequence[ColumnLook], ranks: Sequence[Mapping[Field, int]]) -> 
     if any("reporter_id" in of and normalised(look.name) != "from" for look, of in zip(looks, ranks, strict=True)):
         return {}
     for source, target in _EDGES:
-        if source in numbers and target in numbers:
+        if source in numbers and target in numbers and looks[numbers[source]].distinct > _FEW_NODES:
             return {numbers[source]: {"reporter_id": 2}, numbers[target]: {"target_id": 2}}
     return {}
 

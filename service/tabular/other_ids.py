@@ -19,7 +19,7 @@ from service.tabular.plain_names import normalised
 from service.tabular.target_rules import is_proof
 from service.tabular.vocabulary import REPORTED, TIMES, Field
 
-_AN_ID = re.compile(r"(.+?)_?(?:id|uuid|guid|pk|slug)")
+_AN_ID = re.compile(r"(.+?)(?:_?(?:id|idx|uuid|guid|pk|slug)|_(?:seq|srl))")
 _WORD_IN_ID = re.compile(r"(?:.*_)?(?:valid|invalid|paid|unpaid|void|avoid|bid|android|said|grid|aid|did|rapid|solid)")
 _ID_OF = re.compile(r"(.+?)_id_[a-z]+")  # user_id_target
 _KIND = re.compile(r"(.+?)_?(?:type|model|table|class|kind|entity)(?:_(?:id|name))?")

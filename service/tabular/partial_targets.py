@@ -24,6 +24,7 @@ from service.tabular.other_things import is_of_something_else, is_of_work, is_wh
 from service.tabular.plain_names import normalised
 from service.tabular.plausible import MOSTLY
 from service.tabular.report_times import ReportTimes
+from service.tabular.report_words import says_reported
 from service.tabular.target_columns import WHOLE_ACCOUNTS
 from service.tabular.target_rules import is_own, is_proof
 from service.tabular.vocabulary import ACCOUNTS, LINKS, OWNERS, REPORTED
@@ -123,7 +124,8 @@ class PartialTargets(ReportTimes):
         return (
             bool(id_stem(look))
             and fineness(look.name) is None
-            and not (is_of_something_else(id_stem(look)) or is_where(id_stem(look)))
+            and (not is_of_something_else(id_stem(look)) or says_reported(look.name))
+            and not is_where(id_stem(look))
             and FEW_TARGETS < look.distinct < len(look.known) == len(look.values)
             and chosen.distinct <= look.distinct
             and depends_on(chosen, look) == 1.0
