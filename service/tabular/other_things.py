@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from service.tabular.name_parts import ID
+from service.tabular.plain_names import normalised
+
 _WORK = (  # of moderators and systems on reports: what they wrote, sent, decided, and its numbers
     r"log|dm|warning|warn|notification|removal|removed[a-z]*|remove|deleted[a-z]*|delete|deletion"
     r"|merged[a-z]*|merge|snapshot|takedown|audit|support|quarantine|import|slack|outbox|alert|via|s3|duplicate|dup"
@@ -40,7 +43,7 @@ def _any_of(*words: str) -> re.Pattern[str]:
 
 _OF_WORK = _any_of(_WORK, _BESIDE_TARGETS, _WRITTEN, _BELONGING)
 _OF_SOMETHING_ELSE = _any_of(_WORK, _BELONGING, _GROUPING, "entry|response")
-_OF_WHERE = _any_of(_WHERE)
+_OF_WHERE, _HAPPENING = _any_of(_WHERE), re.compile(rf"(?:.*_)?(?:{_WHERE}){ID}*")
 _MAY_BE_WRITTEN = re.compile(f"{_WRITTEN}|{_ANSWERED}")
 
 
@@ -62,3 +65,8 @@ def may_be_written(word: str) -> bool:
 def is_where(stem: str) -> bool:
     """Whether ids are of where it happened, such as a match or a ride, beside accounts."""
     return _OF_WHERE.search(stem) is not None
+
+
+def is_happening(name: str) -> bool:
+    """Whether a column is called like where it happened (`chat_id`), rather than like something in it."""
+    return _HAPPENING.fullmatch(normalised(name)) is not None

@@ -9,7 +9,7 @@ from service.tabular.headings import bare
 from service.tabular.looks import ColumnLook, depends_on, is_none, one_of_each_row, same_people
 from service.tabular.missing import FEW_TARGETS
 from service.tabular.name_kinds import fineness, is_thing
-from service.tabular.other_things import is_where
+from service.tabular.other_things import is_happening
 from service.tabular.plain_names import normalised
 from service.tabular.values import plain_text
 from service.tabular.vocabulary import ACCOUNTS, LINKS, OTHER_ACCOUNTS, PLACES, REPORTED, ranks_of
@@ -81,7 +81,7 @@ def _happenings(found: Found, _: Sequence[ColumnLook], __: Sequence[ColumnLook])
     """A job, ride or match in which somebody met who is called reported in every row."""
     accused = any(_SAYS_REPORTED.match(normalised(o.name)) and None not in o.values for o in found.get(ACCOUNTS, ()))
     every = [look for rank, looks in found.items() if rank != ACCOUNTS for look in looks]
-    where = [o for o in every if is_where(normalised(bare(o.name))) and not _SAYS_REPORTED.match(normalised(o.name))]
+    where = [o for o in every if is_happening(bare(o.name)) and not _SAYS_REPORTED.match(normalised(o.name))]
     return _without(found, where) if accused else found
 
 
