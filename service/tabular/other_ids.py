@@ -27,7 +27,9 @@ _MOST_KINDS = 20
 _OF_THE_SAME = 0.5  # of the values that come again
 _NEVER: tuple[Field, ...] = ("reporter_id", "author_id", "reason", "verdict", "kind", "context_id", *TIMES)
 _REPORTS = r"(?:report|flag|complaint)s?(?:_|\Z)"
-_FROM = re.compile(r"(?:^|_)(?:from|via|on_page|current|origin)(?:_|\Z)")  # where the button stood
+_FROM = re.compile(  # where the button stood, and where a report that a program made lies
+    r"(?:^|_)(?:from|via|on_page|current|origin|file|path|download|export)(?:_|\Z)"
+)
 _OF_PEOPLE = re.compile(r"user|nick|mail|login|account|member|player")  # `rUsername` beside `rID`
 Ranks = Sequence[Mapping[Field, int]]
 
