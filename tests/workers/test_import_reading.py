@@ -89,9 +89,9 @@ def test_what_parts_a_file_has_is_said_in_any_case(tmp_path: Path) -> None:
 
 SENTENCES = {
     "nobody": (
-        csv_of([{"whoever" if k == "reporter" else k: v for k, v in one.items()} for one in ROWS]),
+        csv_of([{"xyz" if k == "reporter" else k: v for k, v in one.items()} for one in ROWS]),
         (
-            "no column was recognised for who reported (reporter). It has the columns whoever, post_id, author, created_at,"
+            "no column was recognised for who reported (reporter). It has the columns xyz, post_id, author, created_at,"
             " reason. Name it in the menus; a file that does not say it for each report cannot serve"
         ),
     ),
