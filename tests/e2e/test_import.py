@@ -26,7 +26,7 @@ def export() -> bytes:
     """A forum's export, with columns of its own names and semicolons."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";")
-    writer.writerow(["Meldung", "Wer", "Beitrag", "gemeldet am", "Thread", "Grund"])
+    writer.writerow(["Meldung", "Kürzel", "Beitrag", "gemeldet am", "Thread", "Grund"])
     for one in town(17, brigades=2):
         target = one["target"]
         writer.writerow(
@@ -52,7 +52,7 @@ def test_a_file_is_uploaded_mapped_tried_imported_and_undone(
     )
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("#import .message.bad")).to_contain_text("who reported", timeout=LONG)
-    page.get_by_label("Column “Wer”").select_option("reporter_id")
+    page.get_by_label("Column “Kürzel”").select_option("reporter_id")
     page.get_by_role("button", name="Read it like this").click()
     expect(page.get_by_role("heading", name="What was read")).to_be_visible(timeout=LONG)
     there = page.url
